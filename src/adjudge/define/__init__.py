@@ -1,0 +1,1 @@
+"""adjudge define."""

@@ -1,0 +1,82 @@
+"""The whole error tree: every error says what is wrong, where, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AdjudgeError(Exception):
+    """Root of every error that adjudge raises on purpose."""
+
+
+class DefinitionError(AdjudgeError):
+    """A definition (event, feature, expression, rule, policy, system) is wrong."""
+
+
+class InputError(AdjudgeError):
+    """Data from outside is wrong.
+
+    Parameters
+    ----------
+    message
+        One sentence that names what is wrong.
+    field
+        The offending field, dotted where nested; empty when the whole body is meant.
+    row
+        Position of the offending row in its batch or file, from 0.
+    code
+        Stable machine-readable code such as ``missing_field`` or ``too_late``.
+    """
+
+    def __init__(self, message: str, *, field: str = "", row: int | None = None, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.row = row
+        self.code = code
+
+
+class ConflictError(InputError):
+    """An event id was used before with another body."""
+
+
+class NotFoundError(AdjudgeError):
+    """Something named by id does not exist."""
+
+
+class BundleError(AdjudgeError):
+    """A bundle cannot be read, or was made for another schema or layout."""
+
+
+class ShapeError(AdjudgeError):
+    """Arrays that belong together differ in length or shape."""
+
+
+class ParityError(AdjudgeError):
+    """Two ways of computing the same decision gave different bits."""
+
+
+class UnavailableError(AdjudgeError):
+    """A part outside the process that the work needs cannot be reached or started."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return a hint such as ``; did you mean 'amount'?``, or nothing when no option is near.
+
+    Parameters
+    ----------
+    name
+        What was written.
+    options
+        What would have been valid.
+
+    Examples
+    --------
+    >>> did_you_mean("amuont", ["amount", "method"])
+    "; did you mean 'amount'?"
+    >>> did_you_mean("zzz", ["amount"])
+    ''
+    """
+    near = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

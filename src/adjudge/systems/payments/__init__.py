@@ -1,0 +1,1 @@
+"""Payment fraud: approve, verify, step up, review or block a payment."""
