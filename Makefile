@@ -1,0 +1,62 @@
+# Every target creates or completes .venv first and says what it downloads. PYTHON names the interpreter to build it with.
+PYTHON ?= python3
+export PYTHON MAKECMDGOALS
+RUN := .venv/bin/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench docs reference constraints venv venv-all services lint types imports clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: venv ## simulate, train, serve and decide payments end to end, and print one screen (base install only)
+	.venv/bin/adjudge demo
+
+test: venv-all services lint types imports ## install everything, then lint, types, imports, doctests, README, examples, tests
+	$(RUN) pytest --doctest-modules src tests
+
+check: venv-all ## what to run before a commit: format, lint, types, imports and the fast tests
+	$(RUN) ruff format --check .
+	@$(MAKE) --no-print-directory lint types imports
+	$(RUN) pytest --doctest-modules src tests -m "not slow"
+
+format: venv-all ## format the code and mend what lint can mend
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+bench: venv-all services ## run every benchmark quickly; results are kept in benchmarks/results
+	@for id in $$($(RUN) benchmarks list); do $(RUN) benchmarks run $$id --quick || exit 1; done
+
+docs: venv-docs ## build the documentation into site/
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet docs site
+	@echo "open site/index.html"
+
+reference: venv-all ## write docs/reference anew from the code
+	$(RUN) tools.reference
+
+constraints: venv-all ## write constraints.txt anew from what .venv holds
+	$(RUN) tools.constraints
+
+venv: ## create or complete .venv for running only
+	@tools/venv.sh base
+
+venv-all: ## create or complete .venv with every extra
+	@tools/venv.sh all
+
+venv-docs:
+	@tools/venv.sh docs
+
+services:
+	@tools/services.sh
+
+lint: venv-all
+	$(RUN) ruff check .
+
+types: venv-all
+	$(RUN) mypy
+
+imports: venv-all
+	.venv/bin/lint-imports --no-logo
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv build dist site demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,65 @@
+"""What every test shares: hypothesis settings, the folder of public data, and the ban on silent skips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The first call of a kernel compiles it, which no deadline per example allows for. The examples are the same
+# in every run: what fails once fails again.
+settings.register_profile("adjudge", deadline=None, derandomize=True)
+settings.load_profile("adjudge")
+
+FORBID_SKIPS = "ADJUDGE_FORBID_SKIPS"
+DATA = "ADJUDGE_DATA"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--forbid-skips",
+        action="store_true",
+        default=os.environ.get(FORBID_SKIPS, "") not in ("", "0"),
+        help=f"fail every test that would be skipped (also: {FORBID_SKIPS}=1)",
+    )
+
+
+def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"skips are forbidden here, and this was skipped: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--forbid-skips"):
+        _fail_instead(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped and collector.config.getoption("--forbid-skips"):
+        _fail_instead(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Return the folder of public data sets, which are too large to live in the repository."""
+    named = os.environ.get(DATA, "")
+    if not named:
+        pytest.skip(f"{DATA} does not name the folder of public data sets")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.skip(f"{DATA} names {named}, which is not a folder")
+    return folder
