@@ -1,1 +1,77 @@
-"""adjudge define."""
+"""Declarations: frozen data that says what a decision system is.
+
+Nothing here computes a decision. A `System` is put together from events, entities, features, rules, labels and a
+policy, and compiled by the engine.
+"""
+
+from adjudge.define.duration import days, duration_text, hours, micros, minutes, seconds
+from adjudge.define.entity import Entity
+from adjudge.define.event import (
+    Boolean,
+    Category,
+    Event,
+    Field,
+    Id,
+    Key,
+    Money,
+    Number,
+    Place,
+    Profile,
+    Schema,
+    Text,
+    Time,
+    field,
+)
+from adjudge.define.feature import (
+    DerivedFeature,
+    Feature,
+    FeatureGroup,
+    ProfileFeature,
+    WindowFeature,
+    feature,
+    flatten,
+)
+from adjudge.define.label import Label, Outcome
+from adjudge.define.policy import ACTIONS, Capacity, Costs, Policy
+from adjudge.define.rule import Rule, Rules
+from adjudge.define.system import System
+
+__all__ = [
+    "ACTIONS",
+    "Boolean",
+    "Capacity",
+    "Category",
+    "Costs",
+    "DerivedFeature",
+    "Entity",
+    "Event",
+    "Feature",
+    "FeatureGroup",
+    "Field",
+    "Id",
+    "Key",
+    "Label",
+    "Money",
+    "Number",
+    "Outcome",
+    "Place",
+    "Policy",
+    "Profile",
+    "ProfileFeature",
+    "Rule",
+    "Rules",
+    "Schema",
+    "System",
+    "Text",
+    "Time",
+    "WindowFeature",
+    "days",
+    "duration_text",
+    "feature",
+    "field",
+    "flatten",
+    "hours",
+    "micros",
+    "minutes",
+    "seconds",
+]

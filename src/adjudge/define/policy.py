@@ -1,0 +1,152 @@
+"""Policy: from score, rules, amount, costs and capacity to an action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from adjudge.errors import DefinitionError, did_you_mean
+
+ACTIONS = ("approve", "verify", "step_up", "review", "block")
+"""The usual actions, mildest first."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each kind of error costs, in the base currency.
+
+    Parameters
+    ----------
+    fraud_share
+        Share of the amount that is lost when a bad event is let through, in [0, 1].
+    review
+        Money per review by a person.
+    insult, insult_share
+        What stopping a good event costs: a fixed sum plus a share of its amount.
+    review_catches
+        Share of bad events that a review finds, in [0, 1].
+
+    Examples
+    --------
+    >>> Costs(insult=5, insult_share=0.1).of_insult(200.0)
+    25.0
+    """
+
+    fraud_share: float = 1.0
+    review: float = 4.0
+    insult: float = 5.0
+    insult_share: float = 0.05
+    review_catches: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name in ("fraud_share", "review_catches", "insult_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                msg = f"costs: {name} must be between 0 and 1, not {getattr(self, name)}"
+                raise DefinitionError(msg)
+        if self.review < 0 or self.insult < 0:
+            msg = "costs: review and insult cannot be negative"
+            raise DefinitionError(msg)
+
+    def of_insult(self, amount: float) -> float:
+        """Return what stopping a good event of this amount costs."""
+        return self.insult + self.insult_share * amount
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How much review a team can do.
+
+    Parameters
+    ----------
+    alerts_per_day
+        Cases that can be looked at on a day, above 0.
+    """
+
+    alerts_per_day: float
+
+    def __post_init__(self) -> None:
+        if self.alerts_per_day <= 0:
+            msg = f"capacity: alerts_per_day must be above 0, not {self.alerts_per_day}"
+            raise DefinitionError(msg)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a score becomes an action, and which actions there are.
+
+    Exactly one of `bands`, `thresholds` and `by_cost` says how the score decides; with none of them the thresholds come
+    from the bundle, where training put them. A rule's action stands beside the score's, and the more severe one wins.
+
+    Parameters
+    ----------
+    actions
+        Every action, mildest first; the first is the default.
+    bands
+        Highest risk score, a whole number from 0 to 100, of each action: ``{"approve": 30, "block": 100}``.
+    thresholds
+        Probability strictly above which an action is taken: ``{"review": 0.5, "block": 0.9}``.
+    by_cost
+        Take the action of least expected cost, from `costs` and the event's amount.
+    costs
+        What errors cost; training derives thresholds from it.
+    capacity
+        What a team can review; training keeps the queue within it.
+    review
+        Actions that open a case for a person.
+
+    Examples
+    --------
+    >>> Policy(bands={"approve": 30, "block": 100}).cuts
+    (('block', 30.0),)
+    """
+
+    actions: tuple[str, ...] = ACTIONS
+    bands: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    by_cost: bool = False
+    costs: Costs = Costs()
+    capacity: Capacity | None = None
+    review: tuple[str, ...] = ("review",)
+
+    def __post_init__(self) -> None:
+        if len(self.actions) < 2 or len(set(self.actions)) != len(self.actions):
+            msg = f"policy: needs two or more different actions, not {self.actions}"
+            raise DefinitionError(msg)
+        if bool(self.bands) + bool(self.thresholds) + self.by_cost > 1:
+            msg = "policy: choose one of bands, thresholds and by_cost"
+            raise DefinitionError(msg)
+        for place, names in (("bands", self.bands), ("thresholds", self.thresholds), ("review", self.review)):
+            for name in names:
+                self.severity(name, place=f"policy {place}")
+        self._check_bands()
+        self._check_thresholds()
+
+    def severity(self, action: str, *, place: str = "policy") -> int:
+        """Return the position of an action, mildest 0; an unknown one raises `DefinitionError` naming the place."""
+        if action not in self.actions:
+            msg = f"{place}: unknown action {action!r}{did_you_mean(action, self.actions)}"
+            raise DefinitionError(msg)
+        return self.actions.index(action)
+
+    @property
+    def cuts(self) -> tuple[tuple[str, float], ...]:
+        """Actions with the value strictly above which they are taken, mildest first; empty if costs or training decide."""
+        if self.bands:
+            names = list(self.bands)
+            return tuple((b, float(self.bands[a])) for a, b in zip(names, names[1:], strict=False))
+        return tuple((a, float(t)) for a, t in self.thresholds.items())
+
+    def _check_bands(self) -> None:
+        if not self.bands:
+            return
+        bounds, order = list(self.bands.values()), [self.severity(a) for a in self.bands]
+        if bounds != sorted(set(bounds)) or order != sorted(order) or bounds[-1] != 100 or bounds[0] < 0:
+            msg = f"policy bands: must rise with the actions' severity and end at 100, not {dict(self.bands)}"
+            raise DefinitionError(msg)
+
+    def _check_thresholds(self) -> None:
+        cuts, order = list(self.thresholds.values()), [self.severity(a) for a in self.thresholds]
+        if cuts != sorted(cuts) or order != sorted(order) or any(not 0 <= c <= 1 for c in cuts):
+            msg = f"policy thresholds: probabilities must rise with the actions' severity, not {dict(self.thresholds)}"
+            raise DefinitionError(msg)
