@@ -1,0 +1,408 @@
+"""The door: bytes or rows from outside become typed events, or errors that name the field and the row.
+
+A good batch is decoded in one pass. Only when that pass fails is each row looked at by itself, and a bad row
+field by field, so that all of its errors are reported at once and the good rows beside it go on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as default
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from adjudge.define.event import MINOR_DIGITS, Field, Schema
+from adjudge.errors import InputError, did_you_mean
+
+EventStruct = msgspec.Struct
+"""One event of some stream: an immutable struct whose attributes are the schema's fields."""
+
+LARGEST_MONEY = Decimal(10) ** 13
+"""Amounts at or beyond this are refused: minor units of every currency stay exact in a double below it."""
+
+YEARS = (1900, 2200)
+"""Timestamps must lie in these years: their microseconds since 1970 are exact in a double."""
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises on bytes that are not what they should be."""
+
+
+class Place(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A point on the map, as it is written on the wire.
+
+    Parameters
+    ----------
+    lat
+        Degrees north of the equator, in [-90, 90].
+    lon
+        Degrees east of Greenwich, in [-180, 180].
+    """
+
+    lat: Annotated[float, msgspec.Meta(ge=-90.0, le=90.0)]
+    lon: Annotated[float, msgspec.Meta(ge=-180.0, le=180.0)]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came out of a batch: the good events, where each stood, and what was wrong with the others.
+
+    Parameters
+    ----------
+    events
+        The good events, in order.
+    rows
+        For each good event its row in the batch, from 0.
+    errors
+        One or more errors for every row that is not among them.
+    """
+
+    events: list[EventStruct] = default(default_factory=list)
+    rows: list[int] = default(default_factory=list)
+    errors: list[InputError] = default(default_factory=list)
+
+
+class BadBody(InputError):
+    """The body as a whole, or its only event, cannot be used; `errors` has every reason."""
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        first = errors[0]
+        super().__init__(first.message, field=first.field, row=first.row, code=first.code)
+        self.errors = list(errors)
+
+
+class EventDecoder:
+    """Turn the wire form of one stream's events into structs, and back into canonical bytes.
+
+    Parameters
+    ----------
+    schema
+        The stream.
+
+    Examples
+    --------
+    >>> fields = (Field("payment_id", "id"), Field("at", "time"), Field("amount", "money"))
+    >>> door = EventDecoder(Schema("payment", fields, id_field="payment_id", time_field="at"))
+    >>> event = door.one(b'{"payment_id": "p1", "at": "2026-01-01T10:00:00Z", "amount": 12.50}')
+    >>> door.encode(event)
+    b'{"payment_id":"p1","at":"2026-01-01T10:00:00Z","amount":"12.50"}'
+    >>> [(e.row, e.field, e.code) for e in door.many(b'[{"payment_id": "p2", "at": "10:00"}]').errors]
+    [(0, 'at', 'bad_time'), (0, 'amount', 'missing_field')]
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.type = event_type(schema)
+        self._one = msgspec.json.Decoder(self.type)
+        self._many = msgspec.json.Decoder(list[self.type])  # type: ignore[name-defined]
+        self._split = msgspec.json.Decoder(list[msgspec.Raw])
+        self._encode = msgspec.json.Encoder().encode
+        self._checks = tuple((f.name, check) for f in schema if (check := _check_of(f)) is not None)
+        self._numbers = tuple(f.name for f in schema if f.role == "number")
+        self._types = {f.name: _type_of(f) for f in schema}
+
+    def one(self, body: bytes) -> EventStruct:
+        """Decode a body that holds one event.
+
+        Raises
+        ------
+        BadBody
+            With every error of the event; its `row` is None.
+        """
+        try:
+            event = self._one.decode(body)
+        except UNREADABLE:
+            raise BadBody(self._explain(_loose(body), None)) from None
+        errors = self._check(event, None)
+        if errors:
+            raise BadBody(errors)
+        return event
+
+    def many(self, body: bytes) -> Decoded:
+        """Decode a body that holds an array of events; bad rows become errors, good rows go on.
+
+        Raises
+        ------
+        BadBody
+            If the body is not an array at all.
+        """
+        try:
+            events = self._many.decode(body)
+        except UNREADABLE:
+            return self._row_by_row(body)
+        result = Decoded()
+        for row, event in enumerate(events):
+            self._sort(event, row, result)
+        return result
+
+    def rows(self, rows: Iterable[Mapping[str, Any]], *, strict: bool = True) -> Decoded:
+        """Decode rows that are Python mappings already, as a file or a caller in the same process has them.
+
+        Parameters
+        ----------
+        rows
+            One mapping per event.
+        strict
+            False reads numbers, booleans and amounts from text too, and takes empty text as missing: the
+            manner of CSV files.
+        """
+        result = Decoded()
+        for number, row in enumerate(rows):
+            if not strict and isinstance(row, Mapping):
+                row = {name: value for name, value in row.items() if value != ""}
+            try:
+                event = msgspec.convert(row, self.type, strict=strict)
+            except (msgspec.ValidationError, ArithmeticError, RecursionError):
+                result.errors.extend(self._explain(row, number, strict=strict))
+                continue
+            if all(v is None or math.isfinite(v) for v in map(event.__getattribute__, self._numbers)):
+                self._sort(event, number, result)
+            else:
+                result.errors.extend(self._explain(row, number, strict=strict))
+        return result
+
+    def encode(self, event: EventStruct) -> bytes:
+        """Return the canonical bytes of an event: fields in schema order, missing ones left out."""
+        return self._encode(event)
+
+    def _sort(self, event: EventStruct, row: int, result: Decoded) -> None:
+        errors = self._check(event, row)
+        if errors:
+            result.errors.extend(errors)
+        else:
+            result.events.append(event)
+            result.rows.append(row)
+
+    def _check(self, event: EventStruct, row: int | None) -> list[InputError]:
+        errors: list[InputError] = []
+        for name, check in self._checks:
+            value = getattr(event, name)
+            if value is not None:
+                found = check(value, event)
+                if found is not None:
+                    errors.append(InputError(f"{name} {found[1]}", field=name, row=row, code=found[0]))
+        return errors
+
+    def _row_by_row(self, body: bytes) -> Decoded:
+        result = Decoded()
+        try:
+            parts: list[Any] = self._split.decode(body)
+        except UNREADABLE:
+            loose = _loose(body)
+            if not isinstance(loose, list):
+                message = f"expected an array of events of stream {self.schema.name!r}, got {_kind(loose)}"
+                raise BadBody([InputError(message, code="wrong_type")]) from None
+            parts = loose
+        for row, part in enumerate(parts):
+            try:
+                event = self._one.decode(part if isinstance(part, msgspec.Raw) else self._encode(part))
+            except (*UNREADABLE, TypeError):
+                whole = _loose(bytes(part), row) if isinstance(part, msgspec.Raw) else part
+                result.errors.extend(self._explain(whole, row))
+            else:
+                self._sort(event, row, result)
+        return result
+
+    def _explain(self, row: Any, number: int | None, *, strict: bool = True) -> list[InputError]:
+        """Return every error of a row that was refused as a whole."""
+        if not isinstance(row, Mapping):
+            message = f"expected an object with the fields of stream {self.schema.name!r}, got {_kind(row)}"
+            return [InputError(message, row=number, code="wrong_type")]
+        errors = []
+        for f in self.schema:
+            found = self._explain_field(f, row, strict)
+            if found is not None:
+                errors.append(InputError(f"{f.name} {found[1]}", field=f.name, row=number, code=found[0]))
+        for name in row:
+            if name not in self._types:
+                shown = str(name)[:80]
+                message = (
+                    f"stream {self.schema.name!r} has no field {shown!r}{did_you_mean(shown, self._types)}"
+                )
+                errors.append(InputError(message, field=shown, row=number, code="unknown_field"))
+        return errors or [InputError("the event cannot be read", row=number)]
+
+    def _explain_field(self, f: Field, row: Mapping[str, Any], strict: bool) -> Found | None:
+        value = row.get(f.name)
+        if value is None:
+            return None if f.optional else ("missing_field", "is required")
+        if _not_finite(value):
+            return ("not_finite", "must be a finite number")
+        try:
+            if isinstance(value, (msgspec.Raw, dict, list)):
+                typed = msgspec.json.decode(self._encode(value), type=self._types[f.name])
+            else:
+                typed = msgspec.convert(value, self._types[f.name], strict=strict)
+        except msgspec.DecodeError as error:
+            return _translate(str(error))
+        except (TypeError, ArithmeticError, RecursionError):
+            return ("wrong_type", "has a value of the wrong type")
+        check = _check_of(f)
+        return check(typed, row) if check is not None else None
+
+
+Found = tuple[str, str]
+"""The code of an error and the words that follow the field's name."""
+
+
+def event_type(schema: Schema) -> type[EventStruct]:
+    """Return the struct type of a stream's events, with the checks that cost nothing in it.
+
+    Parameters
+    ----------
+    schema
+        The stream.
+    """
+    return msgspec.defstruct(
+        "".join(part.title() for part in schema.name.split("_")),
+        [(f.name, _type_of(f) | None, None) if f.optional else (f.name, _type_of(f)) for f in schema],
+        frozen=True,
+        gc=False,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+    )
+
+
+def _type_of(f: Field) -> Any:
+    match f.role:
+        case "time":
+            return Annotated[datetime, msgspec.Meta(tz=True)]
+        case "money":
+            return Decimal
+        case "place":
+            return Place
+        case "boolean":
+            return bool
+        case "number":
+            return Annotated[float, msgspec.Meta(ge=_float(f.minimum), le=_float(f.maximum))]
+        case "id" | "key":
+            return Annotated[str, msgspec.Meta(min_length=1, max_length=f.max_length)]
+        case _:
+            return Annotated[str, msgspec.Meta(max_length=f.max_length)]
+
+
+def _float(bound: float | None) -> float | None:
+    return None if bound is None else float(bound)
+
+
+def _check_of(f: Field) -> Callable[[Any, Any], Found | None] | None:
+    """Return the check of a field that its type cannot make, or None."""
+    if f.role == "time":
+        return _check_time
+    return _money_check(f) if f.role == "money" else None
+
+
+def _check_time(value: datetime, event: Any) -> Found | None:
+    if YEARS[0] <= value.year < YEARS[1]:
+        return None
+    return ("out_of_range", f"must lie in the years {YEARS[0]} to {YEARS[1] - 1}")
+
+
+def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
+    low = None if f.minimum is None else Decimal(str(f.minimum))
+    high = None if f.maximum is None else Decimal(str(f.maximum))
+    own = f.currency_from
+
+    def check(value: Decimal, event: Any) -> Found | None:
+        if not value.is_finite():
+            return ("not_finite", "must be a finite amount")
+        if not -LARGEST_MONEY < value < LARGEST_MONEY:
+            return ("out_of_range", f"must be smaller than {LARGEST_MONEY:.0e}")
+        currency = f.currency if own is None else _value(event, own)
+        digits = MINOR_DIGITS.get(currency, 2)
+        if int(value.as_tuple().exponent) < -digits and value % (Decimal(1).scaleb(-digits)):
+            return ("too_many_digits", f"may have {digits} digits after the point")
+        if low is not None and value < low:
+            return ("out_of_range", f"must be at least {f.minimum}")
+        if high is not None and value > high:
+            return ("out_of_range", f"must be at most {f.maximum}")
+        return None
+
+    return check
+
+
+def _value(event: Any, name: str) -> Any:
+    value = event.get(name) if isinstance(event, Mapping) else getattr(event, name)
+    return value if isinstance(value, str) else None
+
+
+class _NotFinite(str):
+    """Stands for NaN, Infinity and -Infinity, which are not JSON but are often sent as if they were."""
+
+
+def _loose(body: bytes, row: int | None = None) -> Any:
+    """Parse JSON for an explanation: numbers stay as they were written, NaN and infinities are marked."""
+    try:
+        return json.loads(body, parse_float=_raw, parse_int=_raw, parse_constant=_NotFinite)
+    except RecursionError:
+        error = InputError("the JSON is nested too deeply", row=row, code="malformed")
+    except UnicodeDecodeError:
+        error = InputError("the body is not UTF-8 text", row=row, code="malformed")
+    except json.JSONDecodeError as reason:
+        where = f"line {reason.lineno}, column {reason.colno}"
+        error = InputError(f"the body is not JSON: {reason.msg} at {where}", row=row, code="malformed")
+    raise BadBody([error])
+
+
+def _raw(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text.encode())
+
+
+def _not_finite(value: Any) -> bool:
+    return isinstance(value, _NotFinite) or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, msgspec.Raw):
+        return "a number"
+    names = {dict: "an object", list: "an array", str: "text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+_WORDS = {
+    "str": "text",
+    "float": "a number",
+    "int": "a number",
+    "decimal": "an amount",
+    "datetime": "a timestamp",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+    "null": "null",
+}
+
+
+def _translate(message: str) -> Found:
+    """Turn the decoder's message into a code and words; the value itself is never repeated."""
+    where = re.search(r" - at `\$\.?([^`]*)`$", message)
+    inner = f".{where[1]} " if where and where[1] else ""
+    if "timezone" in message:
+        return ("naive_time", "must carry its offset from UTC, such as Z or +01:00")
+    if "RFC3339" in message:
+        return ("bad_time", "must be a timestamp such as 2026-01-31T10:00:00+01:00")
+    if "decimal string" in message:
+        return ("wrong_type", "must be an amount such as 12.50")
+    if "out of range" in message:
+        return ("not_finite", f"{inner}must be a finite number of ordinary size")
+    if length := re.search(r"of length ([<>])= (\d+)", message):
+        if length[1] == "<":
+            return ("too_long", f"may have at most {length[2]} characters")
+        return ("too_short", "must not be empty; leave it out where it is missing")
+    if bound := re.search(r"([<>])= (-?[\d.e+]+)", message):
+        return ("out_of_range", f"{inner}must be at {'most' if bound[1] == '<' else 'least'} {bound[2]}")
+    if types := re.search(r"Expected `(\w+)[^`]*`, got `(\w+)", message):
+        expected, got = (_WORDS.get(name, name) for name in types.groups())
+        return ("wrong_type", f"{inner}must be {expected}, not {got}")
+    if "missing required field" in message:
+        return ("missing_field", "must have both lat and lon")
+    if "unknown field" in message:
+        return ("unknown_field", "has a part that does not belong there; a place has lat and lon")
+    return ("invalid", "cannot be read")
