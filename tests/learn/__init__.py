@@ -1,0 +1,1 @@
+"""Tests of learning: metrics, splits, thresholds, evaluation, report, bundle."""

@@ -1,0 +1,118 @@
+"""Thresholds: each rule against trying every cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adjudge.errors import DefinitionError, ShapeError
+from adjudge.learn import threshold as th
+from adjudge.typing import BoolArray, FloatArray
+
+COSTS = th.Costs(review=2.0, insult=4.0, insult_share=0.1, loss_share=0.9)
+ROWS = st.lists(
+    st.tuples(
+        st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.6, 0.9]), st.sampled_from([0.0, 1.0, 30.0, 200.0])
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def columns(rows: list[tuple[bool, float, float]]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Outcome, score and amount as arrays."""
+    table = np.array([[float(a), b, c] for a, b, c in rows]).T
+    return table[0], table[1], table[2]
+
+
+def cost(y: FloatArray, flagged: BoolArray, amount: FloatArray) -> float:
+    """Return the cost of flagging some events, by the words of the definition."""
+    missed = ((y == 1) & ~flagged) * amount * COSTS.loss_share
+    bother = ((y == 0) & flagged) * (COSTS.insult + COSTS.insult_share * amount)
+    return float(missed.sum() + bother.sum() + flagged.sum() * COSTS.review)
+
+
+@given(ROWS)
+def test_no_cut_is_cheaper_than_the_chosen_one(rows: list[tuple[bool, float, float]]) -> None:
+    y, score, amount = columns(rows)
+    chosen = cost(y, score > th.threshold_from_costs(y, score, amount, COSTS), amount)
+    assert all(chosen <= cost(y, score > cut, amount) + 1e-9 for cut in [-1.0, *score, np.inf])
+
+
+@given(ROWS, st.sampled_from([0.0, 0.2, 1.0, 3.0, 100.0]))
+def test_capacity_is_never_exceeded_and_never_wasted(
+    rows: list[tuple[bool, float, float]], capacity: float
+) -> None:
+    _, score, _ = columns(rows)
+    cut = th.threshold_from_capacity(score, 7, capacity)
+    assert (score > cut).sum() <= capacity * 7
+    lower = score[score <= cut]
+    if lower.size:
+        assert (score >= lower.max()).sum() > capacity * 7
+
+
+@given(ROWS, st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+def test_false_positives_stay_below_the_ceiling(
+    rows: list[tuple[bool, float, float]], ceiling: float
+) -> None:
+    y, score, _ = columns(rows)
+    cut = th.threshold_from_false_positives(y, score, ceiling)
+    honest = score[y == 0]
+    if honest.size:
+        assert (honest > cut).mean() <= ceiling
+        passed = score[score <= cut]
+        if passed.size:
+            assert (honest >= passed.max()).mean() > ceiling
+
+
+@given(ROWS, st.sampled_from([0.0, 1.0, 30.0, 170.0, 1e6]))
+def test_the_shortest_queue_for_a_catch(rows: list[tuple[bool, float, float]], value: float) -> None:
+    y, score, amount = columns(rows)
+    cut = th.threshold_from_value(y, score, amount, value)
+    at_stake = y * amount
+    assert at_stake[score > cut].sum() >= min(value, at_stake.sum()) - 1e-6
+    flagged = score[score > cut]
+    if flagged.size:
+        assert at_stake[score > flagged.min()].sum() < value
+
+
+@given(ROWS, st.sampled_from([-1.0, 0.1, 0.2, 0.9, 2.0]))
+def test_a_trade_off_says_what_the_threshold_did(rows: list[tuple[bool, float, float]], cut: float) -> None:
+    y, score, amount = columns(rows)
+    (row,) = th.trade_off(y, score, amount, [cut], days=2, costs=COSTS)
+    flagged = score > cut
+    assert row.alerts_per_day == flagged.sum() / 2
+    assert row.cost_per_day == pytest.approx(cost(y, flagged, amount) / 2)
+    assert row.precision == (pytest.approx(y[flagged].mean()) if flagged.any() else None)
+    assert row.recall == (pytest.approx(flagged[y == 1].mean()) if y.any() else None)
+    assert row.false_positive_rate == (pytest.approx(flagged[y == 0].mean()) if (y == 0).any() else None)
+
+
+def test_the_cut_by_amount_is_where_both_choices_cost_the_same() -> None:
+    for amount in [1.0, 20.0, 500.0]:
+        p = COSTS.cut(amount)
+        if p < 1:
+            stop = COSTS.review + (1 - p) * COSTS.bother(amount)
+            assert stop == pytest.approx(p * COSTS.loss_share * amount)
+    assert COSTS.cut(1.0) == 1.0
+    assert th.Costs(review=0, insult=0, insult_share=0, loss_share=0).cut(10.0) == 1.0
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(DefinitionError, match="review"):
+        th.Costs(review=-1.0)
+    with pytest.raises(DefinitionError, match="insult"):
+        th.Costs(insult=float("nan"))
+    with pytest.raises(DefinitionError, match="capacity"):
+        th.threshold_from_capacity([0.1], 0, 5)
+    with pytest.raises(ShapeError):
+        th.threshold_from_costs([1, 0], [0.1, 0.2], [1.0], COSTS)
+
+
+def test_neighbouring_scores_are_told_apart() -> None:
+    """The middle of two neighbouring doubles is one of them; the cut must still separate them."""
+    low = 0.5
+    high = float(np.nextafter(low, 1))
+    assert th.threshold_from_capacity([high, low], 1, 1) == low
