@@ -11,8 +11,8 @@ from adjudge.define.functions import FUNCTIONS, Type
 from adjudge.define.nodes import Node
 from adjudge.errors import did_you_mean
 
-ListType: TypeAlias = Literal["text", "number"]
-"""What a named list holds."""
+ListType: TypeAlias = Literal["text", "number", "empty"]
+"""What a named list holds; an empty one fits either."""
 
 _ARTICLE = {
     "number": "a number",
@@ -147,6 +147,8 @@ class _Checker:
         holds = self.lists.get(node.name)
         if holds is None:
             self.fail(node, f"unknown list {node.name!r}", did_you_mean(node.name, self.lists))
+        if holds == "empty":
+            holds = "text" if self.plain(node.operand) == "text" else "number"
         self.need(node.operand, holds, f"the list {node.name!r}")
         return "boolean"
 

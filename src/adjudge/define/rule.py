@@ -179,7 +179,7 @@ class Rules:
     def list_types(self) -> dict[str, ListType]:
         """What each list holds, for checking expressions."""
         return {
-            name: "text" if values and isinstance(values[0], str) else "number"
+            name: ("text" if isinstance(values[0], str) else "number") if values else "empty"
             for name, values in self.lists.items()
         }
 
