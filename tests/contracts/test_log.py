@@ -32,7 +32,6 @@ def entry(seq: int, kind: Kind = Kind.EVENT) -> Entry:
         body=b'{"n":%d}' % seq,
         decided=b"{}" if seq % 2 else b"",
         features=bytes(8 * (seq % 4)),
-        imported=seq % 5 == 0,
     )
 
 
@@ -58,6 +57,20 @@ def test_a_range_is_half_open_and_clipped(log: Log) -> None:
     assert [e.seq for e in log.read(8, 99)] == [8, 9]
     assert [e.seq for e in log.read(10)] == []
     assert [e.seq for e in log.read(5, 5)] == []
+
+
+def test_a_table_takes_a_position_for_each_of_its_events(log: Log) -> None:
+    """Positions run on behind it, and asking for any of them yields it whole."""
+    table = Entry(seq=1, received_at=5, kind=Kind.TABLE, stream="s", id="", body=b"rows", count=4)
+    log.append([entry(0), table, entry(5)])
+    assert len(log) == 6
+    assert [e.seq for e in log.read()] == [0, 1, 5]
+    assert [[e.seq for e in log.read(k, k + 1)] for k in range(6)] == [[0], [1], [1], [1], [1], [5]]
+    assert [e.seq for e in log.read(3)] == [1, 5]
+    assert [e.seq for e in log.read(0, 1)] == [0]
+    assert list(log.read(3, 3)) == []
+    with pytest.raises(LogError, match="continues at 6"):
+        log.append([entry(3)])
 
 
 def test_appending_nothing_changes_nothing(log: Log) -> None:

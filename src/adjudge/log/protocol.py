@@ -32,9 +32,11 @@ class Kind(enum.IntEnum):
     OUTCOME = 4
     """What a review or a verification came to; features may use it like a label."""
     LISTS = 5
-    """A named list changed."""
+    """The named lists that rules ask changed."""
     ACTIVATION = 6
     """A bundle, a rule set or a policy became the deciding one."""
+    TABLE = 7
+    """Many events of a stream at once: history from before the first decision, itself not decided."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +51,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     kind
         What the entry is.
     stream
-        The stream of an event, or the name of the label, outcome or list; empty where there is none.
+        The stream of the event that is meant; empty where there is none.
     id
         The event's id, or the id of the event that a label, outcome or retraction names.
     body
@@ -58,8 +60,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         The record of the decision that was made when the entry was appended; empty if none was.
     features
         The feature values behind `decided`, little-endian doubles in the order the plan names them.
-    imported
-        True for history that was brought in: it is neither decided nor refused for being late.
+    count
+        Positions that the entry takes, one for each event in it; above 1 only for tables.
 
     Examples
     --------
@@ -75,7 +77,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     decided: bytes = b""
     features: bytes = b""
-    imported: bool = False
+    count: int = 1
 
 
 class Log(Protocol):
@@ -97,9 +99,10 @@ class Log(Protocol):
         ...
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
-        """Yield the entries from position `start` up to, not including, `stop`.
+        """Yield the entries that hold positions from `start` up to, not including, `stop`.
 
-        The range is fixed when reading begins: entries appended meanwhile are not seen.
+        The range is fixed when reading begins: entries appended meanwhile are not seen. A table is yielded
+        whole if any of its positions is asked for.
 
         Parameters
         ----------
@@ -119,8 +122,8 @@ class Log(Protocol):
         ...
 
 
-def check_follows(entries: Sequence[Entry], position: int) -> None:
-    """Raise unless the entries' positions run on from `position` without a gap.
+def check_follows(entries: Sequence[Entry], position: int) -> int:
+    """Return the position after the last of some entries, which must run on from `position` without a gap.
 
     Every implementation calls this before it writes.
 
@@ -138,9 +141,13 @@ def check_follows(entries: Sequence[Entry], position: int) -> None:
 
     Examples
     --------
-    >>> check_follows([], 3)
+    >>> table = Entry(seq=3, received_at=1, kind=Kind.TABLE, stream="payment", id="", body=b"", count=10)
+    >>> check_follows([table], 3)
+    13
     """
-    for expected, entry in enumerate(entries, position):
-        if entry.seq != expected:
-            message = f"entry {entry.id!r} claims position {entry.seq}, but the log continues at {expected}"
+    for entry in entries:
+        if entry.seq != position:
+            message = f"entry {entry.id!r} claims position {entry.seq}, but the log continues at {position}"
             raise LogError(message)
+        position += entry.count
+    return position
