@@ -5,7 +5,7 @@ The engine holds a scorer by this protocol only; what implements it lives in `ad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -47,13 +47,24 @@ class Scores:
         """Return the number of rows."""
         return len(self.margin)
 
+    @staticmethod
+    def join(parts: Sequence[Scores]) -> Scores:
+        """Return the scores of consecutive batches as one; at least one part is needed."""
+        return Scores(
+            np.concatenate([s.margin for s in parts]),
+            np.concatenate([s.p for s in parts]),
+            np.concatenate([s.top for s in parts]),
+            np.concatenate([s.top_value for s in parts]),
+            {name: np.concatenate([s.families[name] for s in parts]) for name in parts[0].families},
+        )
+
 
 @runtime_checkable
 class Scorer(Protocol):
     """A served model.
 
-    A scorer computes every row in a fixed order of operations, whatever n and whatever its neighbours, so that
-    batches of any size give the same bits.
+    A scorer computes every row in a fixed order of operations, whatever n and whatever its neighbours,
+    so that batches of any size give the same bits.
     """
 
     @property

@@ -1,0 +1,250 @@
+"""The kernels of the served forest: a row is a column of small codes, and a tree only compares codes.
+
+Every feature value is replaced once by its rank among the thresholds that the forest uses on that feature, so
+that each comparison in a tree is one of two bytes and missing values, zeros and categories need no branch:
+each way of treating them is one more column of codes. Whole blocks of rows then go through a tree node by
+node (all lanes at once, leaves towards root), single rows from root to leaf. Both ways only find the leaf;
+values are added tree by tree in the order of training, so a row has the same bits in any batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adjudge.kernel import kernel
+from adjudge.typing import FloatArray, IntArray
+
+LANES = 128
+"""Rows that go through a tree together; 128 bytes are two vector registers of the widest kind."""
+
+FEW = 24
+"""Up to so many rows are cheaper one by one than as a block that is mostly empty (measured)."""
+
+SPAN = 255
+"""Thresholds per column of codes; a feature with more of them is spread over several columns."""
+
+NAN_LOW, NAN_HIGH, NAN_ZERO, ZERO_LOW, ZERO_HIGH, SET_OUT, SET_IN = range(7)
+"""What a column does with missing values: lowest or highest code, as the number 0; the same for zero and
+missing alike; and for sets of categories, missing is outside or inside."""
+
+TINY = float(np.float32(1e-35))
+"""LightGBM takes numbers up to this size for zero."""
+
+ByteArray = NDArray[np.uint8]
+WordArray = NDArray[np.uint64]
+LeafArray = NDArray[np.int32]
+
+
+@kernel
+def _rank(
+    values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: LeafArray
+) -> None:
+    """Count for each value the thresholds below it; NaN is below all."""
+    for j in range(width):
+        rank[j] = 0
+    if high == low:
+        return
+    length = high - low
+    while length > 1:
+        half = length // 2
+        for j in range(width):
+            rank[j] += half if thresholds[low + rank[j] + half - 1] < values[j] else 0
+        length -= half
+    for j in range(width):
+        rank[j] += 1 if thresholds[low + rank[j]] < values[j] else 0
+
+
+@kernel
+def _in_set(value: float, words: WordArray, first: int, last: int) -> bool:
+    """Return whether the whole part of a category value is in a set of bits."""
+    if not (value > -1.0 and value < 2147483648.0):
+        return False
+    category = np.int64(value)
+    word = first + (category >> 6)
+    return bool(word < last and (words[word] >> np.uint64(category & 63)) & np.uint64(1) == np.uint64(1))
+
+
+@kernel
+def encode(
+    X: FloatArray,
+    rows: IntArray,
+    start: int,
+    width: int,
+    features: IntArray,
+    thresholds: FloatArray,
+    columns: IntArray,
+    sets: IntArray,
+    words: WordArray,
+    flush: bool,
+    codes: ByteArray,
+) -> None:
+    """Fill `codes` (columns, lanes) for the events from `start` on."""
+    values = np.empty(width)
+    rank = np.empty(width, dtype=np.int32)
+    zero = np.zeros(1)
+    rank_of_zero = np.zeros(1, dtype=np.int32)
+    for f in range(len(features) - 1):
+        if features[f, 1] == features[f + 1, 1]:
+            continue
+        low, high = features[f, 0], features[f + 1, 0]
+        slot = rows[f]
+        for j in range(width):
+            value = X[slot, start + j]
+            values[j] = 0.0 if flush and abs(value) <= TINY else value
+        _rank(values, thresholds, low, high, width, rank)
+        _rank(zero, thresholds, low, high, 1, rank_of_zero)
+        for c in range(features[f, 1], features[f + 1, 1]):
+            kind, offset = columns[c, 0], columns[c, 1]
+            if kind >= SET_OUT:
+                inside_if_missing = kind == SET_IN
+                first, last = sets[offset], sets[offset + 1]
+                for j in range(width):
+                    inside = (
+                        inside_if_missing if np.isnan(values[j]) else _in_set(values[j], words, first, last)
+                    )
+                    codes[c, j] = 0 if inside else SPAN
+                continue
+            if_missing = SPAN
+            if kind in (NAN_LOW, ZERO_LOW):
+                if_missing = 0
+            elif kind == NAN_ZERO:
+                if_missing = min(max(rank_of_zero[0] - offset, 0), SPAN)
+            with_zero = kind in (ZERO_LOW, ZERO_HIGH)
+            for j in range(width):
+                value = values[j]
+                missing = np.isnan(value) or (with_zero and abs(value) <= TINY)
+                codes[c, j] = if_missing if missing else min(max(rank[j] - offset, 0), SPAN)
+
+
+@kernel
+def _leaf(nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray, lane: int) -> int:
+    """Walk one row from the root to its leaf; a leaf leads to itself, so all rows take the same steps."""
+    at = np.uint64(leaves) if depth > 0 else np.uint64(0)
+    for _ in range(depth):
+        word = nodes[np.uint64(base) + at]
+        column = (word >> np.uint64(32)) & np.uint64(0xFFFFFF)
+        right = np.uint64(np.uint64(codes[column, lane]) > (word >> np.uint64(56)))
+        at = (word >> (right << np.uint64(4))) & np.uint64(0xFFFF)
+    return int(at)
+
+
+@kernel
+def _leaves(nodes: WordArray, base: int, leaves: int, codes: ByteArray, found: ByteArray) -> None:
+    """Find the leaf of every lane: children first, each node takes over one child's answer."""
+    of_leaf = np.uint64(leaves)
+    shift = np.uint64(256) - of_leaf
+    for i in range(leaves - 2, -1, -1):
+        word = nodes[base + leaves + i]
+        left = word & np.uint64(0xFFFF)
+        right = (word >> np.uint64(16)) & np.uint64(0xFFFF)
+        limit = np.uint8(word >> np.uint64(56))
+        code = codes[(word >> np.uint64(32)) & np.uint64(0xFFFFFF)]
+        if_left = found[left if left < of_leaf else left + shift]
+        if_right = found[right if right < of_leaf else right + shift]
+        answer = found[256 + i]
+        for j in range(LANES):
+            one = if_left[j]
+            other = if_right[j]
+            answer[j] = other if code[j] > limit else one
+
+
+@kernel
+def _largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: FloatArray) -> None:
+    """Write the k largest positive pushes in falling order; of equal ones the first feature comes first."""
+    for i in range(k):
+        top[i] = -1
+        top_value[i] = 0.0
+    for f in range(len(pushes)):
+        value = pushes[f]
+        if value > top_value[k - 1]:
+            i = k - 1
+            while i > 0 and top_value[i - 1] < value:
+                top[i] = top[i - 1]
+                top_value[i] = top_value[i - 1]
+                i -= 1
+            top[i] = f
+            top_value[i] = value
+
+
+@kernel
+def _add(
+    leaf: LeafArray,
+    width: int,
+    first: int,
+    leaf_value: FloatArray,
+    paths: IntArray,
+    path_feature: NDArray[np.int32],
+    path_value: FloatArray,
+    explain: bool,
+    total: FloatArray,
+    pushes: FloatArray,
+) -> None:
+    """Add one tree's leaf values, and what each step on the way to the leaf contributed."""
+    for j in range(width):
+        total[j] += leaf_value[first + leaf[j]]
+    if explain:
+        for j in range(width):
+            at = first + leaf[j]
+            for i in range(paths[at], paths[at + 1]):
+                pushes[j, path_feature[i]] += path_value[i]
+
+
+@kernel
+def descend(
+    X: FloatArray,
+    rows: IntArray,
+    features: IntArray,
+    thresholds: FloatArray,
+    columns: IntArray,
+    sets: IntArray,
+    words: WordArray,
+    flush: bool,
+    trees: IntArray,
+    nodes: WordArray,
+    leaf_value: FloatArray,
+    paths: IntArray,
+    path_feature: NDArray[np.int32],
+    path_value: FloatArray,
+    base: float,
+    divisor: float,
+    k: int,
+    margin: FloatArray,
+    top: NDArray[np.int32],
+    top_value: FloatArray,
+    every: FloatArray,
+) -> None:
+    """Score all events; with k > 0 also the k largest contributions, with room in `every` (n, F) all."""
+    n = X.shape[1]
+    count = len(features) - 1
+    explain = k > 0 or len(every) > 0
+    lanes = LANES if n > FEW else max(n, 1)
+    codes = np.zeros((len(columns), lanes), dtype=np.uint8)
+    pushes = np.zeros((lanes if explain else 0, count))
+    leaf = np.zeros(lanes, dtype=np.int32)
+    total = np.zeros(lanes)
+    found = np.empty((512 if n > FEW else 0, lanes), dtype=np.uint8)
+    for i in range(min(len(found), 256)):
+        found[i] = i
+    for start in range(0, n, lanes):
+        width = min(lanes, n - start)
+        encode(X, rows, start, width, features, thresholds, columns, sets, words, flush, codes)
+        total[:] = base
+        pushes[:] = 0.0
+        for t in range(len(trees)):
+            first_node, leaves, depth, first = trees[t, 0], trees[t, 1], trees[t, 2], trees[t, 3]
+            if width > FEW and leaves <= 256:
+                _leaves(nodes, first_node, leaves, codes, found)
+                answer = found[256 if leaves > 1 else 0]
+                for j in range(width):
+                    leaf[j] = answer[j]
+            else:
+                for j in range(width):
+                    leaf[j] = _leaf(nodes, first_node, leaves, depth, codes, j)
+            _add(leaf, width, first, leaf_value, paths, path_feature, path_value, explain, total, pushes)
+        for j in range(width):
+            margin[start + j] = total[j] / divisor
+            if k > 0:
+                _largest(pushes[j], k, top[start + j], top_value[start + j])
+            if len(every) > 0:
+                every[start + j] = pushes[j]

@@ -1,0 +1,190 @@
+"""The served forest: any LightGBM or XGBoost model as flat arrays, scored without either library.
+
+A forest is a sum of trees, and a tree is a function from a row to one of its leaves. Comparisons are kept
+exactly as the library makes them (doubles, missing values, zeros, categories), leaf values are added in the
+order of training in doubles, and every step towards a leaf is booked on the feature that was asked: the
+step's contribution is the change in the mean of the training rows below (path attribution, also known as
+Saabas values).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from adjudge.errors import BundleError, ShapeError
+from adjudge.models import descent, packing
+from adjudge.models.raw import Arrays, Meta, Raw, take
+from adjudge.typing import AnyArray, FloatArray, IntArray
+
+_ARRAYS: dict[str, type[np.generic]] = {
+    "node_start": np.int64,
+    "leaf_start": np.int64,
+    "feature": np.int32,
+    "kind": np.uint8,
+    "threshold": np.float64,
+    "left": np.int32,
+    "right": np.int32,
+    "leaf_value": np.float64,
+    "leaf_cover": np.float64,
+    "set_start": np.int64,
+    "set_values": np.int64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """A sum of decision trees over named features.
+
+    Parameters
+    ----------
+    names
+        The features, in the order in which the trees count them.
+    node_start, leaf_start
+        Where each tree's nodes and leaves begin, one entry more than trees. The first node of a tree is its
+        root.
+    feature, kind, threshold, left, right
+        The nodes: a row goes left when its value is at most the threshold, or is in the set of categories
+        with the number `threshold`; `kind` says what missing values do (`adjudge.models.descent`). A child c
+        >= 0 is a node of the same tree, always behind its parent; c < 0 is the tree's leaf ``-c - 1``.
+    leaf_value, leaf_cover
+        The leaves: what is added to the margin, and the weight of the training rows that ended there.
+    set_start, set_values
+        The sets of categories.
+    base
+        Added to every margin.
+    divisor
+        The sum is divided by it: the number of trees for a random forest, else 1.
+    flush
+        Whether numbers within 1e-35 of 0 are read as 0, as LightGBM does.
+
+    Notes
+    -----
+    A tree has at most 32,768 leaves.
+    """
+
+    names: tuple[str, ...]
+    node_start: AnyArray
+    leaf_start: AnyArray
+    feature: AnyArray
+    kind: AnyArray
+    threshold: AnyArray
+    left: AnyArray
+    right: AnyArray
+    leaf_value: AnyArray
+    leaf_cover: AnyArray
+    set_start: AnyArray
+    set_values: AnyArray
+    base: float = 0.0
+    divisor: float = 1.0
+    flush: bool = False
+
+    def __post_init__(self) -> None:
+        packing.check(self)
+
+    @property
+    def trees(self) -> int:
+        """The number of trees."""
+        return len(self.node_start) - 1
+
+    @cached_property
+    def _packed(self) -> packing.Packed:
+        return packing.pack(self)
+
+    @property
+    def bias(self) -> float:
+        """The margin before any feature is looked at: the mean over the training rows."""
+        return self._packed.bias
+
+    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
+        """Return margins and the k largest pushes.
+
+        Parameters
+        ----------
+        X
+            The feature matrix, shape (C, n), one feature a row; NaN means missing.
+        rows
+            The row of `X` for each name.
+        k
+            How many contributions to return a row; 0 leaves them out and is faster.
+        """
+        result = Raw.empty(X.shape[1], k)
+        self._descend(X, rows, k, result, np.empty((0, 0)))
+        return result
+
+    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
+        """Return what each feature contributed to each row's margin, shape (n, len(names)).
+
+        With `bias` they add up to the margin, to the rounding of the addition (relative 1e-12).
+        """
+        every = np.empty((X.shape[1], len(self.names)))
+        self._descend(X, rows, 0, Raw.empty(X.shape[1], 0), every)
+        return every
+
+    def _descend(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+        _check_matrix(X, rows, len(self.names))
+        descent.descend(
+            X,
+            rows,
+            *self._packed.arrays,
+            self.base,
+            self.divisor,
+            k,
+            result.margin,
+            result.top,
+            result.top_value,
+            every,
+        )
+
+    def meta(self) -> Meta:
+        """Return the part to be written as JSON."""
+        return {
+            "kind": "forest",
+            "names": list(self.names),
+            "base": self.base,
+            "divisor": self.divisor,
+            "flush": self.flush,
+        }
+
+    def arrays(self) -> Arrays:
+        """Return the part to be written as arrays."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    @classmethod
+    def from_arrays(cls, meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Forest:
+        """Build a forest from what `meta` and `arrays` returned.
+
+        Raises
+        ------
+        BundleError
+            If the arrays are not those of a forest.
+        """
+        return cls(
+            names=tuple(meta["names"]),
+            base=float(meta["base"]),
+            divisor=float(meta["divisor"]),
+            flush=bool(meta["flush"]),
+            **{name: take(arrays, name, dtype) for name, dtype in _ARRAYS.items()},
+        )
+
+
+def _check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
+    """Refuse what the kernel could not read safely."""
+    if X.ndim != 2 or X.dtype != np.float64 or not X.flags.c_contiguous:
+        msg = "X must be a C-contiguous float64 matrix of shape (slots, events)"
+        raise ShapeError(msg)
+    if rows.shape != (features,):
+        msg = f"the model reads {features} features, but rows has shape {rows.shape}"
+        raise ShapeError(msg)
+    if features and (rows.min() < 0 or rows.max() >= len(X)):
+        msg = f"rows must lie in 0..{len(X) - 1}, the rows of X"
+        raise ShapeError(msg)
+
+
+def refuse(what: str) -> BundleError:
+    """Return the error for a model whose arrays contradict each other."""
+    return BundleError(f"this is not a forest that can be served: {what}")

@@ -1,0 +1,110 @@
+"""What a served model is underneath the scorer: rows in, log-odds and pushes out, plain arrays as state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adjudge.errors import BundleError
+from adjudge.typing import AnyArray, FloatArray, IntArray
+
+Meta = dict[str, Any]
+"""The part of a served model that is written as JSON."""
+
+Arrays = dict[str, AnyArray]
+"""The part of a served model that is written as numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Log-odds of n rows and the features that pushed each up most.
+
+    Parameters
+    ----------
+    margin
+        Raw log-odds, shape (n,).
+    top
+        Positions of the features with the largest positive contributions, shape (n, k), -1 where there are
+        fewer.
+    top_value
+        Their contributions, shape (n, k).
+    """
+
+    margin: FloatArray
+    top: NDArray[np.int32]
+    top_value: FloatArray
+
+    @classmethod
+    def empty(cls, n: int, k: int) -> Raw:
+        """Return room for n rows and k contributions."""
+        return cls(np.empty(n), np.empty((n, k), dtype=np.int32), np.empty((n, k)))
+
+
+class Model(Protocol):
+    """A trained model in its served form."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features it reads."""
+        ...
+
+    @property
+    def bias(self) -> float:
+        """The part of the margin that no feature contributes."""
+        ...
+
+    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
+        """Return margins and the k largest pushes; `rows` says where in X each name is."""
+        ...
+
+    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
+        """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
+        ...
+
+    def meta(self) -> Meta:
+        """Return the part to be written as JSON, with its ``kind``."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """Return the part to be written as arrays."""
+        ...
+
+
+def sub(arrays: Mapping[str, AnyArray], prefix: str) -> Arrays:
+    """Return the arrays under a prefix, without it.
+
+    Examples
+    --------
+    >>> sub({"a/x": np.zeros(1), "b": np.zeros(2)}, "a")
+    {'x': array([0.])}
+    """
+    head = prefix + "/"
+    return {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}
+
+
+def under(arrays: Mapping[str, AnyArray], prefix: str) -> Arrays:
+    """Return the arrays with a prefix before each name; the inverse of `sub`."""
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
+
+
+def take(arrays: Mapping[str, AnyArray], name: str, dtype: type[np.generic], dimensions: int = 1) -> AnyArray:
+    """Return one array of a saved model, refusing another type or shape.
+
+    Raises
+    ------
+    BundleError
+        If the array is not there, or is not what the model wrote.
+    """
+    if name not in arrays:
+        msg = f"the saved model has no array {name!r}"
+        raise BundleError(msg)
+    array = arrays[name]
+    if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
+        found = f"{array.dtype} with {array.ndim} dimensions"
+        msg = f"array {name!r} of the saved model holds {found}, not {np.dtype(dtype)} with {dimensions}"
+        raise BundleError(msg)
+    return np.ascontiguousarray(array)
