@@ -5,64 +5,19 @@ Everywhere an event is flagged when its score is *above* the threshold; at the t
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
+from adjudge.define.policy import Costs
 from adjudge.errors import DefinitionError, ShapeError
 from adjudge.learn.ranking import Ranking
 from adjudge.typing import FloatArray
 
-
-class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outcomes cost, in the currency of the amounts.
-
-    Parameters
-    ----------
-    loss_share
-        Share of the amount that is lost when a fraud passes.
-    review
-        Handling one flagged event, right or wrong.
-    insult
-        Bothering an honest customer, whatever the amount.
-    insult_share
-        And the share of the amount that goes with it (margin, the sale that does not happen).
-
-    Examples
-    --------
-    >>> Costs(review=4.0, insult=5.0, insult_share=0.02).bother(100.0)
-    7.0
-    """
-
-    loss_share: float = 1.0
-    review: float = 3.0
-    insult: float = 5.0
-    insult_share: float = 0.02
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if not 0 <= getattr(self, name) < float("inf"):
-                message = f"costs: {name} is {getattr(self, name)}, must be a number of at least 0"
-                raise DefinitionError(message)
-
-    def bother(self, amount: float) -> float:
-        """Return the cost of stopping one honest event of an amount, without the handling."""
-        return self.insult + self.insult_share * amount
-
-    def cut(self, amount: float) -> float:
-        """Return the probability above which stopping an event of this amount is cheaper than passing it.
-
-        Stopping costs ``review + (1 - p) * bother``, passing costs ``p * loss``; they are equal at the cut.
-
-        Examples
-        --------
-        Half a loss of 100 against a bother of 50 in the other half:
-
-        >>> Costs(review=0.0, insult=100.0, insult_share=0.0).cut(100.0)
-        0.5
-        """
-        loss, bother = self.loss_share * amount, self.bother(amount)
-        return min(1.0, (self.review + bother) / (loss + bother)) if loss + bother > 0 else 1.0
+Treatment = Literal["pass", "review", "block"]
+"""What can be done with an event: let it through, have a person look at it, stop it."""
 
 
 class TradeOff(msgspec.Struct, frozen=True):
@@ -93,7 +48,50 @@ class TradeOff(msgspec.Struct, frozen=True):
     cost_per_day: float
 
 
-def threshold_from_costs(y: ArrayLike, score: ArrayLike, amount: ArrayLike, costs: Costs) -> float:
+def cost_of(y: ArrayLike, amount: ArrayLike, costs: Costs, action: Treatment) -> FloatArray:
+    """Return what treating each event in one way costs.
+
+    Parameters
+    ----------
+    y, amount
+        Outcome (1 fraud) and worth of each event, shape (n,).
+    costs
+        What the errors cost.
+    action
+        ``"pass"``: frauds lose their share of the amount. ``"review"``: every event costs the handling and
+        frauds that the reviewer misses are lost. ``"block"``: honest customers are insulted.
+
+    Examples
+    --------
+    A fraud of 100 and an honest payment of 40:
+
+    >>> costs = Costs(review=4.0, insult=5.0, insult_share=0.05, review_catches=0.9)
+    >>> [cost_of([1, 0], [100.0, 40.0], costs, action).tolist() for action in ("pass", "review", "block")]
+    [[100.0, 0.0], [14.0, 4.0], [0.0, 7.0]]
+    """
+    truth, worth = np.asarray(y, dtype=np.float64), np.asarray(amount, dtype=np.float64)
+    if truth.shape != worth.shape:
+        message = f"amounts {worth.shape} and outcomes {truth.shape} differ in length"
+        raise ShapeError(message)
+    lost = truth * worth * costs.fraud_share
+    if action == "pass":
+        return lost
+    if action == "review":
+        missed: FloatArray = costs.review + np.round(lost * (1.0 - costs.review_catches), 12)
+        return missed
+    insulted: FloatArray = (1.0 - truth) * (costs.insult + costs.insult_share * worth)
+    return insulted
+
+
+def threshold_from_costs(
+    y: ArrayLike,
+    score: ArrayLike,
+    amount: ArrayLike,
+    costs: Costs,
+    *,
+    above: Treatment = "review",
+    below: Treatment = "pass",
+) -> float:
     """Return the threshold with the least total cost on these events.
 
     Parameters
@@ -102,33 +100,31 @@ def threshold_from_costs(y: ArrayLike, score: ArrayLike, amount: ArrayLike, cost
         Outcome (1 fraud), score and worth of each event, shape (n,).
     costs
         What the errors cost.
+    above, below
+        What happens to events above the threshold, and to the others.
 
     Returns
     -------
     float
-        Half-way between the lowest flagged and the highest passed score; infinite when flagging nothing is
-        cheapest. Among equally cheap ones the highest.
+        Half-way between the lowest score above and the highest below; infinite when nothing should be above.
+        Among equally cheap ones the highest.
 
     Notes
     -----
-    O(n log n). A calibrated probability and `Costs.cut` give the same decision amount by amount without a
-    search; this is for one cut over all amounts, and for scores that are not probabilities.
+    O(n log n). With calibrated probabilities a policy by cost decides amount by amount without a search;
+    this is for one cut over all amounts, and for scores that are not probabilities.
 
     Examples
     --------
-    Catching the fraud of 100 is worth a bother of 5, the one of 1 is not:
+    Reviewing for 4 pays for the fraud of 100, not for the one of 1:
 
-    >>> costs = Costs(review=0.0, insult=5.0, insult_share=0.0)
+    >>> costs = Costs(review=4.0, review_catches=1.0)
     >>> threshold_from_costs([1, 0, 0, 1], [0.9, 0.5, 0.3, 0.1], [100, 10, 10, 1], costs)
     0.7
     """
-    ranking, worth = _ranked(y, score, amount)
-    stopped = ranking.curve(worth)
-    counted = ranking.curve()
-    bother = counted.bothered * costs.insult + stopped.bothered * costs.insult_share
-    handling = (counted.caught + counted.bothered) * costs.review
-    passed = (stopped.caught[-1] - stopped.caught) * costs.loss_share
-    total = np.concatenate([[stopped.caught[-1] * costs.loss_share], passed + handling + bother])
+    ranking, _ = _ranked(y, score, amount)
+    change = cost_of(y, amount, costs, above) - cost_of(y, amount, costs, below)
+    total = np.concatenate([[0.0], np.cumsum(change[ranking.order])[ranking.ends]])
     return _below(ranking.scores, int(np.argmin(total)))
 
 
@@ -215,7 +211,14 @@ def threshold_from_value(y: ArrayLike, score: ArrayLike, amount: ArrayLike, valu
 
 
 def trade_off(
-    y: ArrayLike, score: ArrayLike, amount: ArrayLike, thresholds: ArrayLike, *, days: float, costs: Costs
+    y: ArrayLike,
+    score: ArrayLike,
+    amount: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    days: float,
+    costs: Costs,
+    above: Treatment = "review",
 ) -> tuple[TradeOff, ...]:
     """Return what each of some thresholds would have meant on these events.
 
@@ -229,6 +232,8 @@ def trade_off(
         Length of the span of the events.
     costs
         What the errors cost.
+    above
+        What happens to events above a threshold; the others pass.
 
     Examples
     --------
@@ -238,29 +243,24 @@ def trade_off(
     """
     ranking, worth = _ranked(y, score, amount)
     counts, money = ranking.curve(), ranking.curve(worth)
-    frauds, honest, at_stake = counts.caught[-1], counts.bothered[-1], money.caught[-1]
+    passed = cost_of(y, amount, costs, "pass")
+    change = np.cumsum((cost_of(y, amount, costs, above) - passed)[ranking.order])[ranking.ends]
     result = []
     for threshold in np.asarray(thresholds, dtype=np.float64):
         groups = int(np.searchsorted(-ranking.scores, -threshold, side="left"))
-        caught, bothered, saved, insulted = (
+        caught, bothered, saved, cost = (
             float(column[groups - 1]) if groups else 0.0
-            for column in (counts.caught, counts.bothered, money.caught, money.bothered)
-        )
-        cost = (
-            (at_stake - saved) * costs.loss_share
-            + (caught + bothered) * costs.review
-            + bothered * costs.insult
-            + insulted * costs.insult_share
+            for column in (counts.caught, counts.bothered, money.caught, change)
         )
         result.append(
             TradeOff(
                 threshold=float(threshold),
                 alerts_per_day=(caught + bothered) / days,
                 precision=_share(caught, caught + bothered),
-                recall=_share(caught, frauds),
-                value_recall=_share(saved, at_stake),
-                false_positive_rate=_share(bothered, honest),
-                cost_per_day=float(cost) / days,
+                recall=_share(caught, counts.caught[-1]),
+                value_recall=_share(saved, money.caught[-1]),
+                false_positive_rate=_share(bothered, counts.bothered[-1]),
+                cost_per_day=(float(passed.sum()) + cost) / days,
             )
         )
     return tuple(result)
