@@ -1,0 +1,91 @@
+"""How the truth comes out: reports late by case, frauds that nobody reports, disputes of honest payments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adjudge.systems.payments.simulate.batch import Batch
+from adjudge.systems.payments.simulate.draws import DAY_US, HOUR_US
+from adjudge.systems.payments.simulate.patterns import PATTERNS
+from adjudge.typing import BoolArray, FloatArray, IntArray
+
+REPORTING: dict[str, tuple[float, float]] = {
+    "stolen_card_spree": (2.0, 0.03),
+    "card_testing": (3.0, 0.04),
+    "account_takeover": (2.0, 0.04),
+    "impossible_travel": (2.5, 0.03),
+    "compromised_merchant": (5.0, 0.05),
+    "colluding_merchant": (6.0, 0.05),
+    "device_farm": (7.0, 0.06),
+    "bust_out": (14.0, 0.05),
+    "hot_spot": (6.0, 0.06),
+    "quiet": (10.0, 0.25),
+}
+"""Median delay in days, and share of cases that are never reported."""
+
+DELAY_SIGMA = 0.8
+"""Spread of the delay in logarithms."""
+
+LONGEST_DAYS = 75.0
+"""Schemes take no dispute after this."""
+
+DISPUTED = 0.0003
+"""Share of honest payments that are disputed as fraud."""
+
+WITHDRAWN = 0.3
+"""Share of those disputes that are withdrawn after a look at the papers."""
+
+
+def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray, IntArray]:
+    """Return (payment, fraud, known at) of every report, false disputes and their withdrawals included.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    batch
+        All payments.
+    """
+    frauds = np.flatnonzero(batch.pattern >= 0)
+    delay, reported = _by_case(rng, batch.pattern[frauds], batch.case[frauds])
+    overlooked = rng.random(len(frauds)) < 0.01
+    told = frauds[reported & ~overlooked]
+    known = batch.at[told] + ((delay[reported & ~overlooked]) * DAY_US).astype(np.int64)
+    known += (rng.exponential(2.0, len(told)) * HOUR_US).astype(np.int64)
+    false = _disputes(rng, batch)
+    asked = batch.at[false] + (_delay(rng, np.full(len(false), 12.0)) * DAY_US).astype(np.int64)
+    back = rng.random(len(false)) < WITHDRAWN
+    cleared = asked[back] + ((3.0 + rng.exponential(6.0, int(back.sum()))) * DAY_US).astype(np.int64)
+    row = np.concatenate([told, false, false[back]])
+    fraud = np.concatenate(
+        [np.ones(len(told) + len(false), dtype=np.bool_), np.zeros(int(back.sum()), dtype=np.bool_)]
+    )
+    known_at = np.concatenate([known, asked, cleared])
+    order = np.lexsort((row, known_at))
+    return row[order], fraud[order], known_at[order]
+
+
+def _by_case(rng: np.random.Generator, pattern: IntArray, case: IntArray) -> tuple[FloatArray, BoolArray]:
+    """Return the delay in days and whether it is reported, the same for all payments of a case."""
+    medians = np.array([REPORTING[name][0] for name in PATTERNS])
+    never = np.array([REPORTING[name][1] for name in PATTERNS])
+    _, first, member = np.unique(case, return_index=True, return_inverse=True)
+    kind = pattern[first]
+    delay = _delay(rng, medians[kind])
+    reported = rng.random(len(kind)) >= never[kind]
+    return delay[member], reported[member]
+
+
+def _delay(rng: np.random.Generator, median: FloatArray) -> FloatArray:
+    drawn = median * np.exp(rng.normal(0, DELAY_SIGMA, len(median)))
+    result: FloatArray = np.clip(drawn, 0.05, LONGEST_DAYS)
+    return result
+
+
+def _disputes(rng: np.random.Generator, batch: Batch) -> IntArray:
+    honest = (batch.pattern < 0) & (batch.decline == 0)
+    # Dear things bought at a distance are disputed more often.
+    weight = np.where(batch.ip > 0, 2.0, 0.6) * np.clip(batch.minor / 5_000.0, 0.3, 3.0)
+    weight = weight * honest
+    share = DISPUTED * weight / max(float(weight[honest].mean()), 1e-12)
+    return np.flatnonzero(rng.random(len(batch)) < share)
