@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ class System:
         The rules, usually `Rules.load` of a YAML file.
     policy
         From score and rules to an action.
+    lists
+        Named lists of texts or numbers for expressions, besides those of the rules.
     outcomes
         What else comes to be known about decided events.
     amount
@@ -56,6 +58,7 @@ class System:
     features: Sequence[Features] = ()
     rules: Rules = field(default_factory=Rules)
     policy: Policy = Policy()
+    lists: Mapping[str, Collection[str | float]] = field(default_factory=dict)
     outcomes: Sequence[Outcome] = ()
     amount: str | None = None
     card: str | None = None

@@ -1,0 +1,77 @@
+"""What the engine passes around: a batch of encoded events, labels of earlier events, and the state they are folded into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from adjudge.history import Histories, Profiles
+from adjudge.typing import FloatArray, HashArray, IntArray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events of one stream in log order, encoded.
+
+    Parameters
+    ----------
+    stream
+        Its name.
+    ids
+        The events' ids; empty for tables, whose rows stand for themselves.
+    ts, seq
+        Event time in microseconds and position in the log, shape (n,).
+    matrix
+        Fields, conditions and measures; for the decided stream with room for everything else, shape (height, n).
+    keys
+        Key of every entity, shape (entities, n).
+    """
+
+    stream: str
+    ids: Sequence[str]
+    ts: IntArray
+    seq: IntArray
+    matrix: FloatArray
+    keys: HashArray
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
+@dataclass
+class State:
+    """What folding the log has built up: the histories and profiles, in the plan's order."""
+
+    histories: list[Histories]
+    profiles: list[Profiles]
+
+    def digest(self) -> str:
+        """Return a hash of all rows in (key, ts, seq) order: equal states have equal digests."""
+        return "-".join([h.digest() for h in self.histories] + [p.digest() for p in self.profiles])
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Labels or outcomes of earlier events, one entry each.
+
+    Parameters
+    ----------
+    name
+        The label or outcome.
+    keys
+        Keys of the labelled events, as in their batch, shape (entities, m).
+    ts, seq
+        Their event times and positions, shape (m,).
+    old, new
+        The value before (NaN where unknown) and the value set, shape (m,).
+    conditions
+        Rows of the decided stream's matrix that measures of this label are conditioned on, by row, shape (m,).
+    """
+
+    name: str
+    keys: HashArray
+    ts: IntArray
+    seq: IntArray
+    old: FloatArray
+    new: FloatArray
+    conditions: Mapping[int, FloatArray] = field(default_factory=dict)

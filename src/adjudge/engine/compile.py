@@ -1,0 +1,546 @@
+"""Compiling: definitions become a plan, and every mistake in them is found here, with its place and the nearest right name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import numpy as np
+
+from adjudge.define import (
+    DerivedFeature,
+    Entity,
+    Feature,
+    Field,
+    ProfileFeature,
+    Schema,
+    System,
+    WindowFeature,
+    days,
+    micros,
+)
+from adjudge.define.check import ListType, check
+from adjudge.define.expression import Expression, parse
+from adjudge.define.functions import Type
+from adjudge.define.rule import placeholders
+from adjudge.engine.encode import Encoder
+from adjudge.engine.hashing import TEXT_TAG, entity_name, hash_text
+from adjudge.engine.measure import COPY, HASH, LABEL, ONE, SCALE, Gather, Source
+from adjudge.engine.plan import HistoryPlan, Plan, ProfilePlan, StreamPlan
+from adjudge.engine.policy import Combine
+from adjudge.engine.scorer import Scorer
+from adjudge.engine.vm import Slot, compile_program
+from adjudge.errors import BundleError, DefinitionError, did_you_mean
+from adjudge.history import Aggregation, Layout, Measure
+
+LATENESS = days(7)
+"""How far behind the newest accepted time an event may be."""
+
+SECRET = bytes(range(16))
+"""Key of every hash where no workspace gives one of its own: data that nobody else sends."""
+
+_TEXT_RESULTS = ("first", "last", "last_n")
+_KEEPS_TYPE = ("sum", "mean", "std", "min", "max", "first", "last", "last_n")
+_MODEL_TYPES = ("number", "boolean", "money")
+
+
+def compile(  # noqa: A001 - the word of the design for what it does
+    system: System,
+    *,
+    secret: bytes = SECRET,
+    scorer: Scorer | None = None,
+    threads: int = 1,
+    lateness: timedelta = LATENESS,
+) -> Plan:
+    """Return the plan of a system.
+
+    Parameters
+    ----------
+    system
+        The definitions.
+    secret
+        The workspace's 16 secret bytes.
+    scorer
+        The served model; None decides by rules alone.
+    threads
+        How many threads histories are folded on, at least 1; never changes a result.
+    lateness
+        How late an event may arrive.
+
+    Raises
+    ------
+    DefinitionError
+        If anything in the definitions is wrong; the message names the place.
+    BundleError
+        If the model reads a feature that the system does not have.
+
+    Examples
+    --------
+    >>> from adjudge.define import Event, Id, Key, Time, hours
+    >>> class Login(Event):
+    ...     login_id: Id
+    ...     at: Time
+    ...     user: Key
+    >>> plan = compile(System("logins", Login, features=[Login.by("user").count(hours(1))]))
+    >>> plan.names
+    ('user_count_1h',)
+    """
+    if len(secret) != 16:
+        msg = f"the workspace's secret must have 16 bytes, not {len(secret)}"
+        raise DefinitionError(msg)
+    return _Compiler(system, secret, lateness).plan(scorer, threads)
+
+
+@dataclass
+class _Stream:
+    """A stream while it is being laid out."""
+
+    schema: Schema
+    encoder: Encoder
+    scope: dict[str, Slot]
+    height: int
+    conditions: dict[str, int] = field(default_factory=dict)
+    programs: list[tuple[Expression, int]] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    entities: dict[tuple[str, ...], int] = field(default_factory=dict)
+    at: int = 0
+
+
+@dataclass
+class _History:
+    """Histories while they are being laid out: measures by (field, condition, kind)."""
+
+    entity: Entity
+    measures: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    made: list[Measure] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    aggregations: list[tuple[WindowFeature, Aggregation]] = field(default_factory=list)
+    labels: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+
+class _Compiler:
+    def __init__(self, system: System, secret: bytes, lateness: timedelta) -> None:
+        self.system = system
+        self.secret = secret
+        self.lateness = lateness
+        self.place = f"system {system.name!r}"
+        if not system.name.isidentifier():
+            msg = f"{self.place}: the name must be an identifier"
+            raise DefinitionError(msg)
+        self.decided = system.decides.schema()
+        self.streams = {name: self._stream(schema) for name, schema in system.schemas.items()}
+        self.delays = {o.name: timedelta(0) for o in system.outcomes}
+        if system.label is not None:
+            self.delays[system.label.name] = system.label.delay
+        self.features = self._named(system.flat_features)
+        self.lists = {**system.lists, **system.rules.lists}
+        self.list_types: dict[str, ListType] = {
+            name: "text" if any(isinstance(v, str) for v in values) else "number" for name, values in self.lists.items()
+        }
+
+    def plan(self, scorer: Scorer | None, threads: int) -> Plan:
+        """Lay everything out from the top row of the matrix to the bottom and return the plan."""
+        system, decided = self.system, self.streams[self.decided.name]
+        histories = self._histories()
+        for stream in self.streams.values():
+            self._place_measures(stream, histories)
+        height = decided.height
+        history_plans = []
+        for history in histories.values():
+            plan, height = self._history_plan(history, decided, height)
+            history_plans.append(plan)
+        profile_plans = []
+        for entity, fields in self._profiles().items():
+            profile, height = self._profile_plan(entity, fields, decided, height)
+            profile_plans.append(profile)
+        outputs, height = self._derived(decided, height)
+        rules_at = height
+        outputs += self._rules(decided, height)
+        height += len(system.rules.rules)
+        program = compile_program(outputs, decided.scope, hash_text=self._hash, lists=self.lists)
+        names = self._inputs(decided.scope)
+        scorer_rows = self._bind(scorer, decided.scope)
+        return Plan(
+            system=system,
+            streams={n: self._stream_plan(s, height if s is decided else s.height) for n, s in self.streams.items()},
+            histories=tuple(history_plans),
+            profiles=tuple(profile_plans),
+            slots=decided.scope,
+            features=self.features,
+            program=program,
+            rules=tuple(system.rules.rules),
+            rules_at=rules_at,
+            names=names,
+            rows=np.array([decided.scope[n].row for n in names], np.int64),
+            categorical=frozenset(n for n in names if decided.scope[n].type == "text"),
+            versions=self._versions(history_plans, scorer),
+            lateness_us=micros(self.lateness),
+            policy=system.policy,
+            combine=Combine(system, decided.scope, rules_at),
+            scorer=scorer,
+            scorer_rows=scorer_rows,
+            pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None,
+        )
+
+    # streams and names
+
+    def _stream(self, schema: Schema) -> _Stream:
+        encoder = Encoder(schema, self.secret)
+        scope = {f.name: Slot(_type(f), encoder.row[f.name]) for f in schema}
+        return _Stream(schema, encoder, scope, encoder.width)
+
+    def _named(self, features: Sequence[Feature]) -> dict[str, Feature]:
+        """Return features by final name: those of another stream than the decided one carry its name."""
+        named: dict[str, Feature] = {}
+        taken = set(self.decided.names)
+        for f in features:
+            if isinstance(f, WindowFeature) and f.entity.stream is not self.system.decides:
+                prefix = f.entity.name
+                f = replace(f, name=f"{prefix}_{f.entity.schema.name}{f.name[len(prefix) :]}")
+            if f.name in named and named[f.name] == f:
+                continue  # groups may share a feature
+            if f.name in named or f.name in taken:
+                msg = f"{self.place}: two features or fields are called {f.name!r}"
+                raise DefinitionError(msg)
+            named[f.name] = f
+        return named
+
+    def _hash(self, text: str) -> int:
+        return hash_text(self.secret, TEXT_TAG, text)
+
+    # histories
+
+    def _histories(self) -> dict[tuple[str, tuple[str, ...]], _History]:
+        """Group the window features by stream and entity, and lay out what each history keeps."""
+        histories: dict[tuple[str, tuple[str, ...]], _History] = {}
+        for f in self.features.values():
+            if isinstance(f, WindowFeature):
+                entity = f.entity.history
+                history = histories.setdefault((entity.schema.name, entity.fields), _History(entity))
+                if history.entity != entity:
+                    msg = f"{self.place}: entity {entity.name!r} is declared with different capacity, eps or memory"
+                    raise DefinitionError(msg)
+                self._check_entity(entity)
+                history.aggregations.append((f, self._aggregation(f, history)))
+        return histories
+
+    def _check_entity(self, entity: Entity) -> None:
+        for schema in (entity.schema, self.decided):
+            where = f"{self.place}: entity {entity.name!r} by stream {schema.name!r}"
+            for name in entity.fields:
+                if name not in schema.names:
+                    msg = f"{where} has no field {name!r}{did_you_mean(name, schema.names)}"
+                    raise DefinitionError(msg)
+                if not schema[name].is_text:
+                    msg = f"{where}: field {name!r} is a {schema[name].role}; keys are made of key or category fields"
+                    raise DefinitionError(msg)
+
+    def _aggregation(self, f: WindowFeature, history: _History) -> Aggregation:
+        where = f"{self.place}: feature {f.name!r}"
+        if f.aggregation in ("speed", "distance", "distance_typical") and f.entity.stream is not self.system.decides:
+            msg = f"{where} compares a place with the decided event's own and needs its stream"
+            raise DefinitionError(msg)
+        delay = f.delay if f.delay is not None else self._delay(where, f.of)
+        measure = self._measure(where, f, f.of, history)
+        other = None if f.other is None else self._measure(where, f, f.other, history)
+        if f.aggregation == "rate" and f.entity.condition:
+            other = self._measure(where, f, None, history)
+        op = "sum" if f.aggregation == "count" and f.of in self.delays else f.aggregation
+        half_life = f.aggregation in ("decayed_sum", "decayed_count")
+        return Aggregation(
+            op,
+            measure,
+            other,
+            window_us=None if f.window is None else micros(f.window),
+            delay_us=micros(delay),
+            parameter=f.parameter * 1e6 if half_life else f.parameter,
+            including=f.entity.includes,
+        )
+
+    def _delay(self, where: str, label: str | None) -> timedelta:
+        if label not in self.delays:
+            msg = f"{where}: {label!r} is no label or outcome{did_you_mean(str(label), self.delays)}"
+            raise DefinitionError(msg)
+        return self.delays[label]
+
+    def _measure(self, where: str, f: WindowFeature, of: str | None, history: _History) -> int | None:
+        """Return the position of a measure in its history, adding it if it is new; None means all rows."""
+        condition = f.entity.condition
+        if of is None and not condition:
+            return None
+        schema = f.entity.schema
+        is_label = of in self.delays and schema is self.decided
+        kind = "label" if is_label else self._kind(where, f, of, schema)
+        key = (of or "", condition, kind)
+        if key not in history.measures:
+            history.measures[key] = len(history.made)
+            row = self._condition(where, schema, condition) if condition else -1
+            source, scale = self._source(schema, of, kind, row)
+            history.made.append(Measure(of or "rows", kind, scale))
+            history.sources += source
+            if is_label and of is not None:
+                history.labels.setdefault(of, []).append((history.measures[key], row))
+        return history.measures[key]
+
+    def _kind(self, where: str, f: WindowFeature, of: str | None, schema: Schema) -> str:
+        if of is None:
+            return "hash"
+        if of not in schema.names:
+            options = [*schema.names, *(self.delays if schema is self.decided else ())]
+            msg = f"{where}: stream {schema.name!r} has no field {of!r}{did_you_mean(of, options)}"
+            raise DefinitionError(msg)
+        role = schema[of].role
+        places = ("speed", "distance", "distance_typical", "count")
+        if role == "time" or (role == "place") != (f.aggregation in places and role == "place"):
+            msg = f"{where}: {f.aggregation} of {of!r} makes no sense, it is a {role}"
+            raise DefinitionError(msg)
+        if role == "place":
+            return "place"
+        if schema[of].is_text and f.aggregation not in ("count", "distinct", *_TEXT_RESULTS):
+            msg = f"{where}: {f.aggregation} of {of!r} makes no sense, it is a {role}"
+            raise DefinitionError(msg)
+        if f.aggregation in ("speed", "distance", "distance_typical", "rate"):
+            needed = "a label or an outcome" if f.aggregation == "rate" else "a place"
+            msg = f"{where}: {f.aggregation} needs {needed}, {of!r} is a {role}"
+            raise DefinitionError(msg)
+        return "hash" if schema[of].is_text or f.aggregation == "distinct" else "number"
+
+    def _source(self, schema: Schema, of: str | None, kind: str, condition: int) -> tuple[list[Source], float]:
+        if kind == "label":
+            return [Source(LABEL, -1, condition)], 1.0
+        if of is None:
+            return [Source(ONE, -1, condition, text=True)], 1.0
+        f, row = schema[of], self.streams[schema.name].encoder.row[of]
+        if kind == "place":
+            return [Source(COPY, row + step, condition) for step in (0, 1)], 1.0
+        if f.is_text:
+            return [Source(COPY, row, condition, text=True)], 1.0
+        if kind == "hash":
+            return [Source(HASH, row, condition, text=True)], 1.0
+        if f.role == "money":
+            return [Source(SCALE, row, condition, f.scale)], f.scale
+        return [Source(COPY, row, condition)], 1.0
+
+    def _condition(self, where: str, schema: Schema, text: str) -> int:
+        """Return the row of a condition in its stream's matrix, adding it if it is new."""
+        stream = self.streams[schema.name]
+        if text not in stream.conditions:
+            expression = self._parsed(f"{where}: condition", text, stream.scope, "boolean")
+            stream.conditions[text] = stream.height
+            stream.programs.append((expression, stream.height))
+            stream.height += 1
+        return stream.conditions[text]
+
+    def _place_measures(
+        self, stream: _Stream, histories: Mapping[tuple[str, tuple[str, ...]], _History]
+    ) -> None:
+        stream.at = stream.height
+        for (name, _), history in histories.items():
+            if name == stream.schema.name:
+                stream.sources += history.sources
+        stream.height += len(stream.sources)
+
+    def _history_plan(self, history: _History, decided: _Stream, height: int) -> tuple[HistoryPlan, int]:
+        entity = history.entity
+        stream = self.streams[entity.schema.name]
+        layout = Layout(
+            history.made,
+            [a for _, a in history.aggregations],
+            capacity=entity.capacity,
+            eps=entity.eps,
+            memory_us=micros(entity.memory),
+            lateness_us=micros(self.lateness),
+        )
+        end = height + layout.width
+        at = height
+        for f, aggregation in history.aggregations:
+            for step in range(aggregation.width):
+                name = f"{f.name}_{step + 1}" if f.aggregation == "last_n" else f.name
+                decided.scope[name] = Slot(self._result(f), at + step)
+            at += aggregation.width
+        plan = HistoryPlan(
+            entity,
+            stream.schema.name,
+            layout,
+            {s.schema.name: _entity_row(s, entity) for s in (stream, decided)},
+            (stream.at, stream.at + len(history.sources)),
+            (height, end),
+            {name: tuple(measures) for name, measures in history.labels.items()},
+        )
+        stream.at += len(history.sources)
+        return plan, end
+
+    def _result(self, f: WindowFeature) -> Type:
+        if f.of is None or f.of in self.delays or f.aggregation not in _KEEPS_TYPE:
+            return "number"
+        role = f.entity.schema[f.of].role
+        if f.entity.schema[f.of].is_text:
+            return "text"
+        return "money" if role == "money" else "boolean" if role == "boolean" and f.aggregation in _TEXT_RESULTS else "number"
+
+    # profiles
+
+    def _profiles(self) -> dict[Entity, list[ProfileFeature]]:
+        profiles: dict[Entity, list[ProfileFeature]] = {}
+        for f in self.features.values():
+            if isinstance(f, ProfileFeature):
+                self._check_entity(f.entity)
+                if f.of not in f.entity.schema.names:
+                    hint = did_you_mean(f.of, f.entity.schema.names)
+                    msg = f"{self.place}: profile {f.entity.schema.name!r} has no field {f.of!r}{hint}"
+                    raise DefinitionError(msg)
+                profiles.setdefault(f.entity, []).append(f)
+        return profiles
+
+    def _profile_plan(
+        self, entity: Entity, features: list[ProfileFeature], decided: _Stream, height: int
+    ) -> tuple[ProfilePlan, int]:
+        stream = self.streams[entity.schema.name]
+        rows: list[int] = []
+        for f in features:
+            source = entity.schema[f.of]
+            decided.scope[f.name] = Slot(_type(source), height + len(rows))
+            start = stream.encoder.row[f.of]
+            rows += range(start, start + source.slots)
+        key = {s.schema.name: _entity_row(s, entity) for s in (stream, decided)}
+        plan = ProfilePlan(entity, stream.schema.name, key, np.array(rows, np.int64), (height, height + len(rows)))
+        return plan, height + len(rows)
+
+    # expressions
+
+    def _parsed(self, where: str, text: str, scope: Mapping[str, Slot], wanted: str | None = None) -> Expression:
+        try:
+            expression = parse(text)
+            found = check(expression, {name: s.type for name, s in scope.items()}, self.list_types)
+        except DefinitionError as error:
+            msg = f"{where}: {error}"
+            raise DefinitionError(msg) from error
+        if wanted is not None and found != wanted:
+            msg = f"{where} must be a {wanted}, {text!r} is a {found}"
+            raise DefinitionError(msg)
+        return expression
+
+    def _derived(self, decided: _Stream, height: int) -> tuple[list[tuple[Expression, int]], int]:
+        outputs = []
+        for f in self.features.values():
+            if isinstance(f, DerivedFeature):
+                where = f"{self.place}: feature {f.name!r}"
+                expression = self._parsed(where, f.expression, decided.scope)
+                found = check(expression, {n: s.type for n, s in decided.scope.items()}, self.list_types)
+                if found in ("time", "place"):
+                    msg = f"{where} gives a {found}; a feature is a number, a boolean or a text"
+                    raise DefinitionError(msg)
+                decided.scope[f.name] = Slot(found, height)
+                outputs.append((expression, height))
+                height += 1
+        return outputs, height
+
+    def _rules(self, decided: _Stream, height: int) -> list[tuple[Expression, int]]:
+        outputs = []
+        for row, rule in enumerate(self.system.rules.rules, start=height):
+            where = f"{self.place}: rule {rule.id!r}"
+            if rule.action != "flag":
+                self.system.policy.severity(rule.action, place=where)
+            for name in placeholders(rule.reason):
+                if name not in decided.scope:
+                    msg = f"{where}: its reason names {name!r}, which is no feature{did_you_mean(name, decided.scope)}"
+                    raise DefinitionError(msg)
+            outputs.append((self._parsed(where, str(rule.when), decided.scope, "boolean"), row))
+        return outputs
+
+    # the rest
+
+    def _stream_plan(self, stream: _Stream, height: int) -> StreamPlan:
+        conditions = None
+        if stream.programs:
+            conditions = compile_program(stream.programs, stream.scope, hash_text=self._hash, lists=self.lists)
+        widest = max((len(e) for e in stream.entities), default=0)
+        fields = np.full((len(stream.entities), widest), -1, np.int64)
+        for entity, row in stream.entities.items():
+            fields[row, : len(entity)] = [stream.encoder.row[name] for name in entity]
+        names = [entity_name(self.secret, "_".join(e)) for e in stream.entities]
+        at = stream.at - len(stream.sources)
+        return StreamPlan(
+            stream.schema,
+            stream.encoder,
+            conditions,
+            Gather(stream.sources, at),
+            height,
+            np.array(names, np.uint64),
+            fields,
+        )
+
+    def _inputs(self, scope: Mapping[str, Slot]) -> tuple[str, ...]:
+        """Return the names a model may read: what the system says, or every number, truth value and category."""
+        for listed in (self.system.inputs or (), self.system.leave_out):
+            for name in listed:
+                if name not in scope:
+                    msg = f"{self.place}: there is no {name!r} for the model{did_you_mean(name, scope)}"
+                    raise DefinitionError(msg)
+        chosen: Collection[str] = self.system.inputs if self.system.inputs is not None else _default_inputs(
+            self.decided, self.features, scope
+        )
+        return tuple(n for n in chosen if n not in set(self.system.leave_out))
+
+    def _bind(self, scorer: Scorer | None, scope: Mapping[str, Slot]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        if scorer is None:
+            return np.empty(0, np.int64)
+        unknown = [n for n in scorer.names if n not in scope]
+        if unknown:
+            msg = f"the model reads {unknown[0]!r}, which {self.place} does not have{did_you_mean(unknown[0], scope)}"
+            raise BundleError(msg)
+        return np.array([scope[n].row for n in scorer.names], np.int64)
+
+    def _versions(self, histories: Sequence[HistoryPlan], scorer: Scorer | None) -> dict[str, str]:
+        system = self.system
+        layout = [h.layout.digest for h in histories] + [s.schema.digest for s in self.streams.values()]
+        features = [repr(_plain(f)) for f in self.features.values()]
+        versions = {
+            "system": _digest([system.name, *features, repr(system.label), repr(system.outcomes)]),
+            "layout": _digest(layout),
+            "rules": system.rules.version,
+            "policy": _digest([repr(system.policy)]),
+        }
+        return versions | ({"model": scorer.version} if scorer is not None else {})
+
+
+def _plain(f: Feature) -> tuple[str, ...]:
+    """What a feature means, without the words for people."""
+    if isinstance(f, DerivedFeature):
+        return (f.name, f.expression)
+    entity = (f.entity.schema.name, *f.entity.fields, f.entity.condition)
+    if isinstance(f, ProfileFeature):
+        return (f.name, f.of, *entity)
+    return (f.name, f.aggregation, str(f.of), str(f.other), str(f.window), str(f.delay), str(f.parameter), *entity)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:12]
+
+
+def _type(f: Field) -> Type:
+    return "text" if f.is_text else f.role  # type: ignore[return-value]  # the other roles are types
+
+
+def _entity_row(stream: _Stream, entity: Entity) -> int:
+    """Return the row of an entity in the keys of a stream, adding it if it is new."""
+    return stream.entities.setdefault(entity.fields, len(stream.entities))
+
+
+def _default_inputs(schema: Schema, features: Mapping[str, Feature], scope: Mapping[str, Slot]) -> list[str]:
+    fields = [f.name for f in schema if f.role in ("number", "boolean", "money", "category")]
+    made = []
+    for name, slot in scope.items():
+        if name in schema.names:
+            continue
+        f = features.get(name)
+        category = isinstance(f, ProfileFeature) and f.entity.schema[f.of].role == "category"
+        if slot.type in _MODEL_TYPES or category:
+            made.append(name)
+    return fields + made
+
+

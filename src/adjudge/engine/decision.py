@@ -1,0 +1,229 @@
+"""Decisions: what a batch came to, kept as columns; a row becomes an object, and codes become sentences, on reading."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from adjudge.define.rule import placeholders, render
+from adjudge.engine.policy import Combined, risk_score
+from adjudge.engine.scorer import Scores
+from adjudge.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from adjudge.engine.batch import Batch
+    from adjudge.engine.plan import Plan
+
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """Why: one rule that fired, or one feature that pushed the score up.
+
+    Parameters
+    ----------
+    code
+        Stable code: the rule's, or the feature's name.
+    kind
+        ``rule`` or ``model``.
+    weight
+        The rule's confidence in (0, 1], or what the feature added to the model's log-odds.
+    value
+        The feature's value; None where missing or for a rule.
+    """
+
+    code: str
+    kind: str
+    weight: float
+    value: float | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """One decision: event id, action, score, reasons and the versions of everything that made it.
+
+    Parameters
+    ----------
+    id
+        The event's id.
+    seq
+        Its position in the log.
+    decision
+        The action.
+    score
+        Risk score, 0 to 100, higher is riskier.
+    probability
+        Calibrated probability of the positive class; None without a model.
+    reason
+        Code of the main reason.
+    reasons
+        All reasons: rules that fired, then what pushed the score up.
+    rules
+        Ids of the rules that fired.
+    method
+        ``rules`` where a rule decided or there is no model, else ``model``.
+    degraded
+        Whether a part of the system did not take part.
+    versions
+        Short hashes of system, layout, rules, policy, model.
+    latency_ms
+        Time from receipt to answer; 0 where nobody waited.
+    families
+        Probability of each score family, where the model has families.
+    """
+
+    id: str
+    seq: int
+    decision: str
+    score: int
+    probability: float | None
+    reason: str
+    reasons: list[Reason]
+    rules: list[str]
+    method: str
+    degraded: bool
+    versions: dict[str, str]
+    latency_ms: float = 0.0
+    families: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions of one batch, column by column.
+
+    Parameters
+    ----------
+    plan
+        What decided.
+    batch
+        What was decided.
+    X
+        The feature matrix, all rows filled, shape (C, n).
+    scores
+        What the model said; None without a model.
+    combined
+        Action and deciding rule.
+    """
+
+    plan: Plan
+    batch: Batch
+    X: FloatArray
+    scores: Scores | None
+    combined: Combined
+
+    def __len__(self) -> int:
+        return self.X.shape[1]
+
+    def __iter__(self) -> Iterator[Decision]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def rows(self) -> IntArray:
+        """Rows of `X` that hold the plan's `names`."""
+        return self.plan.rows
+
+    @functools.cached_property
+    def probability(self) -> FloatArray:
+        """Calibrated probability, shape (n,); NaN without a model."""
+        return self.scores.p if self.scores is not None else np.full(len(self), np.nan)
+
+    @functools.cached_property
+    def score(self) -> IntArray:
+        """Risk score, 0 to 100, shape (n,); without a model the confidence of the deciding rule."""
+        if self.scores is not None:
+            return risk_score(self.scores.p)
+        sure = np.array([r.confidence for r in self.plan.rules] + [0.0])
+        return risk_score(sure[self.combined.rule])
+
+    @functools.cached_property
+    def action(self) -> list[str]:
+        """The action of each event."""
+        actions = self.plan.combine.actions
+        return [actions[a] for a in self.combined.action.tolist()]
+
+    @functools.cached_property
+    def fired(self) -> list[list[int]]:
+        """For each event the positions of the rules that fired."""
+        count = len(self.plan.rules)
+        fired: list[list[int]] = [[] for _ in range(len(self))]
+        if count:
+            at = self.plan.rules_at
+            events, rules = np.nonzero(self.X[at : at + count].T == 1.0)
+            for event, rule in zip(events.tolist(), rules.tolist(), strict=True):
+                fired[event].append(rule)
+        return fired
+
+    def features(self, i: int) -> dict[str, float | None]:
+        """Return the features of one event by name; missing is None, a category its hash as a number."""
+        return {n: _plain(v) for n, v in zip(self.plan.names, self.X[self.plan.rows, i].tolist(), strict=True)}
+
+    def rules(self, i: int) -> list[str]:
+        """Return the ids of the rules that fired for one event."""
+        return [self.plan.rules[r].id for r in self.fired[i]]
+
+    def method(self, i: int) -> str:
+        """Return how one event was decided."""
+        return "rules" if self.scores is None or self.combined.rule[i] >= 0 else "model"
+
+    def reason(self, i: int) -> str:
+        """Return the code of one event's main reason."""
+        rule = int(self.combined.rule[i])
+        if rule >= 0:
+            return self.plan.rules[rule].code
+        if self.scores is None:
+            return "no_rule_fired"
+        return "low_score" if self.combined.action[i] == 0 else "high_score"
+
+    def reasons(self, i: int) -> list[Reason]:
+        """Return all reasons of one event: rules that fired, then what pushed the score up most."""
+        rules = self.plan.rules
+        found = [Reason(rules[r].code, "rule", rules[r].confidence) for r in self.fired[i]]
+        if self.scores is not None and self.plan.scorer is not None:
+            names, at = self.plan.scorer.names, self.plan.scorer_rows
+            for top, added in zip(self.scores.top[i].tolist(), self.scores.top_value[i].tolist(), strict=True):
+                if top >= 0:
+                    value = _plain(float(self.X[at[top], i])) if names[top] not in self.plan.categorical else None
+                    found.append(Reason(names[top], "model", added, value))
+        return found
+
+    def render(self, i: int) -> list[str]:
+        """Return the reasons of one event in words."""
+        sentences = []
+        for r in self.fired[i]:
+            reason = self.plan.rules[r].reason or self.plan.rules[r].id.replace("_", " ")
+            values = {n: self._value(n, i) for n in placeholders(reason)}
+            sentences.append(render(reason, values))
+        for reason in self.reasons(i):
+            if reason.kind == "model":
+                shown = "missing" if reason.value is None else f"{reason.value:.4g}"
+                words = reason.code.replace("_", " ")
+                sentences.append(f"{words} is {shown} and raises the risk by {reason.weight:.2f} log-odds")
+        return sentences
+
+    def _value(self, name: str, i: int) -> float | None:
+        return _plain(float(self.X[self.plan.slots[name].row, i]))
+
+    def __getitem__(self, i: int) -> Decision:
+        p = float(self.probability[i])
+        ids = self.batch.ids
+        return Decision(
+            id=ids[i] if ids else "",
+            seq=int(self.batch.seq[i]),
+            decision=self.action[i],
+            score=int(self.score[i]),
+            probability=_plain(p),
+            reason=self.reason(i),
+            reasons=self.reasons(i),
+            rules=self.rules(i),
+            method=self.method(i),
+            degraded=False,
+            versions=dict(self.plan.versions),
+            families={} if self.scores is None else {k: float(v[i]) for k, v in self.scores.families.items()},
+        )
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,283 @@
+"""A plan is a system compiled for execution: which row of the feature matrix holds what, and who fills it.
+
+The feature matrix X has one row per slot and one column per event. For the decided stream its rows are, from the top: the
+fields, the conditions and measures that histories keep, the results of the histories, the derived features, and one row
+per rule. Everything that depends on definitions alone is settled here; `adjudge.engine.step` is a straight line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from adjudge.define import Entity, Feature, Label, Outcome, Policy, Rule, Schema, System
+from adjudge.engine.batch import Batch, Marks, State
+from adjudge.engine.decision import Decisions
+from adjudge.engine.encode import Encoder
+from adjudge.engine.fold import conditions_of, fold_marks, retract
+from adjudge.engine.hashing import hash_entities
+from adjudge.engine.measure import Gather
+from adjudge.engine.policy import Combine
+from adjudge.engine.read import read_entity
+from adjudge.engine.scorer import Scorer
+from adjudge.engine.step import step
+from adjudge.engine.vm import Program, Slot
+from adjudge.errors import DefinitionError, did_you_mean
+from adjudge.history import Histories, Layout, Profiles
+from adjudge.typing import FloatArray, HashArray, IntArray
+
+
+@dataclass(frozen=True)
+class HistoryPlan:
+    """The histories of one entity over one stream.
+
+    Parameters
+    ----------
+    entity
+        Whose histories they are.
+    stream
+        The stream whose events are their rows.
+    layout
+        What a row carries and what is asked of it.
+    key
+        Row of the entity in the keys of every stream that touches it, by stream.
+    values
+        Rows of the stream's matrix that hold the measures: first and one past the last.
+    outputs
+        Rows of the feature matrix that the results go to: first and one past the last.
+    labels
+        For each label or outcome the measures it sets: position and condition row, -1 for none.
+    """
+
+    entity: Entity
+    stream: str
+    layout: Layout
+    key: Mapping[str, int]
+    values: tuple[int, int]
+    outputs: tuple[int, int]
+    labels: Mapping[str, tuple[tuple[int, int], ...]]
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """The latest rows of one profile stream.
+
+    Parameters
+    ----------
+    entity
+        Whose profiles they are.
+    stream
+        The profile stream.
+    key
+        As in `HistoryPlan`.
+    fields
+        Rows of the stream's matrix that are kept.
+    outputs
+        Rows of the feature matrix that they go to.
+    """
+
+    entity: Entity
+    stream: str
+    key: Mapping[str, int]
+    fields: IntArray
+    outputs: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """How the events of one stream become a matrix with keys.
+
+    Parameters
+    ----------
+    schema
+        The stream.
+    encoder
+        Writes the field rows.
+    conditions
+        Writes the condition rows; None without conditions.
+    gather
+        Writes the measure rows from fields and conditions.
+    height
+        Rows of the matrix.
+    entity_names, entity_fields
+        Hash of each entity's name and the rows of its fields, as `hash_entities` takes them.
+    """
+
+    schema: Schema
+    encoder: Encoder
+    conditions: Program | None
+    gather: Gather
+    height: int
+    entity_names: HashArray
+    entity_fields: IntArray
+
+    def keys(self, matrix: FloatArray) -> HashArray:
+        """Return the key of every entity for every event, shape (entities, n); 0 where a part is missing."""
+        if not len(self.entity_names):
+            return np.empty((0, matrix.shape[1]), np.uint64)
+        return hash_entities(self.encoder.secret, self.entity_names, self.entity_fields, matrix.view(np.uint64))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled system.
+
+    Parameters
+    ----------
+    system
+        The definitions.
+    streams
+        How each stream is encoded; the decided one has the whole feature matrix.
+    histories, profiles
+        What is kept.
+    slots
+        Where each field and feature stands in the feature matrix.
+    features
+        Every feature by its final name, in order.
+    program
+        Derived features and rules, in one.
+    rules
+        The rules in the order of their rows, which begin at `rules_at`.
+    names, rows
+        What a model may read, and the rows it stands in.
+    categorical
+        Those of `names` that are text.
+    versions
+        Short hashes of system, layout, rules and policy.
+    scorer, scorer_rows
+        The served model and the rows of its names; None decides by rules alone.
+    pool
+        Threads that histories are folded on; None folds on the caller's.
+    """
+
+    system: System
+    streams: Mapping[str, StreamPlan]
+    histories: tuple[HistoryPlan, ...]
+    profiles: tuple[ProfilePlan, ...]
+    slots: Mapping[str, Slot]
+    features: Mapping[str, Feature]
+    program: Program
+    rules: tuple[Rule, ...]
+    rules_at: int
+    names: tuple[str, ...]
+    rows: IntArray
+    categorical: frozenset[str]
+    versions: Mapping[str, str]
+    lateness_us: int
+    policy: Policy
+    combine: Combine
+    scorer: Scorer | None = None
+    scorer_rows: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    pool: ThreadPoolExecutor | None = None
+
+    @property
+    def decides(self) -> str:
+        """Name of the decided stream."""
+        return self.system.decides.schema().name
+
+    def schema(self, stream: str) -> Schema:
+        """Return the schema of a stream; an unknown one raises `DefinitionError`."""
+        return self.stream(stream).schema
+
+    def stream(self, name: str) -> StreamPlan:
+        """Return how a stream is encoded; an unknown one raises `DefinitionError`."""
+        if name not in self.streams:
+            msg = f"system {self.system.name!r} has no stream {name!r}{did_you_mean(name, self.streams)}"
+            raise DefinitionError(msg)
+        return self.streams[name]
+
+    def start(self) -> State:
+        """Return the state before the first entry of the log."""
+        return State([Histories(h.layout) for h in self.histories], [Profiles(len(p.fields)) for p in self.profiles])
+
+    def encode(self, stream: str, events: Sequence[Any], seqs: IntArray) -> Batch:
+        """Turn checked events of one stream, in log order, into a batch.
+
+        Parameters
+        ----------
+        stream
+            Its name.
+        events
+            Objects with one attribute per field.
+        seqs
+            Position in the log of each.
+        """
+        plan = self.stream(stream)
+        matrix = np.empty((plan.height, len(events)))
+        ts = plan.encoder.events(events, matrix)
+        id_field = plan.schema.id_field
+        return self._prepare(plan, [getattr(e, id_field) for e in events], ts, seqs, matrix)
+
+    def encode_frame(self, stream: str, frame: Any, seqs: IntArray) -> Batch:
+        """Turn rows of a Polars table, in log order, into a batch; see `Encoder.frame` for its columns."""
+        plan = self.stream(stream)
+        matrix = np.empty((plan.height, frame.height))
+        ts = plan.encoder.frame(frame, matrix)
+        return self._prepare(plan, (), ts, seqs, matrix)
+
+    def step(self, state: State, batch: Batch, *, append: bool = True) -> Decisions | None:
+        """Fold a batch and decide it; see `adjudge.engine.step.step`."""
+        return step(self, state, batch, append=append)
+
+    def label(self, state: State, batch: Batch, name: str, old: FloatArray, new: FloatArray) -> None:
+        """Set a label or an outcome on events of the past.
+
+        Parameters
+        ----------
+        state
+            Changed in place.
+        batch
+            The events as they were first encoded, with their first positions in the log.
+        name
+            The label or outcome.
+        old, new
+            Value before (NaN where there was none) and value set, shape (n,), 0 or 1.
+        """
+        self.outcome(name)
+        conditions = {row: batch.matrix[row] for row in conditions_of(self, name)}
+        fold_marks(self, state, Marks(name, batch.keys, batch.ts, batch.seq, old, new, conditions))
+
+    def retract(self, state: State, batch: Batch) -> None:
+        """Take events of the past out of every history; `batch` is as in `label`."""
+        retract(self, state, batch)
+
+    def outcome(self, name: str) -> Label | Outcome:
+        """Return a label or outcome by name; an unknown one raises `DefinitionError`."""
+        known = {o.name: o for o in (self.system.label, *self.system.outcomes) if o is not None}
+        if name not in known:
+            msg = f"system {self.system.name!r} has no label or outcome {name!r}{did_you_mean(name, known)}"
+            raise DefinitionError(msg)
+        return known[name]
+
+    def read(self, state: State, entity: str, key: Mapping[str, str], as_of: int) -> dict[str, float | None]:
+        """Return the features of one entity as of a time, without deciding anything.
+
+        Parameters
+        ----------
+        state
+            Only read.
+        entity
+            Its name, such as ``user`` or ``user_device``.
+        key
+            The value of each of its fields.
+        as_of
+            Time in microseconds UTC.
+
+        Raises
+        ------
+        DefinitionError
+            If there is no such entity or a field of its key is missing.
+        """
+        return read_entity(self, state, entity, key, as_of)
+
+    def _prepare(
+        self, plan: StreamPlan, ids: Sequence[str], ts: IntArray, seqs: IntArray, matrix: FloatArray
+    ) -> Batch:
+        if plan.conditions is not None:
+            plan.conditions.run(matrix)
+        plan.gather.run(matrix)
+        return Batch(plan.schema.name, ids, ts, np.ascontiguousarray(seqs, np.int64), matrix, plan.keys(matrix))

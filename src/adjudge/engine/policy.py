@@ -1,0 +1,191 @@
+"""Combining: what the rules ask for and what the score asks for become one action; the more severe one wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from adjudge.define import System
+from adjudge.engine.vm import Slot
+from adjudge.errors import DefinitionError, did_you_mean
+from adjudge.kernel import kernel
+from adjudge.typing import FloatArray, IntArray
+
+BY_P, BY_SCORE, BY_COST = range(3)
+"""What the cuts of a policy are compared with: the probability, the whole risk score, or nothing (least cost)."""
+
+FLAG = -1
+"""Severity of a rule that only leaves its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What rules and score came to, column by column.
+
+    Parameters
+    ----------
+    action
+        Position in the policy's actions, shape (n,).
+    rule
+        Position of the rule that decided, -1 where the score did, shape (n,).
+    """
+
+    action: IntArray
+    rule: IntArray
+
+
+class Combine:
+    """The compiled policy of a system.
+
+    Parameters
+    ----------
+    system
+        Its definitions.
+    scope
+        Where its fields and features stand.
+    rules_at
+        First row of the rules.
+    """
+
+    def __init__(self, system: System, scope: Mapping[str, Slot], rules_at: int) -> None:
+        policy = system.policy
+        self.actions = policy.actions
+        self._rules_at = rules_at
+        self._severity = np.array(
+            [FLAG if r.action == "flag" else policy.severity(r.action) for r in system.rules.rules], np.int64
+        )
+        self._final = np.array([int(r.final) for r in system.rules.rules], np.int64)
+        self._amount = self._amount_row(system, scope)
+        self._costs = _cost_terms(system)
+        self.mode = BY_COST if policy.by_cost else BY_SCORE if policy.bands else BY_P
+        self._cuts, self._targets = _cut_arrays(system, dict(policy.cuts))
+
+    def with_thresholds(self, system: System, thresholds: Mapping[str, float]) -> Combine:
+        """Return the same policy with thresholds that training found, where the policy leaves them to training."""
+        if self.mode != BY_P or system.policy.thresholds or not thresholds:
+            return self
+        other = object.__new__(Combine)
+        other.__dict__ = dict(self.__dict__)
+        other._cuts, other._targets = _cut_arrays(system, thresholds)
+        return other
+
+    def run(self, X: FloatArray, p: FloatArray) -> Combined:
+        """Return the action and the deciding rule of every event.
+
+        Parameters
+        ----------
+        X
+            The feature matrix with the rules' rows filled, shape (C, n).
+        p
+            Probability of the positive class, shape (n,); NaN where there is no model.
+        """
+        action = np.empty(len(p), np.int64)
+        rule = np.empty(len(p), np.int64)
+        _combine(
+            X,
+            p,
+            self._rules_at,
+            self._severity,
+            self._final,
+            self.mode,
+            self._cuts,
+            self._targets,
+            self._amount,
+            self._costs,
+            action,
+            rule,
+        )
+        return Combined(action, rule)
+
+    @staticmethod
+    def _amount_row(system: System, scope: Mapping[str, Slot]) -> int:
+        if system.amount is None:
+            if system.policy.by_cost:
+                msg = f"system {system.name!r}: a policy by cost needs `amount`, the name of a money field"
+                raise DefinitionError(msg)
+            return -1
+        if system.amount not in scope or scope[system.amount].type not in ("money", "number"):
+            msg = f"system {system.name!r}: amount {system.amount!r} is no money field{did_you_mean(system.amount, scope)}"
+            raise DefinitionError(msg)
+        return scope[system.amount].row
+
+
+def risk_score(p: FloatArray) -> IntArray:
+    """Return risk scores, whole numbers from 0 to 100, from probabilities; a half is rounded up.
+
+    Examples
+    --------
+    >>> risk_score(np.array([0.0, 0.304, 0.305, 1.0])).tolist()
+    [0, 30, 31, 100]
+    """
+    scores: IntArray = np.floor(np.nan_to_num(p) * 100.0 + 0.5).astype(np.int64)
+    return scores
+
+
+def _cut_arrays(system: System, cuts: Mapping[str, float]) -> tuple[FloatArray, IntArray]:
+    ordered = sorted(cuts.items(), key=lambda item: system.policy.severity(item[0], place="thresholds"))
+    targets = [system.policy.severity(name) for name, _ in ordered]
+    return np.array([c for _, c in ordered], np.float64), np.array(targets, np.int64)
+
+
+def _cost_terms(system: System) -> FloatArray:
+    """For each action: share of fraud let through, fixed cost, insult fixed, insult share of the amount."""
+    policy, costs = system.policy, system.policy.costs
+    terms = np.full((len(policy.actions), 4), np.inf)
+    last = len(policy.actions) - 1
+    for i, action in enumerate(policy.actions):
+        if i == 0:
+            terms[i] = [costs.fraud_share, 0.0, 0.0, 0.0]
+        elif i == last:
+            terms[i] = [0.0, 0.0, costs.insult, costs.insult_share]
+        elif action in policy.review:
+            terms[i] = [costs.fraud_share * (1.0 - costs.review_catches), costs.review, 0.0, 0.0]
+    return terms
+
+
+@kernel
+def _combine(
+    X: FloatArray,
+    p: FloatArray,
+    rules_at: int,
+    severity: IntArray,
+    final: IntArray,
+    mode: int,
+    cuts: FloatArray,
+    targets: IntArray,
+    amount_row: int,
+    costs: FloatArray,
+    action: IntArray,
+    rule: IntArray,
+) -> None:
+    for i in range(p.shape[0]):
+        asked, by, closed = -1, -1, False
+        for r in range(severity.shape[0]):
+            if X[rules_at + r, i] == 1.0 and severity[r] >= 0:
+                if severity[r] > asked:
+                    asked, by = severity[r], r
+                if final[r] == 1:
+                    closed = True
+                    break
+        scored = 0
+        if p[i] == p[i] and not closed:
+            if mode == 2:
+                amount = X[amount_row, i]
+                if not amount == amount:
+                    amount = 0.0
+                best = np.inf
+                for a in range(costs.shape[0]):
+                    cost = p[i] * costs[a, 0] * amount + costs[a, 1] + (1.0 - p[i]) * (costs[a, 2] + costs[a, 3] * amount)
+                    if cost < best:
+                        best, scored = cost, a
+            else:
+                value = p[i] if mode == 0 else np.floor(p[i] * 100.0 + 0.5)
+                for c in range(cuts.shape[0]):
+                    if value > cuts[c]:
+                        scored = targets[c]
+        if asked >= scored and by >= 0:
+            action[i], rule[i] = asked, by
+        else:
+            action[i], rule[i] = scored, -1

@@ -1,0 +1,140 @@
+"""The step: a batch of events goes in, a batch of decisions comes out. Every way into the system ends here.
+
+A feature is a function of the histories and the event; a decision is a function of the features. Batch, stream, HTTP,
+backfill and replay differ in how they get a batch, never in what happens to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adjudge.define import Outcome
+from adjudge.engine.decision import Decisions
+from adjudge.engine.batch import Batch, Marks, State
+from adjudge.engine.fold import conditions_of, fold_batch, fold_marks
+from adjudge.engine.policy import Combined
+from adjudge.engine.scorer import Scores
+from adjudge.typing import HashArray
+
+if TYPE_CHECKING:
+    from adjudge.engine.plan import HistoryPlan, Plan
+
+
+def step(plan: Plan, state: State, batch: Batch, *, append: bool = True) -> Decisions | None:
+    """Fold a batch and decide it.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    state
+        What earlier entries built up; changed in place unless nothing is appended.
+    batch
+        Events of one stream in log order; its matrix is filled in place.
+    append
+        False decides without leaving a trace: each event as if it were the only one.
+
+    Returns
+    -------
+    Decisions | None
+        None for streams that are kept but not decided.
+    """
+    if batch.stream != plan.decides:
+        fold_batch(plan, state, batch, append=append)
+        return None
+    acting = _acting(plan)
+    if not append or not acting:
+        fold_batch(plan, state, batch, append=append)
+        return decide(plan, batch)
+    return _in_pieces(plan, state, batch, acting)
+
+
+def decide(plan: Plan, batch: Batch) -> Decisions:
+    """Decide events whose histories have answered: derived features, rules, model, policy."""
+    X = batch.matrix
+    plan.program.run(X)
+    scores = None if plan.scorer is None else plan.scorer.score(X, plan.scorer_rows)
+    p = scores.p if scores is not None else np.full(X.shape[1], np.nan)
+    return Decisions(plan, batch, X, scores, plan.combine.run(X, p))
+
+
+def _acting(plan: Plan) -> list[tuple[Outcome, list[HistoryPlan]]]:
+    """Outcomes that the system's own decisions set, with the histories that count them."""
+    found = []
+    for outcome in plan.system.outcomes:
+        histories = [h for h in plan.histories if outcome.name in h.labels]
+        if outcome.decided and histories:
+            found.append((outcome, histories))
+    return found
+
+
+def _in_pieces(plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> Decisions:
+    """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
+    rows = sorted({h.key[batch.stream] for _, histories in acting for h in histories})
+    cuts = _cuts(batch.keys[rows]) if len(batch) > 1 else [0, 1]
+    pieces = []
+    for first, last in zip(cuts, cuts[1:], strict=False):
+        piece = batch if len(cuts) == 2 else _piece(batch, first, last)
+        fold_batch(plan, state, piece, append=True)
+        decisions = decide(plan, piece)
+        for outcome, _ in acting:
+            _act(plan, state, decisions, outcome)
+        if piece is not batch:
+            batch.matrix[:, first:last] = piece.matrix
+        pieces.append(decisions)
+    return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
+
+
+def _cuts(keys: HashArray) -> list[int]:
+    """Return where pieces begin, and the end: a piece ends before a key would come twice in it."""
+    cuts, seen = [0], set[tuple[int, int]]()
+    for i, column in enumerate(keys.T.tolist()):
+        named = {(row, key) for row, key in enumerate(column) if key}
+        if seen & named:
+            cuts.append(i)
+            seen = set()
+        seen |= named
+    return [*cuts, keys.shape[1]]
+
+
+def _piece(batch: Batch, first: int, last: int) -> Batch:
+    part = slice(first, last)
+    return Batch(
+        batch.stream,
+        batch.ids[part],
+        batch.ts[part],
+        batch.seq[part],
+        np.ascontiguousarray(batch.matrix[:, part]),
+        np.ascontiguousarray(batch.keys[:, part]),
+    )
+
+
+def _act(plan: Plan, state: State, decisions: Decisions, outcome: Outcome) -> None:
+    """Set an outcome on the events whose action means it."""
+    actions = [plan.policy.actions.index(a) for a in outcome.decided if a in plan.policy.actions]
+    hit = np.flatnonzero(np.isin(decisions.combined.action, actions))
+    if len(hit):
+        batch = decisions.batch
+        fold_marks(
+            plan,
+            state,
+            Marks(
+                outcome.name,
+                np.ascontiguousarray(batch.keys[:, hit]),
+                batch.ts[hit],
+                batch.seq[hit],
+                np.full(len(hit), np.nan),
+                np.ones(len(hit)),
+                {row: batch.matrix[row, hit] for row in conditions_of(plan, outcome.name)},
+            ),
+        )
+
+
+def _joined(plan: Plan, batch: Batch, pieces: list[Decisions]) -> Decisions:
+    combined = Combined(
+        np.concatenate([p.combined.action for p in pieces]), np.concatenate([p.combined.rule for p in pieces])
+    )
+    scores = [p.scores for p in pieces if p.scores is not None]
+    return Decisions(plan, batch, batch.matrix, Scores.join(scores) if scores else None, combined)

@@ -1,0 +1,230 @@
+"""Backfill: somebody's history is folded through the engine, and what each event saw becomes the training table.
+
+Events of every stream and labels go in by the time at which they became known, so that a feature never sees a label
+before it was there to be seen. It is the same fold that decides live events; afterwards its state can go on deciding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adjudge.engine import Batch, Marks, Plan, State
+from adjudge.engine.fold import Placed, conditions_of, fold_run, label_width
+from adjudge.errors import InputError, did_you_mean
+from adjudge.learn.table import NEVER, Table
+from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CHUNK = 16_384
+"""Log entries that are folded at a time; never changes a result."""
+
+Progress = Callable[[int, int], None]
+"""Called with entries done and entries in all."""
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """What a backfill leaves.
+
+    Parameters
+    ----------
+    table
+        One column per event of the decided stream, in event order; ``extra["rules"]`` is the position in the policy's
+        actions that the rules alone come to.
+    state
+        The histories after the last entry.
+    next_seq
+        Position in the log that comes next.
+    seq
+        Position of each decided event, shape (n,).
+    """
+
+    table: Table
+    state: State
+    next_seq: int
+    seq: IntArray
+
+
+def backfill(
+    plan: Plan,
+    frames: Mapping[str, pl.DataFrame],
+    labels: Mapping[str, pl.DataFrame] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Backfilled:
+    """Fold tables of events and labels, and return what each decided event saw.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    frames
+        For each stream its events; columns as in `Encoder.frame`, any order.
+    labels
+        For each label or outcome a table with the event's id (named as in the decided stream), ``value`` (0 or 1) and
+        ``known_at``. Entries for unknown events are left out.
+    progress
+        Called now and then.
+
+    Raises
+    ------
+    InputError
+        If the decided stream is absent or a column is missing or wrong.
+    """
+    run = _Backfill(plan, frames, labels or {})
+    run.fold(progress)
+    return run.result()
+
+
+class _Backfill:
+    def __init__(self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame]) -> None:
+        for name in frames:
+            plan.stream(name)
+        if plan.decides not in frames:
+            msg = f"a backfill needs events of stream {plan.decides!r}{did_you_mean(plan.decides, frames)}"
+            raise InputError(msg, field=plan.decides, code="missing_stream")
+        self.plan = plan
+        self.streams = sorted(frames, key=lambda s: s == plan.decides)  # at one time, what informs comes before what is decided
+        self.frames = {s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams}
+        self.labels = {name: self._label(name, frame) for name, frame in labels.items()}
+        self.state = plan.start()
+        self._arrange()
+        n = self.frames[plan.decides].height
+        self.ts = np.empty(n, np.int64)
+        self.keys: HashArray = np.empty((len(plan.stream(plan.decides).entity_names), n), np.uint64)
+        self.X = np.empty((len(plan.names), n))
+        self.amount = np.ones(n)
+        self.entity: AnyArray = np.arange(n, dtype=np.uint64)
+        self.rules = np.empty(n, np.int64)
+        self.conditions = {r: np.empty(n) for name in labels for r in conditions_of(plan, name)}
+
+    def _label(self, name: str, frame: pl.DataFrame) -> dict[str, AnyArray]:
+        """Return row of the event, value before, value set and time of each entry, in order of time."""
+        import polars as pl
+
+        self.plan.outcome(name)
+        schema = self.plan.schema(self.plan.decides)
+        for column in (schema.id_field, "value", "known_at"):
+            if column not in frame.columns:
+                msg = f"labels {name!r} need a column {column!r}{did_you_mean(column, frame.columns)}"
+                raise InputError(msg, field=column, code="missing_field")
+        ids = self.frames[self.plan.decides].select(schema.id_field).with_row_index("row")
+        found = (
+            frame.join(ids, on=schema.id_field, how="inner")
+            .sort("known_at", maintain_order=True)
+            .with_columns(pl.col("value").cast(pl.Float64))
+            .with_columns(old=pl.col("value").shift(1).over("row"))
+        )
+        return {
+            "row": found["row"].to_numpy().astype(np.int64),
+            "old": found["old"].fill_null(np.nan).to_numpy(),
+            "new": found["value"].to_numpy(),
+            "at": found["known_at"].dt.cast_time_unit("us").to_physical().to_numpy(),
+        }
+
+    def _arrange(self) -> None:
+        """Give every entry its position in the log: by time; at one time labels, then other streams, then decided events."""
+        times = [entry["at"] for entry in self.labels.values()]
+        for stream in self.streams:
+            field = self.plan.schema(stream).time_field
+            times.append(self.frames[stream][field].dt.cast_time_unit("us").to_physical().to_numpy())
+        sizes = [len(t) for t in times]
+        source = np.repeat(np.arange(len(times)), sizes)
+        order = np.lexsort((source, np.concatenate(times)))
+        seqs = np.empty(len(order), np.int64)
+        seqs[order] = np.arange(len(order))
+        parts = np.split(seqs, np.cumsum(sizes)[:-1])
+        self.label_seq = dict(zip(self.labels, parts, strict=False))
+        self.event_seq = dict(zip(self.streams, parts[len(self.labels) :], strict=True))
+        self.length = len(order)
+
+    def fold(self, progress: Progress | None) -> None:
+        width = label_width(self.plan)
+        for first in range(0, self.length, CHUNK):
+            last = min(first + CHUNK, self.length)
+            is_label = np.zeros(last - first, np.int64)
+            for seqs in self.label_seq.values():
+                is_label[seqs[slice(*np.searchsorted(seqs, (first, last)))] - first] = 1
+            # a label takes `width` places, an event one
+            place = np.cumsum(1 + is_label * (width - 1)) - (1 + is_label * (width - 1))
+            length = int(place[-1]) + (width if is_label[-1] else 1)
+            run, decided = self._run(first, last, place)
+            fold_run(self.plan, self.state, run, length)
+            if decided is not None:
+                self._keep(*decided)
+            if progress is not None:
+                progress(last, self.length)
+
+    def _run(self, first: int, last: int, place: IntArray) -> tuple[list[Placed], tuple[Batch, slice] | None]:
+        run: list[Placed] = []
+        decided = None
+        for stream in self.streams:
+            seqs = self.event_seq[stream]
+            start, stop = np.searchsorted(seqs, (first, last)).tolist()
+            if start < stop:
+                batch = self.plan.encode_frame(stream, self.frames[stream][start:stop], seqs[start:stop])
+                run.append(Placed(batch, place[batch.seq - first]))
+                if stream == self.plan.decides:
+                    decided = (batch, slice(start, stop))
+                    self.ts[start:stop] = batch.ts
+                    self.keys[:, start:stop] = batch.keys
+                    for row, kept in self.conditions.items():
+                        kept[start:stop] = batch.matrix[row]
+        for name, entry in self.labels.items():
+            seqs = self.label_seq[name]
+            part = slice(*np.searchsorted(seqs, (first, last)).tolist())
+            if part.start < part.stop:
+                run.append(Placed(self._marks(name, entry, part), place[seqs[part] - first]))
+        return run, decided
+
+    def _marks(self, name: str, entry: Mapping[str, AnyArray], part: slice) -> Marks:
+        rows = entry["row"][part]
+        return Marks(
+            name,
+            np.ascontiguousarray(self.keys[:, rows]),
+            self.ts[rows],
+            self.event_seq[self.plan.decides][rows],
+            entry["old"][part],
+            entry["new"][part],
+            {row: self.conditions[row][rows] for row in conditions_of(self.plan, name)},
+        )
+
+    def _keep(self, batch: Batch, part: slice) -> None:
+        plan = self.plan
+        X = batch.matrix
+        plan.program.run(X)
+        self.X[:, part] = X[plan.rows]
+        self.rules[part] = plan.combine.run(X, np.full(X.shape[1], np.nan)).action
+        if plan.system.amount is not None:
+            self.amount[part] = X[plan.slots[plan.system.amount].row]
+        if plan.system.card is not None:
+            self.entity[part] = X.view(np.uint64)[plan.slots[plan.system.card].row]
+
+    def result(self) -> Backfilled:
+        n = len(self.ts)
+        label: FloatArray = np.full(n, np.nan)
+        known_at = np.full(n, NEVER, np.int64)
+        truth = self.plan.system.label
+        if truth is not None and truth.name in self.labels:
+            entry = self.labels[truth.name]
+            label[entry["row"]] = entry["new"]  # the last label of an event counts
+            known_at[entry["row"]] = entry["at"]
+        frame = self.frames[self.plan.decides]
+        table = Table(
+            names=self.plan.names,
+            X=self.X,
+            ts=self.ts,
+            label=label,
+            known_at=known_at,
+            amount=self.amount,
+            entity=self.entity,
+            ids=frame[self.plan.schema(self.plan.decides).id_field].to_numpy(),
+            extra={"rules": self.rules},
+        )
+        return Backfilled(table, self.state, self.length, self.event_seq[self.plan.decides])
