@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
 
 TARGET = Path(__file__).parents[1] / "constraints.txt"
 
@@ -13,18 +16,41 @@ HEADER = """\
 # Written by `make constraints`. Holds no index address: use it with any index.
 """
 
-NOT_INSTALLED = ("torch==2.13.0",)
-"""Pinned so that whoever adds it to the same environment gets the version that goes with the others."""
+OLDEST_PYTHON = "3.11.0"
+"""Every pin must install on it: a pin that does not makes pip search for minutes and then fail."""
+
+NOT_INSTALLED = (
+    "async-timeout==5.0.1",  # redis asks for it below Python 3.11.3
+    "torch==2.13.0",  # whoever adds torch gets the version that goes with the others
+)
+"""Pins of what this environment does not need and another may."""
 
 
-def pinned() -> list[str]:
-    """Return one ``name==version`` for each package in this environment, ours left out, sorted by name."""
+def installed() -> list[str]:
+    """Return one ``name==version`` for each package of this environment, ours left out."""
     freeze = [sys.executable, "-m", "pip", "freeze", "--exclude-editable", "--disable-pip-version-check"]
     output = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
-    lines = [line for line in output.splitlines() if "==" in line and not line.startswith("#")]
-    return sorted({*lines, *NOT_INSTALLED}, key=str.lower)
+    return [line for line in output.splitlines() if "==" in line and not line.startswith("#")]
+
+
+def too_new(pin: str) -> bool:
+    """Return whether an installed package refuses the oldest Python that we support."""
+    required = metadata(pin.split("==")[0]).get("Requires-Python")
+    return required is not None and OLDEST_PYTHON not in SpecifierSet(required)
+
+
+def main() -> int:
+    """Write the file, or say which package stands in the way."""
+    pins = installed()
+    refused = [pin for pin in pins if too_new(pin)]
+    if refused:
+        print(f"these do not install on Python {OLDEST_PYTHON}: {', '.join(refused)}", file=sys.stderr)
+        return 1
+    lines = sorted({*pins, *NOT_INSTALLED}, key=str.lower)
+    TARGET.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{TARGET.name}: {len(lines)} packages")
+    return 0
 
 
 if __name__ == "__main__":
-    TARGET.write_text(HEADER + "\n".join(pinned()) + "\n", encoding="utf-8")
-    print(f"{TARGET.name}: {len(pinned())} packages")
+    sys.exit(main())
