@@ -6,7 +6,7 @@ number of times each was drawn as weights; nothing is copied or sorted again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 import numpy as np
@@ -15,6 +15,10 @@ from adjudge.typing import AnyArray, FloatArray, IntArray
 
 Weighted = Callable[[FloatArray], float]
 """A metric as a function of one weight per event."""
+
+
+Figures = Callable[[FloatArray], Mapping[str, float]]
+"""Several metrics by name, as a function of one weight per event."""
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -67,17 +71,50 @@ def interval(
     >>> interval(lambda w: float(np.average(np.full(4, 3.0), weights=w)), 4, rounds=20)
     Interval(value=3.0, low=3.0, high=3.0)
     """
-    value = metric(np.ones(rows))
-    if not np.isfinite(value):
-        return Interval(None)
-    if rounds == 0:
-        return Interval(value)
-    found = np.array([metric(weight) for weight in draws(rows, entity=entity, rounds=rounds, seed=seed)])
-    found = found[np.isfinite(found)]
-    if found.shape[0] == 0:
-        return Interval(value)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
+
+    def figures(weight: FloatArray) -> dict[str, float]:
+        return {"": metric(weight)}
+
+    return intervals(figures, rows, entity=entity, rounds=rounds, level=level, seed=seed)[""]
+
+
+def intervals(
+    figures: Figures,
+    rows: int,
+    *,
+    entity: AnyArray | None = None,
+    rounds: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return several metrics with their intervals from the same resamples.
+
+    Parameters
+    ----------
+    figures
+        Takes one weight per event and returns metrics by name, NaN where one does not exist.
+    rows, entity, rounds, level, seed
+        See `interval`.
+
+    Examples
+    --------
+    >>> intervals(lambda w: {"two": 2.0, "none": float("nan")}, 3, rounds=2)
+    {'two': Interval(value=2.0, low=2.0, high=2.0), 'none': Interval(value=None, low=None, high=None)}
+    """
+    values = figures(np.ones(rows))
+    samples = [figures(weight) for weight in draws(rows, entity=entity, rounds=rounds, seed=seed)]
+    result = {}
+    for name, value in values.items():
+        found = np.array([sample[name] for sample in samples])
+        found = found[np.isfinite(found)]
+        if not np.isfinite(value):
+            result[name] = Interval(None)
+        elif found.shape[0] == 0:
+            result[name] = Interval(float(value))
+        else:
+            low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+            result[name] = Interval(float(value), float(low), float(high))
+    return result
 
 
 def draws(

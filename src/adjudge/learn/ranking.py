@@ -204,3 +204,27 @@ class Curve:
         """
         k = min(k, float(self.caught[-1] + self.bothered[-1]))
         return self.caught_within(k) / k if k > 0 else float("nan")
+
+    def share_within(self, counts: Curve, k: float) -> float:
+        """Return the share of the positives' weight (say, of their amount) among the first `k` events.
+
+        Parameters
+        ----------
+        counts
+            The curve of the same ranking in events.
+        k
+            Number of events that are looked at.
+
+        Examples
+        --------
+        The first of two frauds holds 90 of the 100 at stake:
+
+        >>> ranking = Ranking.of([1, 0, 1], [0.9, 0.8, 0.7])
+        >>> ranking.curve(np.array([90.0, 5.0, 10.0])).share_within(ranking.curve(), 2)
+        0.9
+        """
+        total = self.caught[-1]
+        if total <= 0:
+            return float("nan")
+        seen = np.concatenate([[0.0], counts.caught + counts.bothered])
+        return float(np.interp(k, seen, np.concatenate([[0.0], self.caught])) / total)
