@@ -235,20 +235,16 @@ def _frame_text(encoder: Encoder, f: Field, frame: pl.DataFrame, out: FloatArray
     if series is None:
         out[row] = 0.0
         return
-    # few texts that repeat are hashed once each; the codes then pick the hashes
-    codes = series.cast(pl.String).cast(pl.Categorical)
-    texts = codes.cat.get_categories().cast(pl.String)
-    physical = codes.to_physical()
-    arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    arrow = series.cast(pl.String).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = arrow.buffers()
-    start = arrow.offset
-    hashes = hash_arrow(
+    rows = slice(arrow.offset, arrow.offset + len(series) + 1)
+    out.view(np.uint64)[row] = hash_arrow(
         encoder.secret,
         TEXT_TAG,
-        np.frombuffer(offsets, np.int64)[start : start + len(texts) + 1],
+        np.frombuffer(offsets, np.int64)[rows],
         np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8),
+        series.is_not_null().to_numpy() if series.null_count() else None,
     )
-    out.view(np.uint64)[row] = np.append(hashes, np.uint64(0))[physical.fill_null(len(texts)).to_numpy()]
 
 
 def _frame_number(encoder: Encoder, f: Field, frame: pl.DataFrame, out: FloatArray) -> None:
