@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from adjudge.errors import BundleError, ShapeError
+from adjudge.errors import ShapeError
 from adjudge.models import descent, packing
 from adjudge.models.raw import Arrays, Meta, Raw, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
@@ -126,19 +126,10 @@ class Forest:
         return every
 
     def _descend(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
-        _check_matrix(X, rows, len(self.names))
-        descent.descend(
-            X,
-            rows,
-            *self._packed.arrays,
-            self.base,
-            self.divisor,
-            k,
-            result.margin,
-            result.top,
-            result.top_value,
-            every,
-        )
+        check_matrix(X, rows, len(self.names))
+        outputs = (result.margin, result.top, result.top_value, every)
+        arguments = (X, rows, *self._packed.arrays, self.base, self.divisor, k, *outputs)
+        descent.descend(*arguments)
 
     def meta(self) -> Meta:
         """Return the part to be written as JSON."""
@@ -172,7 +163,7 @@ class Forest:
         )
 
 
-def _check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
+def check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
     """Refuse what the kernel could not read safely."""
     if X.ndim != 2 or X.dtype != np.float64 or not X.flags.c_contiguous:
         msg = "X must be a C-contiguous float64 matrix of shape (slots, events)"
@@ -183,8 +174,3 @@ def _check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
     if features and (rows.min() < 0 or rows.max() >= len(X)):
         msg = f"rows must lie in 0..{len(X) - 1}, the rows of X"
         raise ShapeError(msg)
-
-
-def refuse(what: str) -> BundleError:
-    """Return the error for a model whose arrays contradict each other."""
-    return BundleError(f"this is not a forest that can be served: {what}")

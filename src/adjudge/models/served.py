@@ -1,0 +1,310 @@
+"""A scorer is a model, its calibrator and its categories; it is written and read without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from adjudge.engine.scorer import TOP, Scorer, Scores
+from adjudge.errors import BundleError
+from adjudge.models.calibrate import Calibrator, Platt, calibrator_from
+from adjudge.models.categories import Categories
+from adjudge.models.forest import Forest
+from adjudge.models.raw import Arrays, Meta, Model, sub, under
+from adjudge.typing import AnyArray, FloatArray, IntArray
+
+JSON_FILE = "model.json"
+NPZ_FILE = "model.npz"
+FORMAT = 1
+"""Version of the files; raised when an older reader could not read them."""
+
+SIZES = (1, 2, 3, 7, 16, 17, 1000)
+"""Batch sizes that `check_invariance` tries."""
+
+
+class Served(Scorer, Protocol):
+    """A scorer that can be saved."""
+
+    def contributions(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, float]:
+        """Return every contribution, shape (n, len(names)), and the bias; together they are the margin."""
+        ...
+
+    def meta(self) -> Meta:
+        """Return the part to be written as JSON, with its ``kind``."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """Return the part to be written as arrays."""
+        ...
+
+
+def version_of(meta: Meta, arrays: Arrays) -> str:
+    """Return a short hash over everything that can change a score."""
+    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+class ModelScorer:
+    """One model with its calibrator.
+
+    Parameters
+    ----------
+    model
+        A forest or another served model.
+    calibrator
+        From margins to probabilities; None takes the margins at their word.
+    categories
+        How texts become numbers; None where the model reads none.
+    top
+        How many contributions to return a row.
+    """
+
+    kind = "model"
+
+    def __init__(
+        self,
+        model: Model,
+        calibrator: Calibrator | None = None,
+        categories: Categories | None = None,
+        *,
+        top: int = TOP,
+    ) -> None:
+        self.model = model
+        self.calibrator: Calibrator = Platt() if calibrator is None else calibrator
+        self.categories = categories if categories is not None and categories.texts else None
+        self.top = top
+        self._table = None if self.categories is None else self.categories.table(model.names)
+        self._positions = np.arange(len(model.names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features it reads."""
+        return self.model.names
+
+    @cached_property
+    def version(self) -> str:
+        """A short hash of everything that can change a score."""
+        return version_of(self.meta(), self.arrays())
+
+    def _numbers(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return a matrix without texts and where the features are in it."""
+        if self.categories is None or self._table is None:
+            return X, rows
+        return self.categories.encode_with(X, rows, self._table), self._positions
+
+    def score(self, X: FloatArray, rows: IntArray) -> Scores:
+        """Score n events; see `adjudge.engine.scorer.Scorer`."""
+        raw = self.model.raw(*self._numbers(X, rows), self.top)
+        return Scores(raw.margin, self.calibrator.apply(raw.margin), raw.top, raw.top_value)
+
+    def contributions(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, float]:
+        """Return every contribution, shape (n, len(names)), and the bias; together they are the margin."""
+        return self.model.contributions(*self._numbers(X, rows)), self.model.bias
+
+    def meta(self) -> Meta:
+        """Return the part to be written as JSON."""
+        return {
+            "kind": self.kind,
+            "top": self.top,
+            "model": self.model.meta(),
+            "calibrator": self.calibrator.meta(),
+            "categories": None if self.categories is None else self.categories.meta(),
+        }
+
+    def arrays(self) -> Arrays:
+        """Return the part to be written as arrays."""
+        return under(self.model.arrays(), "model") | under(self.calibrator.arrays(), "calibrator")
+
+    @classmethod
+    def from_arrays(
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret: bytes
+    ) -> ModelScorer:
+        """Build a scorer from what `meta` and `arrays` returned, for the workspace with this secret."""
+        return cls(
+            model_from(meta["model"], sub(arrays, "model")),
+            calibrator_from(meta["calibrator"], sub(arrays, "calibrator")),
+            None if meta["categories"] is None else Categories.from_meta(meta["categories"], secret),
+            top=top_from(meta),
+        )
+
+
+def top_from(meta: Mapping[str, Any]) -> int:
+    """Return how many contributions a saved scorer gives, refusing what is not a number."""
+    top = meta["top"]
+    if type(top) is not int or not 0 <= top <= 1000:
+        msg = f"a scorer cannot return {top!r} contributions"
+        raise BundleError(msg)
+    return top
+
+
+def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model:
+    """Build a served model from what its `meta` and `arrays` returned."""
+    kinds: dict[str, Callable[[Mapping[str, Any], Mapping[str, AnyArray]], Model]] = {
+        "forest": Forest.from_arrays
+    }
+    if meta["kind"] not in kinds:
+        msg = f"a model of kind {meta['kind']!r} is not known"
+        raise BundleError(msg)
+    return kinds[meta["kind"]](meta, arrays)
+
+
+def save(scorer: Served, directory: Path | str) -> tuple[Path, ...]:
+    """Write a scorer as JSON and arrays, and return the files.
+
+    Parameters
+    ----------
+    scorer
+        What is to be saved.
+    directory
+        Where; made if it is not there. The same scorer always gives the same bytes.
+    """
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    meta = {"format": FORMAT, "version": scorer.version, "scorer": scorer.meta()}
+    (folder / JSON_FILE).write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n")
+    np.savez_compressed(folder / NPZ_FILE, allow_pickle=False, **scorer.arrays())
+    return folder / JSON_FILE, folder / NPZ_FILE
+
+
+def load(directory: Path | str, secret: bytes) -> Served:
+    """Read a scorer that `save` wrote; needs none of the libraries that trained it.
+
+    Parameters
+    ----------
+    directory
+        Where `save` wrote it.
+    secret
+        The workspace's 16 bytes with which the engine hashes texts.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, broken or of a newer format, or its content is not what was saved.
+    """
+    folder = Path(directory)
+    try:
+        meta = json.loads((folder / JSON_FILE).read_text())
+        if meta["format"] != FORMAT:
+            msg = f"the model in {folder} has format {meta['format']!r}, this version reads {FORMAT}"
+            raise BundleError(msg)
+        with np.load(folder / NPZ_FILE, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        scorer = scorer_from(meta["scorer"], arrays, secret)
+        version = meta["version"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        msg = f"the model in {folder} cannot be read: {type(error).__name__}: {error}"
+        raise BundleError(msg) from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        msg = f"the arrays of the model in {folder} are broken: {error}"
+        raise BundleError(msg) from error
+    if scorer.version != version:
+        msg = f"the model in {folder} is not the one that was saved: {scorer.version} instead of {version}"
+        raise BundleError(msg)
+    return scorer
+
+
+def scorer_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret: bytes) -> Served:
+    """Build a scorer from what its `meta` and `arrays` returned."""
+    if meta["kind"] == ModelScorer.kind:
+        return ModelScorer.from_arrays(meta, arrays, secret)
+    msg = f"a scorer of kind {meta['kind']!r} is not known"
+    raise BundleError(msg)
+
+
+def check_invariance(scorer: Scorer, X: FloatArray, rows: IntArray, *, seed: int = 0) -> int:
+    """Refuse a scorer whose rows depend on their neighbours.
+
+    Parameters
+    ----------
+    scorer
+        What is about to be served.
+    X
+        A feature matrix, shape (C, n); with 1,000 events or more the largest batch is full.
+    rows
+        The row of `X` for each of the scorer's names.
+    seed
+        Seed of the permutations.
+
+    Returns
+    -------
+    int
+        How many rows were compared.
+
+    Raises
+    ------
+    BundleError
+        If any row has other bits in another batch.
+    """
+    n = X.shape[1]
+    whole = dict(_columns(scorer.score(X, rows)))
+    random = np.random.default_rng(seed)
+    compared = 0
+    for size in SIZES:
+        order = random.permutation(n)
+        for start in range(0, n, size):
+            part = order[start : start + size]
+            for name, column in _columns(scorer.score(np.ascontiguousarray(X[:, part]), rows)):
+                if column.tobytes() != np.ascontiguousarray(whole[name][part]).tobytes():
+                    msg = f"{name} of a row changes with its neighbours (batches of {size}): not servable"
+                    raise BundleError(msg)
+            compared += len(part)
+    return compared
+
+
+def _columns(scores: Scores) -> Iterator[tuple[str, AnyArray]]:
+    """Yield every array of the scores by name."""
+    yield "margin", scores.margin
+    yield "p", scores.p
+    yield "top", scores.top
+    yield "top_value", scores.top_value
+    yield from scores.families.items()
+
+
+def check_equal_to_trained(
+    scorer: Scorer, X: FloatArray, rows: IntArray, margin: FloatArray, *, tolerance: float = 1e-4
+) -> float:
+    """Refuse a scorer that differs from the model as its library computes it.
+
+    Parameters
+    ----------
+    scorer
+        What is about to be served.
+    X, rows
+        A feature matrix and where in it the scorer's features are.
+    margin
+        The library's raw margins for the same events.
+    tolerance
+        The largest difference allowed, relative for margins above 1. LightGBM adds doubles and is met
+        exactly; XGBoost adds floats, which costs about 1e-5 over 500 trees.
+
+    Returns
+    -------
+    float
+        The largest difference.
+
+    Raises
+    ------
+    BundleError
+        If a margin differs by more.
+    """
+    served = scorer.score(X, rows).margin
+    if served.shape != margin.shape:
+        msg = f"{len(served)} served margins cannot be compared with {len(margin)} trained ones"
+        raise BundleError(msg)
+    difference = float(np.max(np.abs(served - margin) / np.maximum(1.0, np.abs(margin)), initial=0.0))
+    if not difference <= tolerance:
+        msg = f"the served model differs from the trained one by {difference:.3g}, allowed is {tolerance:.3g}"
+        raise BundleError(msg)
+    return difference
