@@ -13,7 +13,7 @@ Value = float | bool | str | tuple[float, float] | None
 
 
 def evaluate(node: Node, event: Mapping[str, Value], lists: Mapping[str, Sequence[str | float]]) -> Value:
-    """Return the value of an expression for one event; a time is (microseconds, offset), a place two degrees."""
+    """Return the value of an expression for one event; times and places are pairs."""
 
     def value(inner: Node) -> Value:
         return evaluate(inner, event, lists)
@@ -60,7 +60,8 @@ def _finite(function: Callable[[], float]) -> float | None:
 def _arithmetic(operator: str, x: object, y: object) -> float | None:
     if isinstance(x, tuple) and isinstance(y, tuple):
         return _finite(lambda: (x[0] - y[0]) / 1e6)
-    assert isinstance(x, float) and isinstance(y, float)
+    assert isinstance(x, float)
+    assert isinstance(y, float)
     operations: dict[str, Callable[[], float]] = {
         "+": lambda: x + y,
         "-": lambda: x - y,
@@ -78,7 +79,8 @@ def _compare(operator: str, x: object, y: object) -> bool:
         x, y = x[0], y[0]
     if operator in ("==", "!="):
         return (x == y) == (operator == "==")
-    assert isinstance(x, float) and isinstance(y, float)
+    assert isinstance(x, float)
+    assert isinstance(y, float)
     return {"<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y}[operator]
 
 
@@ -139,7 +141,8 @@ def _calendar(function: str, time: object) -> float:
 
 
 def _distance(here: object, there: object) -> float:
-    assert isinstance(here, tuple) and isinstance(there, tuple)
+    assert isinstance(here, tuple)
+    assert isinstance(there, tuple)
     a, b = math.radians(here[0]), math.radians(there[0])
     north, east = math.sin((b - a) / 2.0), math.sin(math.radians(there[1] - here[1]) / 2.0)
     h = north * north + math.cos(a) * math.cos(b) * east * east

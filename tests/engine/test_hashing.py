@@ -24,11 +24,24 @@ from adjudge.engine.hashing import (
 from adjudge.errors import DefinitionError, ShapeError
 
 SECRET = bytes(range(16))
-VECTORS = """
-310e0edd47db6f72 fd67dc93c539f874 5a4fa9d909806c0d 2d7efbd796666785 b7877127e09427cf 8da699cd64557618
-cee3fe586e46c9cb 37d1018bf50002ab 6224939a79f5f593 b0e4a90bdf82009e f3b9dd94c5bb5d7a a7ad6b22462fb3f4
-fbe50e86bc8f1e75 903d84c02756ea14 eef27a8e90ca23f7 e545be4961ca29a1
-""".split()
+VECTORS = [
+    "310e0edd47db6f72",
+    "fd67dc93c539f874",
+    "5a4fa9d909806c0d",
+    "2d7efbd796666785",
+    "b7877127e09427cf",
+    "8da699cd64557618",
+    "cee3fe586e46c9cb",
+    "37d1018bf50002ab",
+    "6224939a79f5f593",
+    "b0e4a90bdf82009e",
+    "f3b9dd94c5bb5d7a",
+    "a7ad6b22462fb3f4",
+    "fbe50e86bc8f1e75",
+    "903d84c02756ea14",
+    "eef27a8e90ca23f7",
+    "e545be4961ca29a1",
+]
 """The first of the reference vectors: the hash of the bytes 0, 1, 2 ... n - 1 under the key 0 ... 15."""
 
 texts = st.one_of(st.none(), st.text(max_size=40))
@@ -38,7 +51,12 @@ def plain(secret: bytes, data: bytes) -> int:
     """SipHash-2-4 as its paper writes it down, in whole numbers."""
     mask = 2**64 - 1
     k0, k1 = struct.unpack("<QQ", secret)
-    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+    v: list[int] = [
+        k0 ^ 0x736F6D6570736575,
+        k1 ^ 0x646F72616E646F6D,
+        k0 ^ 0x6C7967656E657261,
+        k1 ^ 0x7465646279746573,
+    ]
 
     def rotate(x: int, by: int) -> int:
         return ((x << by) | (x >> (64 - by))) & mask
@@ -94,7 +112,9 @@ def test_an_arrow_column_is_hashed_in_place(column: list[str | None]) -> None:
     offsets = np.cumsum([0, *(len((text or "").encode()) for text in column)])
     data = np.frombuffer("".join(text or "" for text in column).encode(), np.uint8)
     valid = np.array([text is not None for text in column])
-    assert hash_arrow(SECRET, TEXT_TAG, offsets, data, valid).tolist() == hash_texts(SECRET, 1, column).tolist()
+    assert (
+        hash_arrow(SECRET, TEXT_TAG, offsets, data, valid).tolist() == hash_texts(SECRET, 1, column).tolist()
+    )
 
 
 def test_hashes_depend_on_secret_and_tag() -> None:

@@ -8,7 +8,6 @@ import threading
 import numpy as np
 import pytest
 from define.strategies import LISTS, TEXTS, TYPES, booleans, expressions
-from engine.reference import Value, evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +16,8 @@ from adjudge.define.nodes import Node
 from adjudge.engine.interpreter import BLOCK
 from adjudge.engine.vm import Program, Slot, compile_program
 from adjudge.errors import DefinitionError, ShapeError
-from adjudge.typing import FloatArray
+from adjudge.typing import AnyArray, FloatArray
+from engine.reference import Value, evaluate
 
 HASHES = {text: (0x9E3779B97F4A7C15 * (i + 1)) % 2**64 for i, text in enumerate(TEXTS)}
 """Hashes with high bits set, so that some read as NaN when taken for a number."""
@@ -44,7 +44,9 @@ _time = st.one_of(
     st.none(), st.tuples(_micros.map(float), st.sampled_from([0.0, 3600.0, -34200.0, 19800.0, 50400.0]))
 )
 _degrees = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
-_place = st.one_of(st.none(), _degrees, st.sampled_from([(0.0, 0.0), (90.0, 0.0), (0.0, 180.0), (0.0, -180.0)]))
+_place = st.one_of(
+    st.none(), _degrees, st.sampled_from([(0.0, 0.0), (90.0, 0.0), (0.0, 180.0), (0.0, -180.0)])
+)
 _strategies = {
     "number": _number,
     "money": _number,
@@ -190,7 +192,8 @@ def test_too_few_rows_and_wrong_layouts_are_refused() -> None:
     program = compile_program([(parse("a > 1"), 20)], SCOPE, hash_text=len)
     with pytest.raises(ShapeError, match="needs 21 rows, the feature matrix has 20"):
         program.run(np.zeros((20, 3)))
-    for wrong in (np.zeros((21, 3), np.float32), np.zeros((3, 21)).T, np.zeros(21)):
+    layouts: list[AnyArray] = [np.zeros((21, 3), np.float32), np.zeros((3, 21)).T, np.zeros(21)]
+    for wrong in layouts:
         with pytest.raises(ShapeError, match="C-contiguous"):
             program.run(wrong)
 

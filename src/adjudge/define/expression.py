@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -23,6 +24,9 @@ LIMIT_LENGTH = 4000
 
 LIMIT_DEPTH = 40
 """How deep an expression may be nested; a sum of n terms is n deep."""
+
+_SHOWN = 100
+"""How much of a line an error shows."""
 
 _BINARY = {
     ast.Add: "+",
@@ -161,9 +165,10 @@ def fail(text: str, at: int, message: str, hint: str = "") -> NoReturn:
     start = text.rfind("\n", 0, at) + 1
     end = text.find("\n", at)
     line = text[start : end if end >= 0 else len(text)]
-    shown = "".join(c if c.isprintable() else " " for c in line)
     where = f"line {text.count(chr(10), 0, at) + 1}, column" if "\n" in text else "column"
-    full = f"{message} at {where} {at - start + 1}{hint}\n  {shown}\n  {' ' * (at - start)}^"
+    left = max(0, at - start - _SHOWN // 2)
+    shown = "".join(c if c.isprintable() else " " for c in line[left : left + _SHOWN])
+    full = f"{message} at {where} {at - start + 1}{hint}\n  {shown}\n  {' ' * (at - start - left)}^"
     raise DefinitionError(full)
 
 
@@ -197,13 +202,19 @@ class _Reader:
                 )  # a doubtful escape such as "\d" is an error here, not a warning
                 return ast.parse(self.wrapped, mode="eval").body
         except SyntaxError as error:
-            at = self._position(error.lineno or 1, None, (error.offset or 1) - 1)
-            reason = str(error.msg)
+            at, reason = self._reason(error)
         except (ValueError, RecursionError, MemoryError, OverflowError):
             at, reason = 0, "not an expression, or nested too deeply"
-        if "never closed" in reason and at <= 0:
-            reason = "an expression was expected"
         self.fail(at, reason)
+
+    def _reason(self, error: SyntaxError) -> tuple[int, str]:
+        """Return where a syntax error is and what it says, the wrapping parentheses left out of it."""
+        if re.search("never closed|unmatched|does not match", error.msg) and "#" not in self.text:
+            try:
+                ast.parse(self.text.replace("\n", " "), mode="eval")
+            except SyntaxError as plain:
+                return (plain.offset or 1) - 1, plain.msg
+        return self._position(error.lineno or 1, None, (error.offset or 1) - 1), error.msg
 
     def _position(self, line: int, column_bytes: int | None, column: int = 0) -> int:
         """Return the position in the text of a line (from 1) and a column (from 0) of the wrapped text."""

@@ -31,6 +31,9 @@ _VERSION = 1
 LIMIT_RULES = 10_000
 """The most rules of one set."""
 
+LIMIT_PRIORITY = 1_000_000
+"""The largest priority, and the smallest below zero."""
+
 LIMIT_TEXT = 1_000
 """The longest reason or description, in characters."""
 
@@ -107,8 +110,8 @@ class Rule:
         if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence <= 1:
             message = f"confidence must be a number above 0 and at most 1, not {confidence!r}"
             raise DefinitionError(message)
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            message = f"priority must be a whole number, not {priority!r}"
+        if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > LIMIT_PRIORITY:
+            message = f"priority must be a whole number of at most {LIMIT_PRIORITY}, not {priority!r}"
             raise DefinitionError(message)
         if not isinstance(final, bool):
             message = f"final must be true or false, not {final!r}"
@@ -297,7 +300,9 @@ def _elements(name: str, values: Sequence[object]) -> tuple[str | float, ...]:
         message = f"list {name!r}: its elements are written as [a, b, c]"
         raise DefinitionError(message)
     texts = [value for value in values if isinstance(value, str)]
-    numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = [
+        _float(each) for each in values if isinstance(each, int | float) and not isinstance(each, bool)
+    ]
     if len(texts) not in (0, len(values)) or len(texts) + len(numbers) != len(values):
         message = f"list {name!r}: its elements must be all texts (quote them) or all numbers"
         raise DefinitionError(message)
@@ -305,6 +310,13 @@ def _elements(name: str, values: Sequence[object]) -> tuple[str | float, ...]:
         message = f"list {name!r}: its numbers must be finite"
         raise DefinitionError(message)
     return tuple(sorted(set(texts))) or tuple(sorted(set(numbers)))
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
 
 
 def _document(rules: Rules) -> dict[str, Any]:
