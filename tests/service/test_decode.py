@@ -60,6 +60,7 @@ def test_a_full_event_comes_through() -> None:
             guest=True,
             fee=1,
             currency="JPY",
+            rate=0.006,
         )
     )
     assert event.amount == Decimal("12.50")
@@ -102,7 +103,11 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "negative money": ({"amount": "-0.01"}, "amount", "out_of_range"),
     "too much money": ({"amount": 1_000_001}, "amount", "out_of_range"),
     "half a cent": ({"amount": "0.005"}, "amount", "too_many_digits"),
-    "half a yen": ({"fee": "0.5", "currency": "JPY"}, "fee", "too_many_digits"),
+    "half a yen": ({"fee": "0.5", "currency": "JPY", "rate": 0.006}, "fee", "too_many_digits"),
+    "foreign money without a rate": ({"fee": "5", "currency": "JPY"}, "fee", "missing_rate"),
+    "money without a currency": ({"fee": "5"}, "fee", "missing_rate"),
+    "money at an absurd rate": ({"fee": "5", "currency": "USD", "rate": 1e300}, "fee", "out_of_range"),
+    "money at a negative rate": ({"fee": "5", "currency": "USD", "rate": -1}, "fee", "out_of_range"),
     "astronomic money": ({"fee": "1e999999"}, "fee", "out_of_range"),
     "money of NaN": ({"amount": "NaN"}, "amount", "not_finite"),
     "infinite money": ({"fee": "-Infinity"}, "fee", "not_finite"),

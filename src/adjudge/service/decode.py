@@ -309,17 +309,26 @@ def _check_time(value: datetime, event: Any) -> Found | None:
 def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
     low = None if f.minimum is None else Decimal(str(f.minimum))
     high = None if f.maximum is None else Decimal(str(f.maximum))
-    own = f.currency_from
+    own, rate_from = f.currency_from, f.rate_from
 
     def check(value: Decimal, event: Any) -> Found | None:
         if not value.is_finite():
             return ("not_finite", "must be a finite amount")
         if not -LARGEST_MONEY < value < LARGEST_MONEY:
             return ("out_of_range", f"must be smaller than {LARGEST_MONEY:.0e}")
-        currency = f.currency if own is None else _value(event, own)
+        currency = str(f.currency if own is None else _value(event, own))
         digits = MINOR_DIGITS.get(currency, 2)
         if int(value.as_tuple().exponent) < -digits and value % (Decimal(1).scaleb(-digits)):
             return ("too_many_digits", f"may have {digits} digits after the point")
+        if rate_from is not None and currency != f.currency:
+            rate = _value(event, rate_from)
+            if rate is None:
+                return (
+                    "missing_rate",
+                    f"is in another currency than {f.currency} and {rate_from} is missing",
+                )
+            if rate <= 0 or abs(value) * Decimal(rate) >= LARGEST_MONEY:
+                return ("out_of_range", f"makes no amount in {f.currency} at this {rate_from}")
         if low is not None and value < low:
             return ("out_of_range", f"must be at least {f.minimum}")
         if high is not None and value > high:
@@ -330,8 +339,11 @@ def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
 
 
 def _value(event: Any, name: str) -> Any:
+    """Return another field of an event, or of a row under explanation, whose numbers are still text."""
     value = event.get(name) if isinstance(event, Mapping) else getattr(event, name)
-    return value if isinstance(value, str) else None
+    if isinstance(value, msgspec.Raw):
+        return float(bytes(value))
+    return value if isinstance(value, (str, float, int)) else None
 
 
 class _NotFinite(str):
