@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -33,5 +36,42 @@ def kernel(function: F) -> F:
     >>> total(np.array([1.0, 2.0]))
     3.0
     """
-    compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return _stamped(function, numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+
+
+def lean_kernel(function: F) -> F:
+    """Compile a function that allocates nothing; otherwise as `kernel` does.
+
+    numba counts references to the arrays that one kernel hands to another, atomically. Where nothing is allocated the
+    counts are of no use, and without them a fold of one event takes a fifth of the time.
+
+    Parameters
+    ----------
+    function
+        A function that numba compiles in nopython mode and that makes no arrays.
+
+    Examples
+    --------
+    >>> @lean_kernel
+    ... def add(a, b):
+    ...     return a + b
+    >>> add(1, 2)
+    3
+    """
+    return _stamped(function, numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function))
+
+
+def _stamped(function: F, compiled: Any) -> F:
+    """Make the cache forget a kernel when any file of its folder changes: numba looks only at the outermost one's."""
+    cache = getattr(compiled._cache, "_cache_file", None)
+    if cache is not None:
+        cache._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
     return cast(F, compiled)
+
+
+@functools.cache
+def _stamp(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

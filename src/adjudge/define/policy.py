@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from adjudge.errors import DefinitionError, did_you_mean
 
@@ -94,6 +95,9 @@ class Policy:
         What a team can review; training keeps the queue within it.
     review
         Actions that open a case for a person.
+    soft_rules
+        What rules that are not `final` do beside a model: ``act``, or only ``advise``: their reasons are given and the
+        score decides. Without a model every rule acts.
 
     Examples
     --------
@@ -108,6 +112,7 @@ class Policy:
     costs: Costs = Costs()
     capacity: Capacity | None = None
     review: tuple[str, ...] = ("review",)
+    soft_rules: Literal["act", "advise"] = "act"
 
     def __post_init__(self) -> None:
         if len(self.actions) < 2 or len(set(self.actions)) != len(self.actions):
@@ -115,6 +120,9 @@ class Policy:
             raise DefinitionError(msg)
         if bool(self.bands) + bool(self.thresholds) + self.by_cost > 1:
             msg = "policy: choose one of bands, thresholds and by_cost"
+            raise DefinitionError(msg)
+        if self.soft_rules not in ("act", "advise"):
+            msg = f"policy: soft_rules is 'act' or 'advise', not {self.soft_rules!r}"
             raise DefinitionError(msg)
         for place, names in (("bands", self.bands), ("thresholds", self.thresholds), ("review", self.review)):
             for name in names:

@@ -57,6 +57,7 @@ class Combine:
             [FLAG if r.action == "flag" else policy.severity(r.action) for r in system.rules.rules], np.int64
         )
         self._final = np.array([int(r.final) for r in system.rules.rules], np.int64)
+        self._soft_act = policy.soft_rules == "act"
         self._amount = self._amount_row(system, scope)
         self._costs = _cost_terms(system)
         self.mode = BY_COST if policy.by_cost else BY_SCORE if policy.bands else BY_P
@@ -89,6 +90,7 @@ class Combine:
             self._rules_at,
             self._severity,
             self._final,
+            self._soft_act,
             self.mode,
             self._cuts,
             self._targets,
@@ -152,6 +154,7 @@ def _combine(
     rules_at: int,
     severity: IntArray,
     final: IntArray,
+    soft_act: bool,
     mode: int,
     cuts: FloatArray,
     targets: IntArray,
@@ -162,8 +165,9 @@ def _combine(
 ) -> None:
     for i in range(p.shape[0]):
         asked, by, closed = -1, -1, False
+        soft = soft_act or not p[i] == p[i]
         for r in range(severity.shape[0]):
-            if X[rules_at + r, i] == 1.0 and severity[r] >= 0:
+            if X[rules_at + r, i] == 1.0 and severity[r] >= 0 and (soft or final[r] == 1):
                 if severity[r] > asked:
                     asked, by = severity[r], r
                 if final[r] == 1:

@@ -239,7 +239,7 @@ def payments(
         outcomes=[Outcome("declined", decided=("block",), meaning="declined by the issuer or by us")],
         features=[RAW, SPEED, HABIT, COUNTERPART, geography(impossible_kmh)],
         rules=rules if rules is not None else Rules.load(RULES),
-        policy=policy or Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200)),
+        policy=policy or Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200), soft_rules="advise"),
         lists=empty | dict(lists or {}),
         amount="amount",
         card="card",
