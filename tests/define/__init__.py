@@ -1,0 +1,1 @@
+"""Definitions: expressions, rules, events, features."""

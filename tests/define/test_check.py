@@ -8,7 +8,7 @@ from adjudge.define.check import check
 from adjudge.define.expression import parse
 from adjudge.define.functions import FUNCTIONS
 from adjudge.errors import DefinitionError
-from define.strategies import LIST_TYPES, TYPES
+from tests.define.strategies import LIST_TYPES, TYPES
 
 
 @pytest.mark.parametrize(

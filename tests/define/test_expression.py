@@ -10,7 +10,7 @@ from adjudge.define.check import check
 from adjudge.define.expression import LIMIT_DEPTH, LIMIT_LENGTH, Expression, parse
 from adjudge.define.nodes import Node
 from adjudge.errors import DefinitionError
-from define.strategies import LIST_TYPES, TYPES, expressions
+from tests.define.strategies import LIST_TYPES, TYPES, expressions
 
 
 @settings(max_examples=500)

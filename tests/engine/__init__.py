@@ -1,0 +1,1 @@
+"""The engine: hashing, expressions on columns, plans and steps."""

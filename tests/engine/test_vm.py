@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 import pytest
-from define.strategies import LISTS, TEXTS, TYPES, booleans, expressions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +16,8 @@ from adjudge.engine.interpreter import BLOCK
 from adjudge.engine.vm import Program, Slot, compile_program
 from adjudge.errors import DefinitionError, ShapeError
 from adjudge.typing import AnyArray, FloatArray
-from engine.reference import Value, evaluate
+from tests.define.strategies import LISTS, TEXTS, TYPES, booleans, expressions
+from tests.engine.reference import Value, evaluate
 
 HASHES = {text: (0x9E3779B97F4A7C15 * (i + 1)) % 2**64 for i, text in enumerate(TEXTS)}
 """Hashes with high bits set, so that some read as NaN when taken for a number."""
