@@ -36,7 +36,7 @@ def kernel(function: F) -> F:
     >>> total(np.array([1.0, 2.0]))
     3.0
     """
-    return _stamped(function, numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+    return _stamped(function, numba.njit(nogil=True, cache=_is_file(function), error_model="numpy")(function))
 
 
 def lean_kernel(function: F) -> F:
@@ -58,7 +58,13 @@ def lean_kernel(function: F) -> F:
     >>> add(1, 2)
     3
     """
-    return _stamped(function, numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function))
+    compiled = numba.njit(nogil=True, cache=_is_file(function), error_model="numpy", _nrt=False)(function)
+    return _stamped(function, compiled)
+
+
+def _is_file(function: Callable[..., Any]) -> bool:
+    """Whether the function's source can be found again: one typed at a prompt cannot be cached."""
+    return Path(function.__code__.co_filename).is_file()
 
 
 def _stamped(function: F, compiled: Any) -> F:

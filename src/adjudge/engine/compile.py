@@ -53,6 +53,7 @@ def compile(  # noqa: A001 - the word of the design for what it does
     *,
     secret: bytes = SECRET,
     scorer: Scorer | None = None,
+    thresholds: Mapping[str, float] | None = None,
     threads: int = 1,
     lateness: timedelta = LATENESS,
 ) -> Plan:
@@ -66,6 +67,9 @@ def compile(  # noqa: A001 - the word of the design for what it does
         The workspace's 16 secret bytes.
     scorer
         The served model; None decides by rules alone.
+    thresholds
+        Probability strictly above which each action is taken, as training found them; used where the policy leaves
+        them to training.
     threads
         How many threads histories are folded on, at least 1; never changes a result.
     lateness
@@ -92,7 +96,7 @@ def compile(  # noqa: A001 - the word of the design for what it does
     if len(secret) != 16:
         msg = f"the workspace's secret must have 16 bytes, not {len(secret)}"
         raise DefinitionError(msg)
-    return _Compiler(system, secret, lateness).plan(scorer, threads)
+    return _Compiler(system, secret, lateness).plan(scorer, thresholds or {}, threads)
 
 
 @dataclass
@@ -142,7 +146,7 @@ class _Compiler:
             name: "text" if any(isinstance(v, str) for v in values) else "number" for name, values in self.lists.items()
         }
 
-    def plan(self, scorer: Scorer | None, threads: int) -> Plan:
+    def plan(self, scorer: Scorer | None, thresholds: Mapping[str, float], threads: int) -> Plan:
         """Lay everything out from the top row of the matrix to the bottom and return the plan."""
         system, decided = self.system, self.streams[self.decided.name]
         histories = self._histories()
@@ -177,10 +181,10 @@ class _Compiler:
             names=names,
             rows=np.array([decided.scope[n].row for n in names], np.int64),
             categorical=frozenset(n for n in names if decided.scope[n].type == "text"),
-            versions=self._versions(history_plans, scorer),
+            versions=self._versions(history_plans, scorer, thresholds),
             lateness_us=micros(self.lateness),
             policy=system.policy,
-            combine=Combine(system, decided.scope, rules_at),
+            combine=Combine(system, decided.scope, rules_at).with_thresholds(system, thresholds),
             scorer=scorer,
             scorer_rows=scorer_rows,
             pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None,
@@ -495,7 +499,9 @@ class _Compiler:
             raise BundleError(msg)
         return np.array([scope[n].row for n in scorer.names], np.int64)
 
-    def _versions(self, histories: Sequence[HistoryPlan], scorer: Scorer | None) -> dict[str, str]:
+    def _versions(
+        self, histories: Sequence[HistoryPlan], scorer: Scorer | None, thresholds: Mapping[str, float]
+    ) -> dict[str, str]:
         system = self.system
         layout = [h.layout.digest for h in histories] + [s.schema.digest for s in self.streams.values()]
         features = [repr(_plain(f)) for f in self.features.values()]
@@ -503,7 +509,7 @@ class _Compiler:
             "system": _digest([system.name, *features, repr(system.label), repr(system.outcomes)]),
             "layout": _digest(layout),
             "rules": system.rules.version,
-            "policy": _digest([repr(system.policy)]),
+            "policy": _digest([repr(system.policy), *map(repr, sorted(thresholds.items()))]),
         }
         return versions | ({"model": scorer.version} if scorer is not None else {})
 

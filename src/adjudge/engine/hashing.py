@@ -98,14 +98,15 @@ def _siphash(k0: Word, k1: Word, data: AnyArray) -> Word:
 
 
 @kernel
-def _hash_packed(k0: Word, k1: Word, tags: IntArray, lengths: IntArray, data: AnyArray) -> HashArray:
-    fields = tags.shape[0]
+def _hash_packed(head: HashArray, lengths: IntArray, data: AnyArray) -> HashArray:
+    k0, k1 = head[0], head[1]
+    fields = head.shape[0] - 2
     rows = lengths.shape[0] // fields
     out = np.empty((fields, rows), np.uint64)
     at = 0
     for f in range(fields):
         v0, v1, v2, v3 = _start(k0, k1)
-        v0, v1, v2, v3 = _absorb(v0, v1, v2, v3, np.uint64(tags[f]))
+        v0, v1, v2, v3 = _absorb(v0, v1, v2, v3, head[2 + f])
         for i in range(rows):
             length = lengths[f * rows + i]
             if length < 0:
@@ -185,8 +186,9 @@ def _words(secret: bytes) -> tuple[np.uint64, np.uint64]:
 
 
 @functools.lru_cache(maxsize=256)
-def _tags(tags: tuple[int, ...]) -> IntArray:
-    return np.array(tags, np.int64)
+def _head(secret: bytes, tags: tuple[int, ...]) -> HashArray:
+    """Return the two words of the secret and the tags, in one array: every argument of a call has its price."""
+    return np.array([*_words(secret), *tags], np.uint64)
 
 
 def siphash24(secret: bytes, data: bytes) -> int:
@@ -249,13 +251,13 @@ def hash_fields(secret: bytes, tags: Sequence[int], texts: Sequence[Sequence[str
     >>> hashes.shape, bool(hashes[0, 0] == hashes[1, 0]), int(hashes[0, 1])
     ((2, 2), False, 0)
     """
-    if len(texts) != len(tags) or (texts and any(len(column) != len(texts[0]) for column in texts)):
+    if len(texts) != len(tags) or len(set(map(len, texts))) > 1:
         message = f"{len(tags)} tags and columns of lengths {[len(column) for column in texts]} do not fit"
         raise ShapeError(message)
     if not texts:
         return np.empty((0, 0), np.uint64)
     lengths, data = _pack(list(chain.from_iterable(texts)))
-    out: HashArray = _hash_packed(*_words(secret), _tags(tuple(tags)), lengths, data)
+    out: HashArray = _hash_packed(_head(secret, tuple(tags)), lengths, data)
     return out
 
 
@@ -280,7 +282,7 @@ def hash_texts(secret: bytes, tag: int, texts: Sequence[str | None]) -> HashArra
     if not isinstance(texts, list):
         texts = list(texts)
     lengths, data = _pack(texts)
-    out: HashArray = _hash_packed(*_words(secret), _tags((tag,)), lengths, data)[0]
+    out: HashArray = _hash_packed(_head(secret, (tag,)), lengths, data)[0]
     return out
 
 
