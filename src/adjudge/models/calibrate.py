@@ -41,7 +41,7 @@ class Calibrator(Protocol):
 def logistic(margin: float) -> float:
     """Return the probability of some log-odds, without overflow."""
     if margin >= 0.0:
-        return 1.0 / (1.0 + np.exp(-margin))
+        return float(1.0 / (1.0 + np.exp(-margin)))
     grown = np.exp(margin)
     return float(grown / (1.0 + grown))
 
@@ -49,7 +49,7 @@ def logistic(margin: float) -> float:
 @kernel
 def _softplus(x: float) -> float:
     """Return log(1 + exp(x)) without overflow."""
-    return max(x, 0.0) + np.log1p(np.exp(-abs(x)))
+    return float(max(x, 0.0) + np.log1p(np.exp(-abs(x))))
 
 
 @kernel

@@ -20,6 +20,10 @@ from adjudge.typing import AnyArray, FloatArray
 Source = TypeVar("Source")
 Result = TypeVar("Result")
 
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_OVERFLOW = _FLOAT32_MAX + 2.0**103
+"""The smallest double that becomes infinite when it is rounded to float32."""
+
 
 class _Tree(NamedTuple):
     """One tree: nodes in the order of `Forest`, and its categories as (node, set)."""
@@ -270,11 +274,11 @@ def below_float32(threshold: float) -> float:
     True
     """
     limit = np.float32(threshold)
+    if limit == np.inf:
+        return float(np.nextafter(_OVERFLOW, 0.0))
+    if limit == -_FLOAT32_MAX:
+        return -_OVERFLOW
     below = np.nextafter(limit, np.float32(-np.inf))
-    if np.isinf(below):
-        # only -inf is below the lowest finite float32; what rounds to it starts half a step further down
-        step = float(np.nextafter(limit, np.float32(np.inf))) - float(limit)
-        return float(np.nextafter(float(limit) - step / 2, -np.inf)) if np.isfinite(limit) else -np.inf
     middle = (float(below) + float(limit)) / 2
     return float(np.nextafter(middle, -np.inf)) if np.float32(middle) == limit else middle
 

@@ -199,7 +199,8 @@ def load(directory: Path | str, secret: bytes) -> Served:
         if meta["format"] != FORMAT:
             msg = f"the model in {folder} has format {meta['format']!r}, this version reads {FORMAT}"
             raise BundleError(msg)
-        with np.load(folder / NPZ_FILE, allow_pickle=False) as file:
+        # opened here, because numpy leaves the file open when its content is broken
+        with (folder / NPZ_FILE).open("rb") as source, np.load(source, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         scorer = scorer_from(meta["scorer"], arrays, secret)
         version = meta["version"]

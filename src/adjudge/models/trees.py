@@ -7,7 +7,7 @@ is kept is the served form, and `predict_proba` answers from it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -264,9 +264,9 @@ def _prepare(
 ) -> _Task:
     X, y = _numbers(X, names, categories), np.asarray(y, dtype=np.float64)
     if X.ndim != 2 or y.shape != (len(X),) or X.shape[1] != len(names):
-        msg = f"rows of shape {X.shape}, outcomes of shape {y.shape} and {len(names)} names do not belong together"
+        msg = f"rows {X.shape}, outcomes {y.shape} and {len(names)} names do not belong together"
         raise ShapeError(msg)
-    if len(set(y.tolist()) | {0.0, 1.0}) != 2 or len(np.unique(y)) != 2:
+    if not np.array_equal(np.unique(y), [0.0, 1.0]):
         msg = "outcomes must be 0 and 1, and both must occur"
         raise ShapeError(msg)
     if weight is not None and np.asarray(weight).shape != y.shape:
@@ -368,7 +368,7 @@ def _xgboost(
 ) -> Trained:
     import xgboost
 
-    class Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    class Report(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: object, epoch: int, log: object) -> bool:
             report(epoch + 1)
             return False
