@@ -1,47 +1,48 @@
 """A made-up world of payments, fraud included, whose plausibility is checked by tests and not claimed.
 
-A world is a function of its settings and its seed. Honest life comes first (`habits`), fraud is honest life bent by
-`patterns`, and truth comes out late and in part (`labels`). `docs/guides/simulator.md` states what was made up.
+A world is a function of its settings and its seed. Honest life comes first (`life`, `habits`), `fraud` bends
+it, and truth comes out late and in part (`labels`).
+`docs/guides/simulator.md` states what was made up.
 
 ``payments``, in order of time, equal times in random order:
 
-================  ==================  =====  =====================================================================
-column            type                null   meaning
-================  ==================  =====  =====================================================================
-payment_id        String              no     says nothing
-at                Datetime(us, UTC)   no     moment of the payment
-utc_offset_min    Int16               no     minutes east of UTC where the payer is believed to be
-user              String              no     customer whose account it is
-card              String              yes    null for transfer, direct_debit and invoice
-device            String              yes    SHA-256 of the next four, joined by line feeds; null on pos, by phone,
-                                             and for subscriptions, which a merchant starts by itself
-browser           String              yes    with version and build, null without a device
-system            String              yes    with release and patch level, null without a device
-screen            String              yes    points, null without a device
-timezone          String              yes    name of the zone, null without a device
-address           String              yes    key of the delivery or billing address; null on pos
-postal_area       String              no     area of the address, or of the terminal on pos
-merchant          String              no     who is paid
-category          String              no     merchant category
-amount_minor      Int64               no     amount in minor units of the currency (all have two decimals)
-amount            Float64             no     the same in major units
-currency          String              no     EUR, GBP, CHF, SEK, PLN or USD
-rate              Float64             no     EUR per unit of the currency on that day
-method            String              no     card, wallet, transfer, direct_debit or invoice
-channel           String              no     web, app, pos or phone
-lat, lon          Float64             yes    of the terminal on pos; roughly of the device where it shares its place
-ip                String              yes    network address from a reserved range; null on pos, by phone, and for
-                                             subscriptions
-ip_country        String              yes    country of ip
-card_country      String              yes    country of the card's issuer
-address_country   String              yes    country of address
-proxy             Boolean             no     ip is on the list of proxies
-typing_speed      Float64             yes    characters per second, where the form is measured
-session_s         Float64             yes    seconds from opening to paying, where the form is measured
-================  ==================  =====  =====================================================================
+================  =================  ====  ============================================================
+column            type               null  meaning
+================  =================  ====  ============================================================
+payment_id        String             no    says nothing
+at                Datetime(us, UTC)  no    moment of the payment
+utc_offset_min    Int16              no    minutes east of UTC where the payer is believed to be
+user              String             no    customer whose account it is
+card              String             yes   null for transfer, direct_debit and invoice
+device            String             yes   SHA-256 of the next four, joined by line feeds; null on pos, by
+                                           phone, and for subscriptions, which merchants start themselves
+browser           String             yes   with version and build, null without a device
+system            String             yes   with release and patch level, null without a device
+screen            String             yes   points, null without a device
+timezone          String             yes   name of the zone, null without a device
+address           String             yes   key of the delivery or billing address; null on pos
+postal_area       String             no    area of the address, or of the terminal on pos
+merchant          String             no    who is paid
+category          String             no    merchant category
+amount_minor      Int64              no    amount in minor units; all currencies have two decimals
+amount            Float64            no    the same in major units
+currency          String             no    EUR, GBP, CHF, SEK, PLN or USD
+rate              Float64            no    EUR per unit of the currency on that day
+method            String             no    card, wallet, transfer, direct_debit or invoice
+channel           String             no    web, app, pos or phone
+lat, lon          Float64            yes   of the terminal on pos; roughly of a device that shares its place
+ip                String             yes   network address from a reserved range; null on pos, by phone,
+                                           and for subscriptions
+ip_country        String             yes   country of ip
+card_country      String             yes   country of the card's issuer
+address_country   String             yes   country of address
+proxy             Boolean            no    ip is on the list of proxies
+typing_speed      Float64            yes   characters per second, where the form is measured
+session_s         Float64            yes   seconds from opening to paying, where the form is measured
+================  =================  ====  ============================================================
 
 ``accounts``: user, at, opened, verification (Int8, 0 to 3), home_lat, home_lon, home_country, home_area.
-``labels``: payment_id, fraud, known_at; false where a dispute was withdrawn; no row where nobody ever reports.
+``labels``: payment_id, fraud, known_at; false where a dispute was withdrawn; no row where nobody reports.
 ``outcomes``: payment_id, declined, reason (insufficient_funds, wrong_code, issuer, or null), at.
 ``truth``: payment_id, fraud, pattern, case, looks_legitimate, loss (EUR, 0 where declined or honest).
 ``lists``: base_currency, proxy_ips, holidays (yyyymmdd), pay_days, blocked_cards, risky_merchants.
@@ -49,6 +50,7 @@ session_s         Float64             yes    seconds from opening to paying, whe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -58,15 +60,17 @@ from adjudge.systems.payments.simulate import naming
 from adjudge.systems.payments.simulate.batch import Batch
 from adjudge.systems.payments.simulate.customers import CARD_SLOTS, make_customers
 from adjudge.systems.payments.simulate.draws import DAY_US
+from adjudge.systems.payments.simulate.fraud import PATTERNS, SHARES, budgets, fraud
+from adjudge.systems.payments.simulate.fraud.scene import Scene
 from adjudge.systems.payments.simulate.geography import make_geography
-from adjudge.systems.payments.simulate.habits import Society, card_number, honest_payments
 from adjudge.systems.payments.simulate.labels import reports
+from adjudge.systems.payments.simulate.life import honest_payments
 from adjudge.systems.payments.simulate.merchants import make_merchants
-from adjudge.systems.payments.simulate.patterns import PATTERNS, Scene, budgets, fraud
+from adjudge.systems.payments.simulate.society import Society, card_number
 from adjudge.systems.payments.simulate.world import World, read
 from adjudge.typing import IntArray
 
-__all__ = ["PATTERNS", "World", "read", "simulate"]
+__all__ = ["PATTERNS", "SHARES", "World", "read", "simulate"]
 
 
 def simulate(
@@ -78,6 +82,7 @@ def simulate(
     start: datetime = datetime(2025, 1, 1, tzinfo=UTC),
     customers: int | None = None,
     merchants: int | None = None,
+    patterns: Mapping[str, float] = SHARES,
 ) -> World:
     """Return a world of payments; the same settings and seed give the same world.
 
@@ -97,6 +102,8 @@ def simulate(
         How many; one for 28 events by default.
     merchants
         How many; one for 300 events by default, 700 at least.
+    patterns
+        Weight of each fraud pattern; ``{"device_farm": 1, "quiet": 1}`` has rings and little else.
 
     Raises
     ------
@@ -109,12 +116,12 @@ def simulate(
     >>> world.payments.height, int(world.truth["fraud"].sum())
     (2000, 100)
     """
-    _check(events, days, fraud_share, start)
+    _check(events, days, fraud_share, start, customers, merchants)
     start = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    frauds = round(events * fraud_share)
+    frauds = budgets(round(events * fraud_share), patterns)
     world_rng, life_rng, fraud_rng, label_rng, name_rng = np.random.default_rng(seed).spawn(5)
     society = _society(world_rng, events, days, frauds, start, customers, merchants)
-    batch, scene = _payments(life_rng, fraud_rng, society, events - frauds, frauds)
+    batch, scene = _payments(life_rng, fraud_rng, society, events, frauds)
     row, reported, known_at = reports(label_rng, batch)
     names = naming.Names(int(name_rng.integers(1, 1 << 31)))
     card = naming.card_numbers(
@@ -132,12 +139,21 @@ def simulate(
     )
 
 
-def _check(events: int, days: int, fraud_share: float, start: datetime) -> None:
+def _check(
+    events: int,
+    days: int,
+    fraud_share: float,
+    start: datetime,
+    customers: int | None,
+    merchants: int | None,
+) -> None:
     checks = (
         ("events", 1000 <= events <= 50_000_000, "must lie between 1,000 and 50,000,000"),
         ("days", 7 <= days <= 1000, "must lie between 7 and 1000"),
         ("fraud_share", 0.0 <= fraud_share <= 0.2, "must lie between 0 and 0.2"),
         ("start", start.tzinfo is not None, "needs a time zone"),
+        ("customers", customers is None or customers >= 50, "must be 50 or more"),
+        ("merchants", merchants is None or merchants >= 50, "must be 50 or more"),
     )
     for field, fine, what in checks:
         if not fine:
@@ -149,14 +165,14 @@ def _society(
     rng: np.random.Generator,
     events: int,
     days: int,
-    frauds: int,
+    frauds: dict[str, int],
     start: datetime,
     customers: int | None,
     merchants: int | None,
 ) -> Society:
     geography = make_geography(rng, start, days)
     honest = customers or max(100, events // 28)
-    farmed = budgets(frauds)["device_farm"] // 3 + 1
+    farmed = frauds["device_farm"] // 3 + 1
     shops = make_merchants(rng, geography, merchants or max(700, events // 300), days)
     return Society(
         geography, shops, make_customers(rng, geography, honest, farmed, days), start, days, honest
@@ -164,9 +180,14 @@ def _society(
 
 
 def _payments(
-    life: np.random.Generator, crime: np.random.Generator, society: Society, honest: int, frauds: int
+    life: np.random.Generator,
+    crime: np.random.Generator,
+    society: Society,
+    events: int,
+    frauds: dict[str, int],
 ) -> tuple[Batch, Scene]:
     """Return all payments in order of time, exactly as many of each kind as asked for."""
+    honest = events - sum(frauds.values())
     drawn = honest_payments(life, society, honest)
     people = len(society.customers)
     scene = Scene(
@@ -175,29 +196,30 @@ def _payments(
         np.arange(society.honest, people),
         blocked=crime.permutation(society.honest)[: max(5, society.honest // 400)],
     )
-    parts = [fraud(crime, scene, frauds)] if frauds else []
+    parts = [fraud(crime, scene, frauds)] if any(frauds.values()) else []
     for who, opened in scene.opened.items():
         society.customers.opened_us[who] = opened
         society.customers.verification[who] = min(society.customers.verification[who], who % 2)
-    life_after = scene.honest.take(_still_there(society, scene))
-    while len(life_after) < honest:
-        life_after = Batch.join([life_after, honest_payments(life, society, honest - len(life_after) + 100)])
-    kept = np.sort(life.permutation(len(life_after))[:honest])
-    batch = Batch.join([life_after.take(kept), *parts])
+    remaining = _still_there(scene, scene.honest)
+    while len(remaining) < honest:
+        more = honest_payments(life, society, honest - len(remaining) + 100)
+        remaining = Batch.join([remaining, _still_there(scene, more)])
+    batch = Batch.join([remaining.take(life.permutation(len(remaining))[:honest]), *parts])
     return batch.take(naming.order_of(life, batch.at)), scene
 
 
-def _still_there(society: Society, scene: Scene) -> IntArray:
-    leaves = np.full(len(society.customers), society.end_us)
+def _still_there(scene: Scene, batch: Batch) -> Batch:
+    """Leave out what customers who vanished would have paid, and what falls after the end."""
+    leaves = np.full(len(scene.society.customers), scene.society.end_us)
     for who, moment in scene.stopped.items():
         leaves[who] = moment
-    return np.flatnonzero((scene.honest.at < leaves[scene.honest.who]) & (scene.honest.at < society.end_us))
+    return batch.take(batch.at < leaves[batch.who])
 
 
 def _replacements(
     rng: np.random.Generator, society: Society, batch: Batch, row: IntArray, known_at: IntArray
 ) -> IntArray:
-    """Return the moment from which each card slot holds its successor: a day after a report, or at its expiry."""
+    """Return the moment from which each card slot holds another card: a day after a report, or at expiry."""
     slots = len(society.customers) * CARD_SLOTS
     expiry = society.start_us + (rng.random(slots) * 1500 * DAY_US).astype(np.int64)
     carded = batch.card[row] >= 0

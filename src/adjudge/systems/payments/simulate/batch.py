@@ -1,4 +1,4 @@
-"""Payments as numbers: the columns that every part of the simulator reads and writes, before names are given."""
+"""Payments as numbers: the columns that every part of the simulator works on, before names are given."""
 
 from __future__ import annotations
 

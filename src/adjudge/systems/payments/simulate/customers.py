@@ -16,7 +16,7 @@ CARD_SLOTS = 4
 """Most cards of a customer."""
 
 CARD_VERSIONS = 3
-"""A card slot may hold a card that was blocked before the simulation, the present one, and its replacement."""
+"""A slot may hold a card that was blocked before the simulation, the present one, or its replacement."""
 
 DEVICE_SLOTS = 3
 """A phone, a computer, and a second phone or tablet."""
@@ -176,9 +176,11 @@ def make_customers(
     return Customers(
         city=city, area=area, lat=lat, lon=lon, address=address, activity=activity,
         rhythm=rng.choice(len(RHYTHM_SHARE), n, p=RHYTHM_SHARE), pay_day=rng.integers(0, len(PAY_DAYS), n),
-        wealth=wealth, online=rng.normal(0, 0.9, n), app=rng.beta(1.5, 1.5, n), transfer=rng.beta(0.5, 6.0, n),
-        wallet=rng.beta(0.5, 1.6, n), loyalty=rng.beta(8, 2.2, n), favourites=rng.random((n, len(CATEGORIES), 2)),
-        liked=likes.draw(np.zeros((n, 3), dtype=np.int64), rng.random((n, 3))), cards=cards,
+        wealth=wealth, online=rng.normal(0, 0.9, n), app=rng.beta(1.5, 1.5, n),
+        transfer=rng.beta(0.5, 6.0, n),
+        wallet=rng.beta(0.5, 1.6, n), loyalty=rng.beta(9, 1.6, n), cards=cards,
+        favourites=rng.random((n, len(CATEGORIES), 2)),
+        liked=likes.draw(np.zeros((n, 3), dtype=np.int64), rng.random((n, 3))),
         foreign_card=np.where(rng.random(n) < 0.05, rng.integers(0, cards), -1),
         device_from=_device_changes(rng, geography.start_us, n, days), mate=mate,
         locates=rng.random(n) < 0.6, measured=rng.random(n) < 0.7, vpn=rng.random(n) < 0.06,
@@ -217,7 +219,8 @@ def _accounts(rng: np.random.Generator, start_us: int, n: int, days: int) -> tup
 def _device_changes(rng: np.random.Generator, start_us: int, n: int, days: int) -> IntArray:
     wait = rng.exponential(130, (n, DEVICE_SLOTS, 2)).cumsum(axis=2)
     # Nothing bounds the wait but the calendar: most devices do not change within three months.
-    return start_us + (np.minimum(wait, 4.0 * days + 365) * DAY_US).astype(np.int64)
+    changes: IntArray = start_us + (np.minimum(wait, 4.0 * days + 365) * DAY_US).astype(np.int64)
+    return changes
 
 
 def _trips(

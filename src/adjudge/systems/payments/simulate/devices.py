@@ -1,7 +1,7 @@
 """What a device shows of itself: browser, system, screen and time zone, and the SHA-256 of the four.
 
-A fingerprint number names a device at one stage of its life. Its traits follow from the number alone, so nothing has
-to be stored; some devices of different people look the same, as they do in life.
+A fingerprint number names a device at one stage of its life. Its traits follow from the number alone, so
+nothing has to be stored; some devices of different people look the same, as they do in life.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def fingerprints(number: IntArray, home: IntArray, seed: int) -> pl.DataFrame:
         {
             "family": browser,
             "version": 126 + 2 * stage + (uniform(device, seed + 4) ** 2 * 6).astype(np.int64),
-            "build": (uniform(device * 3 + stage, seed + 5) ** 1.3 * 900).astype(np.int64),
+            "build": (uniform(device * 3 + stage, seed + 5) ** 2 * 400).astype(np.int64),
             "system": system,
             "release": 10 + (uniform(device, seed + 6) * 6).astype(np.int64),
             "patch": (uniform(device, seed + 7) ** 1.4 * 50).astype(np.int64),

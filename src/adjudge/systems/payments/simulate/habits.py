@@ -1,7 +1,7 @@
 """What honest customers do, and what thieves imitate: a plausible payment for a customer at a moment.
 
-Every payment of the world, fraud included, starts in `plausible`; a fraud pattern then changes the few things that the
-thief cannot or does not care to imitate. So nothing tells fraud apart except what a pattern does on purpose.
+Every payment of the world, fraud included, starts in `plausible`; a fraud pattern then changes the few things
+that the thief cannot or does not care to imitate. So only what a pattern does on purpose tells fraud apart.
 """
 
 from __future__ import annotations
@@ -13,61 +13,34 @@ import numpy as np
 import polars as pl
 
 from adjudge.systems.payments.simulate.batch import (
-    ACCEPTED, APP, CARD, DIRECT_DEBIT, INVOICE, ISSUER, NO_FUNDS, PHONE, POS, TRANSFER, WALLET, WEB, WRONG_CODE, Batch,
+    ACCEPTED,
+    APP,
+    CARD,
+    INVOICE,
+    ISSUER,
+    NO_FUNDS,
+    PHONE,
+    POS,
+    TRANSFER,
+    WALLET,
+    WEB,
+    WRONG_CODE,
+    Batch,
 )  # fmt: skip
-from adjudge.systems.payments.simulate.customers import CARD_SLOTS, DEVICE_EPOCHS, DEVICE_SLOTS, Customers
-from adjudge.systems.payments.simulate.draws import DAY_US, HOUR_US, Choice, running, steps
-from adjudge.systems.payments.simulate.geography import COUNTRIES, Geography
+from adjudge.systems.payments.simulate.customers import DEVICE_EPOCHS, DEVICE_SLOTS, Customers
+from adjudge.systems.payments.simulate.draws import DAY_US, HOUR_US
+from adjudge.systems.payments.simulate.geography import COUNTRIES
 from adjudge.systems.payments.simulate.merchants import (
-    CATEGORIES, CATEGORY_INDEX, DAYPART, Merchants, currency_of, price_tags,
-)  # fmt: skip
-from adjudge.systems.payments.simulate.network import home_line, mobile_line, proxy_line
-from adjudge.systems.payments.simulate.seasons import PAY_DAYS, hour_weights
-from adjudge.typing import BoolArray, FloatArray, IntArray
-
-SUBSCRIBED = tuple(CATEGORY_INDEX[name] for name in ("streaming", "telecom", "utilities"))
-"""Categories that are paid by subscription."""
-
-BINGE = tuple(
-    CATEGORY_INDEX[n]
-    for n in ("fashion", "electronics", "home_garden", "sports", "beauty", "marketplace", "gift_cards")
+    CATEGORIES,
+    DAYPART,
+    ONLINE_SHARE,
+    currency_of,
+    price_tags,
 )
-"""Categories of a long shopping tour."""
-
-ADDRESSES_PER_CUSTOMER = 4
-"""A home (shared in a household), an office, and two others."""
-
-
-@dataclass(frozen=True)
-class Society:
-    """Everything that stays while payments are drawn.
-
-    Parameters
-    ----------
-    geography, merchants, customers
-        The parts.
-    start, days
-        Span of the simulation.
-    honest
-        Number of customers who pay for themselves; those after them belong to device farms.
-    """
-
-    geography: Geography
-    merchants: Merchants
-    customers: Customers
-    start: datetime
-    days: int
-    honest: int
-
-    @property
-    def start_us(self) -> int:
-        """First moment, microseconds."""
-        return self.geography.start_us
-
-    @property
-    def end_us(self) -> int:
-        """Moment after the last, microseconds."""
-        return self.geography.start_us + self.days * DAY_US
+from adjudge.systems.payments.simulate.network import home_line, mobile_line, proxy_line
+from adjudge.systems.payments.simulate.seasons import PAY_DAYS
+from adjudge.systems.payments.simulate.society import ADDRESSES_PER_CUSTOMER, PUBLIC_DEVICES, Society
+from adjudge.typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -115,13 +88,14 @@ def plausible(
     city, moving = people.whereabouts(who, at)
     if wish.city is not None:
         city, moving = wish.city.copy(), np.zeros(n, dtype=np.bool_)
-    category = _category(rng, society, who, at, city) if wish.category is None else wish.category
-    online = _online(rng, people, who, category) if wish.online is None else wish.online
-    online = online | (moving & (_ONLINE_SHARE[category] > 0))
+    category = draw_category(rng, society, who, at, city) if wish.category is None else wish.category
+    online = draw_online(rng, people, who, category) if wish.online is None else wish.online
+    # What is sold only here or only there decides, whatever was wished for.
+    online = ((online | moving) & (ONLINE_SHARE[category] > 0)) | (ONLINE_SHARE[category] == 1)
     channel = np.where(online, np.where(rng.random(n) < people.app[who], APP, WEB), POS)
     channel[online & (rng.random(n) < 0.015)] = PHONE
     explore = 1.0 - people.loyalty[who] if wish.explore is None else wish.explore
-    u = people.favourites[who, category, (rng.random(n) < 0.3).astype(np.int64)]
+    u = people.favourites[who, category, (rng.random(n) < 0.25).astype(np.int64)]
     u = np.where(rng.random(n) < explore, rng.random(n), u)
     merchant = shops.choose(category, np.where(online, -1, city), at, u, rng)
     minor, currency = _amount(rng, society, who, merchant, at, online)
@@ -134,8 +108,9 @@ def plausible(
     measured = people.measured[who] & (device >= 0)
     batch = Batch(
         at=at.copy(), who=who.copy(), place=city, card=card, device=device, address=address, area=area,
-        merchant=merchant, minor=minor, currency=currency, method=method, channel=channel, lat=lat, lon=lon, ip=ip,
-        ip_country=ip_country, card_country=_card_country(society, who, card), address_country=address_country,
+        merchant=merchant, minor=minor, currency=currency, method=method, channel=channel, lat=lat, lon=lon,
+        ip=ip, ip_country=ip_country, card_country=card_country(society, who, card),
+        address_country=address_country,
         typing=np.where(measured, people.typing[who] * np.exp(rng.normal(0, 0.13, n)), np.nan),
         session=np.where(measured, people.session[who] * np.exp(rng.normal(0, 0.5, n)), np.nan),
         decline=np.zeros(n, dtype=np.int64), pattern=np.full(n, -1), case=np.full(n, -1),
@@ -144,15 +119,29 @@ def plausible(
     return batch
 
 
-_ONLINE_SHARE = np.array([c.online for c in CATEGORIES])
 _MEDIAN = np.array([c.median for c in CATEGORIES])
 _SIGMA = np.array([c.sigma for c in CATEGORIES])
 _BASKET = np.array([c.ending == "free" for c in CATEGORIES])
 
 
-def _category(
+def draw_category(
     rng: np.random.Generator, society: Society, who: IntArray, at: IntArray, city: IntArray
 ) -> IntArray:
+    """Return what each customer would buy at the local time of a city.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    society
+        The world.
+    who
+        Customers.
+    at
+        Moments.
+    city
+        Where they are.
+    """
     local = at + society.geography.offset_min(city, at) * 60_000_000
     day = (local - society.start_us) // DAY_US
     hour = (local // HOUR_US) % 24
@@ -162,7 +151,7 @@ def _category(
     group = (months - 1) * 10 + DAYPART[hour] * 2 + rest
     drawn = society.merchants.tastes.draw(group, rng.random(len(who)))
     liked = society.customers.liked[who, rng.integers(0, 3, len(who))]
-    return np.where(rng.random(len(who)) < 0.3, liked, drawn)
+    return np.where(rng.random(len(who)) < 0.4, liked, drawn)
 
 
 def _months(start: datetime, days: int) -> IntArray:
@@ -171,11 +160,24 @@ def _months(start: datetime, days: int) -> IntArray:
     return pl.Series(dates.astype(np.int32)).cast(pl.Date).dt.month().to_numpy().astype(np.int64)
 
 
-def _online(rng: np.random.Generator, people: Customers, who: IntArray, category: IntArray) -> BoolArray:
-    share = np.clip(_ONLINE_SHARE[category], 1e-9, 1 - 1e-9)
+def draw_online(rng: np.random.Generator, people: Customers, who: IntArray, category: IntArray) -> BoolArray:
+    """Return whether each customer would pay for something of a category online.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    people
+        All customers.
+    who
+        Customers.
+    category
+        Categories.
+    """
+    share = np.clip(ONLINE_SHARE[category], 1e-9, 1 - 1e-9)
     odds = share / (1 - share) * np.exp(people.online[who])
-    result: BoolArray = (rng.random(len(who)) < odds / (1 + odds)) & (_ONLINE_SHARE[category] > 0)
-    return result | (_ONLINE_SHARE[category] == 1)
+    result: BoolArray = rng.random(len(who)) < odds / (1 + odds)
+    return result
 
 
 def _amount(
@@ -196,7 +198,7 @@ def _amount(
     big = rng.random(n) < 0.006
     base[big] *= np.exp(rng.normal(1.6, 0.5, int(big.sum())))
     day = np.clip((at - society.start_us) // DAY_US, 0, society.days)
-    local = base / society.geography.rates[currency, day]
+    local: FloatArray = base / society.geography.rates[currency, day]
     keep = rng.random(n) < np.where(_BASKET[category], 0.05, 0.8)
     return price_tags(local, shops.ending[merchant], keep), currency
 
@@ -218,7 +220,8 @@ def scale_amount(batch: Batch, factor: FloatArray | float, rows: BoolArray, soci
     ending = society.merchants.ending[batch.merchant]
     # The cents of the old price decide whether the new one is tagged: a basket stays a basket.
     tagged = np.isin(batch.minor % 100, (99, 95, 0, 50))
-    batch.put(rows, minor=price_tags(batch.minor * factor / 100.0, ending, tagged))
+    amount: FloatArray = batch.minor * factor / 100.0
+    batch.put(rows, minor=price_tags(amount, ending, tagged))
 
 
 def _method(rng: np.random.Generator, people: Customers, who: IntArray, online: BoolArray) -> IntArray:
@@ -237,11 +240,22 @@ def _card(rng: np.random.Generator, people: Customers, who: IntArray, method: In
     return np.where((method == CARD) | (method == WALLET), slot, -1)
 
 
-def _card_country(society: Society, who: IntArray, card: IntArray) -> IntArray:
+def card_country(society: Society, who: IntArray, card: IntArray) -> IntArray:
+    """Return the country of the issuer of each card, -1 without a card.
+
+    Parameters
+    ----------
+    society
+        The world.
+    who
+        Owners.
+    card
+        Card slots.
+    """
     people = society.customers
     home = society.geography.city_country[people.city[who]]
     foreign = (home + 1 + who % 11) % 13
-    return np.where(card < 0, -1, np.where(card == people.foreign_card[who], foreign, home))
+    return np.where(card == -1, -1, np.where(card == people.foreign_card[who], foreign, home))
 
 
 def _address(
@@ -296,10 +310,6 @@ def _device(
         0, PUBLIC_DEVICES, int(public.sum())
     )
     return np.where((channel == WEB) | (channel == APP), device, -1)
-
-
-PUBLIC_DEVICES = 40
-"""Computers in hotels and libraries, numbered after the customers' devices."""
 
 
 def _place(
@@ -365,137 +375,3 @@ def decline(rng: np.random.Generator, society: Society, batch: Batch, factor: fl
     result[(u >= short) & (u < short + wrong)] = WRONG_CODE
     result[(u >= short + wrong) & (u < short + wrong + issuer)] = ISSUER
     return result
-
-
-def honest_payments(rng: np.random.Generator, society: Society, wanted: int) -> Batch:
-    """Return at least `wanted` honest payments: outings, long shopping tours, subscriptions and second attempts.
-
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    society
-        The world.
-    wanted
-        How many are needed; more are drawn, since some fall before an account was opened.
-    """
-    regular = _subscriptions(rng, society, wanted)
-    batch = Batch.join([regular, _outings(rng, society, max(1, int(wanted * 1.03) - len(regular)))])
-    return Batch.join([batch, _second_attempts(rng, batch)])
-
-
-def _outings(rng: np.random.Generator, society: Society, wanted: int) -> Batch:
-    people = society.customers
-    parts, have = [], 0
-    hours = Choice(hour_weights(rng, society.start, society.days))
-    who_pays = Choice([people.activity])
-    while have < wanted:
-        who, at, wish = _visits(rng, society, hours, who_pays, int((wanted - have) * 1.05) + 20)
-        parts.append(plausible(rng, society, who, at, wish))
-        have += len(who)
-    return Batch.join(parts)
-
-
-def _visits(
-    rng: np.random.Generator, society: Society, hours: Choice, who_pays: Choice, wanted: int
-) -> tuple[IntArray, IntArray, Wish]:
-    people = society.customers
-    sizes = rng.geometric(0.64, int(wanted / 1.6) + 1)
-    tour = rng.random(len(sizes)) < 0.006
-    sizes[tour] += 2 + rng.poisson(4, int(tour.sum()))
-    leader = who_pays.draw(np.zeros(len(sizes), dtype=np.int64), rng.random(len(sizes)))
-    hour = hours.draw(people.rhythm[leader] * len(PAY_DAYS) + people.pay_day[leader], rng.random(len(sizes)))
-    local = hour * HOUR_US + (rng.random(len(sizes)) * HOUR_US).astype(np.int64) + society.start_us
-    began = local - society.geography.offset_min(people.city[leader], local) * 60_000_000
-    visit, _ = steps(sizes)
-    median = np.where(tour, 7.0, 20.0)[visit]
-    gaps = (3.0 + median * np.exp(rng.normal(0, 1.0, len(visit)))) * 60e6
-    at = began[visit] + running(gaps, sizes).astype(np.int64)
-    who = leader[visit]
-    keep = (at >= np.maximum(society.start_us, people.opened_us[who])) & (at < society.end_us)
-    who, at, visit = who[keep], at[keep], visit[keep]
-    city, _ = people.whereabouts(who, at)
-    # A traveller keeps the hours of the place.
-    shift = society.geography.offset_min(people.city[who], at) - society.geography.offset_min(city, at)
-    at = np.clip(
-        at + shift * 60_000_000, np.maximum(society.start_us, people.opened_us[who]), society.end_us - 1
-    )
-    touring = tour[visit]
-    category = _category(rng, society, who, at, city)
-    category = np.where(touring, np.array(BINGE)[rng.integers(0, len(BINGE), len(who))], category)
-    indoors = np.where(touring, rng.random(len(sizes))[visit] < 0.5, _online(rng, people, who, category))
-    indoors &= _ONLINE_SHARE[category] > 0
-    indoors |= _ONLINE_SHARE[category] == 1
-    return who, at, Wish(category, indoors, explore=np.where(touring, 0.6, 1 - people.loyalty[who]))
-
-
-def _subscriptions(rng: np.random.Generator, society: Society, wanted: int) -> Batch:
-    people = society.customers
-    months = society.days / 30.4
-    n = min(int(society.honest * 1.1), int(0.11 * wanted / max(months, 0.2)))
-    subscriber = rng.integers(0, society.honest, n)
-    first = society.start_us - (rng.random(n) * 30.4 * DAY_US).astype(np.int64)
-    turns = int(np.ceil(months)) + 1
-    who = np.repeat(subscriber, turns)
-    turn = np.tile(np.arange(turns), n)
-    hour = 2 + rng.gamma(2.0, 2.0, len(who))
-    at = np.repeat(first // DAY_US, turns) * DAY_US + (turn * 30.4).astype(np.int64) * DAY_US
-    at = at + (hour * HOUR_US).astype(np.int64)
-    category = np.repeat(rng.choice(SUBSCRIBED, n), turns)
-    batch = plausible(rng, society, who, at, Wish(category, np.ones(len(who), dtype=np.bool_), explore=0.0))
-    # One merchant, one price, one method for as long as it lasts, and nobody in front of a screen.
-    lead = np.repeat(np.arange(n) * turns, turns)
-    for name in ("merchant", "minor", "currency", "method", "card", "card_country"):
-        setattr(batch, name, getattr(batch, name)[lead])
-    debit = np.repeat(rng.random(n) < 0.45, turns)
-    everywhere = np.ones(len(batch), dtype=np.bool_)
-    batch.put(debit, method=DIRECT_DEBIT, card=-1, card_country=-1)
-    batch.put(everywhere, channel=WEB, device=-1, ip=0, ip_country=-1, lat=np.nan, lon=np.nan)
-    batch.put(everywhere, typing=np.nan, session=np.nan, address=people.address[who], area=people.area[who])
-    batch.put(everywhere, address_country=society.geography.city_country[people.city[who]])
-    alive = (at >= np.maximum(society.start_us, people.opened_us[who])) & (at < society.end_us)
-    return batch.take(alive & (society.merchants.opened_us[batch.merchant] <= at))
-
-
-def _second_attempts(rng: np.random.Generator, batch: Batch) -> Batch:
-    again = np.flatnonzero((batch.decline != ACCEPTED) & (rng.random(len(batch)) < 0.45))
-    retry = batch.take(again)
-    retry.at = retry.at + (rng.lognormal(3.8, 0.7, len(again)) * 1e6).astype(np.int64)
-    stubborn = rng.random(len(again)) < 0.3
-    retry.decline = np.where(stubborn, retry.decline, ACCEPTED)
-    return retry
-
-
-def fraud_devices(society: Society) -> int:
-    """Return the first fingerprint number that nobody honest uses.
-
-    Parameters
-    ----------
-    society
-        The world.
-    """
-    return len(society.customers) * DEVICE_SLOTS * DEVICE_EPOCHS + PUBLIC_DEVICES
-
-
-def foreign_addresses(society: Society) -> int:
-    """Return the first address number that belongs to no customer.
-
-    Parameters
-    ----------
-    society
-        The world.
-    """
-    return len(society.customers) * ADDRESSES_PER_CUSTOMER
-
-
-def card_number(who: IntArray, slot: IntArray) -> IntArray:
-    """Return the number of a card slot among all.
-
-    Parameters
-    ----------
-    who
-        Owners.
-    slot
-        Card slots of the owners.
-    """
-    return who * CARD_SLOTS + slot

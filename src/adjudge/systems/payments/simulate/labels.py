@@ -6,7 +6,7 @@ import numpy as np
 
 from adjudge.systems.payments.simulate.batch import Batch
 from adjudge.systems.payments.simulate.draws import DAY_US, HOUR_US
-from adjudge.systems.payments.simulate.patterns import PATTERNS
+from adjudge.systems.payments.simulate.fraud import PATTERNS
 from adjudge.typing import BoolArray, FloatArray, IntArray
 
 REPORTING: dict[str, tuple[float, float]] = {

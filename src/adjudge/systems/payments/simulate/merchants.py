@@ -1,4 +1,4 @@
-"""Who is paid: categories with price levels and habits of their own, merchants in cities and online, and prices."""
+"""Who is paid: categories with prices and hours of their own, merchants in cities and online, price tags."""
 
 from __future__ import annotations
 
@@ -74,10 +74,13 @@ CATEGORIES = (
     Category("marketplace", 0.062, 1.00, 0.03, 29.0, 1.00, "99", _HOME),
     Category("charity", 0.007, 0.75, 0.01, 19.0, 0.80, "00", _ANY),
 )
-"""Every category; the shares are made up, in proportions that card statistics of the 2020s would not contradict."""
+"""Every category; the shares are made up."""
 
 CATEGORY_INDEX = {category.name: i for i, category in enumerate(CATEGORIES)}
 """Position of each category by name."""
+
+ONLINE_SHARE: FloatArray = np.array([category.online for category in CATEGORIES])
+"""Share of each category that is paid online; 0 and 1 leave no choice."""
 
 ENDINGS = ("99", "95", "00", "50", "free")
 """Price endings that a merchant may favour."""
@@ -241,11 +244,11 @@ def make_merchants(rng: np.random.Generator, geography: Geography, count: int, d
     area = geography.areas.draw(np.where(city < 0, home, city), rng.random(n))
     favourite = np.array([ENDINGS.index(c.ending) for c in CATEGORIES])[category]
     ending = np.where(rng.random(n) < 0.75, favourite, rng.integers(0, len(ENDINGS), n))
-    return Merchants(
-        category, city, country,
-        geography.area_lat[area] + rng.normal(0, 0.008, n), geography.area_lon[area] + rng.normal(0, 0.012, n), area,
-        np.exp(rng.normal(0, 0.35, n)), ending, opened, Shops(category, city, popularity, cities), _tastes(),
-    )  # fmt: skip
+    lat = geography.area_lat[area] + rng.normal(0, 0.008, n)
+    lon = geography.area_lon[area] + rng.normal(0, 0.012, n)
+    level = np.exp(rng.normal(0, 0.35, n))
+    shops = Shops(category, city, popularity, cities)
+    return Merchants(category, city, country, lat, lon, area, level, ending, opened, shops, _tastes())
 
 
 def _places(rng: np.random.Generator, geography: Geography, count: int) -> tuple[IntArray, IntArray]:

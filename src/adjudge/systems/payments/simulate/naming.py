@@ -12,12 +12,14 @@ from adjudge.systems.payments.simulate.batch import CHANNELS, DECLINES, METHODS,
 from adjudge.systems.payments.simulate.customers import CARD_VERSIONS
 from adjudge.systems.payments.simulate.devices import TRAITS, fingerprints
 from adjudge.systems.payments.simulate.draws import DAY_US
+from adjudge.systems.payments.simulate.fraud import PATTERNS
+from adjudge.systems.payments.simulate.fraud.lone import STOLEN_BEFORE
+from adjudge.systems.payments.simulate.fraud.scene import Scene
 from adjudge.systems.payments.simulate.geography import COUNTRIES, CURRENCIES
-from adjudge.systems.payments.simulate.habits import Society, card_number
 from adjudge.systems.payments.simulate.merchants import CATEGORIES
 from adjudge.systems.payments.simulate.network import dotted, listed, proxy_list
-from adjudge.systems.payments.simulate.patterns import PATTERNS, STOLEN_BEFORE, Scene
 from adjudge.systems.payments.simulate.seasons import PAY_DAYS, holidays
+from adjudge.systems.payments.simulate.society import Society, card_number
 from adjudge.typing import BoolArray, IntArray
 
 UTC_TIME = pl.Datetime("us", "UTC")
@@ -37,7 +39,7 @@ class Names:
     shift: int
 
     def of(self, letter: str, digits: int, number: IntArray) -> pl.Series:
-        """Return a letter and a fixed number of digits for each number; different numbers get different names.
+        """Return a letter and a fixed number of digits for each number, a name of its own for each.
 
         Parameters
         ----------
@@ -249,13 +251,13 @@ def accounts_frame(rng: np.random.Generator, society: Society, scene: Scene, nam
     )
     moved = rng.random(n) < 0.00016 * society.days
     former = np.where(moved, rng.integers(0, society.honest, n), who)
-    later = lambda chosen: (
-        np.maximum(first[chosen], society.start_us) + (rng.random(len(chosen)) * span).astype(np.int64)
-    )  # noqa: E731
-    movers, raised = (
-        np.flatnonzero(moved),
-        np.flatnonzero((rng.random(n) < 0.0007 * society.days) & (people.verification < 3)),
-    )
+
+    def later(chosen: IntArray) -> IntArray:
+        begin = np.maximum(first[chosen], society.start_us)
+        return begin + (rng.random(len(chosen)) * span).astype(np.int64)
+
+    movers = np.flatnonzero(moved)
+    raised = np.flatnonzero((rng.random(n) < 0.0007 * society.days) & (people.verification < 3))
     touched = np.flatnonzero(rng.random(n) < 0.0006 * society.days)
     at_move, at_raise = later(movers), later(raised)
     stolen = [who_at for who_at in scene.updates if len(who_at[0])]

@@ -1,4 +1,4 @@
-"""Network addresses, all from ranges reserved for shared lines and for benchmarks, so that none is anybody's."""
+"""Network addresses, all from ranges reserved for shared lines and benchmarks: none is anybody's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When people pay: hours, weekdays, months, holidays and pay days, as weights over the hours of the simulation."""
+"""When people pay: hours, weekdays, months, holidays and pay days, as weights over hours."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def holidays(start: datetime, days: int) -> list[date]:
 def day_weights(rng: np.random.Generator, start: datetime, days: int) -> FloatArray:
     """Return the weight of every day for each pay day, shape (pay days, days).
 
-    Weekday, month, holidays (quiet, with a rush before), shopping days, money just after the pay day and thrift
-    before the next, and a slow random swell shared by all.
+    Weekday, month, holidays (quiet, with a rush before), shopping days, money just after the pay day and
+    thrift before the next, and a slow random swell shared by all.
 
     Parameters
     ----------
