@@ -127,6 +127,14 @@ def test_bins_of_equal_count_keep_equal_probabilities_together() -> None:
     assert bins.error() == pytest.approx(0.1)
 
 
+def test_bins_of_equal_mass_expect_as_many_positives() -> None:
+    bins = metrics.reliability([0] * 8 + [1, 1], [0.05] * 8 + [0.4, 0.4], bins=2, equal="mass")
+    assert bins.count.tolist() == [10.0]  # equal probabilities stay together: theirs start below half
+    bins = metrics.reliability([0] * 8 + [1, 1], [0.11] * 8 + [0.4, 0.4], bins=2, equal="mass")
+    assert bins.count.tolist() == [8.0, 2.0]
+    assert metrics.reliability([0, 0], [0.0, 0.0], equal="mass").observed.tolist() == [0.0]
+
+
 def test_value_recall_without_any_loss_does_not_exist() -> None:
     assert np.isnan(metrics.value_recall([0, 0], [True, False], [1.0, 2.0]))
 

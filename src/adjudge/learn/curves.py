@@ -38,7 +38,8 @@ class Curves(msgspec.Struct, frozen=True):
     value_captured
         Alerts per day against the share of the fraud amount caught, by ranking.
     calibration
-        Mean probability against the share that came true, for groups of events of about equal size.
+        Mean probability against the share that came true, for groups that expect about as many positives
+        each.
     calibration_counts
         Events of each of those groups.
     score_edges
@@ -70,18 +71,14 @@ def curves_of(y: FloatArray, amount: FloatArray, scores: Mapping[str, FloatArray
     """
     rankings = {name: Ranking.of(y, score) for name, score in scores.items()}
     p = scores["model"]
-    bins = reliability(y, p, bins=12, equal="count")
-    top = reliability(y[p >= np.quantile(p, 0.95)], p[p >= np.quantile(p, 0.95)], bins=8, equal="count")
+    bins = reliability(y, p, bins=12, equal="mass")
     edges = np.linspace(0, 100, 41)
     honest, fraud = (np.histogram(100 * np.clip(p[y == kind], 0, 1), edges)[0] for kind in (0, 1))
     return Curves(
         precision_recall={name: precision_recall(ranking.curve()) for name, ranking in rankings.items()},
         value_captured={name: value_captured(ranking, amount, days) for name, ranking in rankings.items()},
-        calibration=_points(
-            np.concatenate([bins.predicted[:-1], top.predicted]),
-            np.concatenate([bins.observed[:-1], top.observed]),
-        ),
-        calibration_counts=_whole(np.concatenate([bins.count[:-1], top.count])),
+        calibration=_points(bins.predicted, bins.observed),
+        calibration_counts=_whole(bins.count),
         score_edges=tuple(edges.tolist()),
         honest=_whole(honest),
         fraud=_whole(fraud),

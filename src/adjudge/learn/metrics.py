@@ -289,6 +289,7 @@ def reliability(y: ArrayLike, p: ArrayLike, *, bins: int = 10, equal: str = "cou
         How many groups at most; empty ones are left out.
     equal
         ``"count"``: groups of about equal size, which rare positives need; equal probabilities share a group.
+        ``"mass"``: groups with about equal sums of probability, so that each expects as many positives.
         ``"width"``: the usual fixed edges 0, 1/bins, ..., 1.
 
     Examples
@@ -305,7 +306,11 @@ def reliability(y: ArrayLike, p: ArrayLike, *, bins: int = 10, equal: str = "cou
     else:
         ranked = np.sort(said)
         first = np.searchsorted(ranked, said, side="left")  # equal ones stand where their first one is
-        group = first * bins // said.shape[0]
+        share = first / said.shape[0]
+        if equal == "mass" and ranked[-1] > 0:
+            below = np.concatenate([[0.0], np.cumsum(ranked)])
+            share = below[first] / below[-1]
+        group = np.minimum((share * bins).astype(np.int64), bins - 1)
     count = np.bincount(group, minlength=bins).astype(np.float64)
     full = count > 0
     predicted = np.bincount(group, weights=said, minlength=bins)[full] / count[full]
