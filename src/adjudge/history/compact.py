@@ -6,19 +6,19 @@ reach; so what is merged is a function of that key's entries and of nothing else
 
 from __future__ import annotations
 
-from adjudge.history import block, codes, memory, scan
+from adjudge.history import block, codes, memory, merge, scan
 from adjudge.history.plan import Plan
-from adjudge.kernel import kernel
+from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 
-@kernel
+@lean_kernel
 def roomy(limit: int) -> int:
     """Return a size that leaves a quarter more room than the limit, so that dead rows are dropped in bulk."""
     return limit + (limit >> 2) + 1
 
 
-@kernel
+@lean_kernel
 def wide_class_for(plan: Plan, count: int) -> int:
     """Return the smallest wide size class that holds `count` rows."""
     size_class = plan.limits[codes.LIMIT_FIRST_WIDE]
@@ -27,14 +27,14 @@ def wide_class_for(plan: Plan, count: int) -> int:
     return size_class
 
 
-@kernel
+@lean_kernel
 def columns_of(plan: Plan, size_class: int) -> int:
     """Return how many columns the blocks of a size class have."""
     wide = size_class >= plan.limits[codes.LIMIT_FIRST_WIDE]
     return plan.limits[codes.LIMIT_WIDE] if wide else plan.limits[codes.LIMIT_PLAIN]
 
 
-@kernel
+@lean_kernel
 def dead_rows(plan: Plan, entry: IntArray, rows: IntArray) -> int:
     """Return how many rows of a key are so old that no event can see them."""
     count = memory.count_of(entry[codes.ENTRY_FACTS])
@@ -42,7 +42,7 @@ def dead_rows(plan: Plan, entry: IntArray, rows: IntArray) -> int:
     return scan.upto(rows, entry[codes.ENTRY_OFFSET], count, floor)
 
 
-@kernel
+@lean_kernel
 def drop(plan: Plan, entry: IntArray, rows: IntArray, width: int) -> None:
     """Forget the oldest rows of a key."""
     facts = entry[codes.ENTRY_FACTS]
@@ -54,7 +54,7 @@ def drop(plan: Plan, entry: IntArray, rows: IntArray, width: int) -> None:
     )
 
 
-@kernel
+@lean_kernel
 def resize(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray, size_class: int) -> None:
     """Move the rows of a key to a block of another class, as many columns as both have."""
     facts = entry[codes.ENTRY_FACTS]
@@ -68,7 +68,7 @@ def resize(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray, size_cl
     entry[codes.ENTRY_FACTS] = memory.pack(count, memory.limit_of(facts), size_class, memory.flags_of(facts))
 
 
-@kernel
+@lean_kernel
 def make_room(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray) -> None:
     """Make room for one more row in a full block: drop dead rows if they are many, else take the next class."""
     facts = entry[codes.ENTRY_FACTS]
@@ -79,38 +79,29 @@ def make_room(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray) -> N
         resize(plan, entry, rows, state, memory.class_of(facts) + 1)
 
 
-@kernel
+@lean_kernel
 def settle(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, state: IntArray) -> None:
-    """Merge old neighbours if the rows that a window can reach have come to the limit."""
+    """Merge old neighbours if the rows that an event can still see have come to the limit."""
     facts = entry[codes.ENTRY_FACTS]
     dead = dead_rows(plan, entry, rows)
-    if memory.count_of(facts) - dead < memory.limit_of(facts):
+    live = memory.count_of(facts) - dead
+    if live < memory.limit_of(facts):
         return
-
-
-@kernel
-def relabel(
-    plan: Plan,
-    entry: IntArray,
-    rows: IntArray,
-    cells: FloatArray,
-    ts: int,
-    seq: int,
-    values: FloatArray,
-    i: int,
-) -> None:
-    """Set the label of an event's row."""
-
-
-@kernel
-def retract(
-    plan: Plan,
-    entry: IntArray,
-    rows: IntArray,
-    cells: FloatArray,
-    ts: int,
-    seq: int,
-    values: FloatArray,
-    i: int,
-) -> None:
-    """Take an event out of its row."""
+    drop(plan, entry, rows, dead)
+    if memory.class_of(facts) < plan.limits[codes.LIMIT_FIRST_WIDE]:
+        resize(plan, entry, rows, state, wide_class_for(plan, roomy(live)))
+        size = plan.sizes[memory.class_of(entry[codes.ENTRY_FACTS])]
+        for row in range(live):
+            block.widen(
+                rows, cells, entry[codes.ENTRY_OFFSET], size, row, plan.limits[codes.LIMIT_PLAIN],
+                plan.measures, plan.pairs,
+            )  # fmt: skip
+    left = merge.merge_neighbours(plan, entry, rows, cells, live)
+    facts = entry[codes.ENTRY_FACTS]
+    limit = max(plan.limits[codes.LIMIT_CAPACITY], 2 * left)
+    flags = memory.flags_of(facts)
+    if left < live:
+        flags |= codes.MERGED
+    entry[codes.ENTRY_FACTS] = memory.pack(left, limit, memory.class_of(facts), flags)
+    if plan.sizes[memory.class_of(facts)] < roomy(limit):
+        resize(plan, entry, rows, state, wide_class_for(plan, roomy(limit)))

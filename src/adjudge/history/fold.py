@@ -6,20 +6,20 @@ import math
 
 import numpy as np
 
-from adjudge.history import answer, block, codes, compact, memory
+from adjudge.history import answer, block, codes, compact, correct, memory
 from adjudge.history.plan import Plan
-from adjudge.kernel import kernel
+from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 
-@kernel
+@lean_kernel
 def blank(blanks: IntArray, out: FloatArray, i: int) -> None:
     """Write missing into every output of an event that has no key."""
     for k in range(blanks.shape[0]):
         out[blanks[k, 0], i] = math.nan if blanks[k, 1] == 0 else 0.0
 
 
-@kernel
+@lean_kernel
 def words_needed(plan: Plan, facts: int) -> int:
     """Return the most words that appending to a key can take from the arena."""
     count = memory.count_of(facts) + 1
@@ -33,7 +33,7 @@ def words_needed(plan: Plan, facts: int) -> int:
     return words
 
 
-@kernel
+@lean_kernel
 def need(plan: Plan, table: IntArray, rows: IntArray, state: IntArray, seen: IntArray, place: int) -> int:
     """Return what the arrays lack before the key at `place` can be scanned and appended to; 0 when nothing."""
     if place < 0:
@@ -50,7 +50,7 @@ def need(plan: Plan, table: IntArray, rows: IntArray, state: IntArray, seen: Int
     return 0
 
 
-@kernel
+@lean_kernel
 def append(
     plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, place: int,
     ts: int, seq: int, values: FloatArray, i: int,
@@ -83,7 +83,7 @@ def append(
         compact.settle(plan, entry, rows, cells, state)
 
 
-@kernel
+@lean_kernel
 def fold_entries(
     kind: AnyArray, keys: HashArray, ts: IntArray, seq: IntArray, values: FloatArray, out: FloatArray,
     start: int, stop: int, plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray,
@@ -121,7 +121,7 @@ def fold_entries(
                 memory.enter(table, rows, state, place, key, plan.limits[codes.LIMIT_CAPACITY], words)
             append(plan, table, rows, cells, state, place, ts[i], seq[i], values, i)
         elif what == codes.LABEL and place >= 0:
-            compact.relabel(plan, table[place], rows, cells, ts[i], seq[i], values, i)
+            correct.relabel(plan, table[place], rows, cells, ts[i], seq[i], values, i)
         elif what == codes.RETRACT and place >= 0:
-            compact.retract(plan, table[place], rows, cells, ts[i], seq[i], values, i)
+            correct.retract(plan, table[place], rows, cells, ts[i], seq[i], values, i)
     return stop

@@ -33,7 +33,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "min": ("number",),
     "max": ("number",),
     "first": ("number", "hash"),
-    "last": ("number", "hash", "label"),
+    "last": ("number", "hash"),
     "distinct": ("hash",),
     "is_new": ("", "hash"),
     "since_last": ("", "number", "hash", "place"),

@@ -13,7 +13,7 @@ from adjudge.history.codes import (
     STATE_KEYS,
     STATE_TOP,
 )
-from adjudge.kernel import kernel
+from adjudge.kernel import lean_kernel
 from adjudge.typing import IntArray
 
 SPREAD = -7046029254386353131
@@ -23,7 +23,7 @@ COUNT_BITS = 24
 COUNT_MASK = (1 << COUNT_BITS) - 1
 
 
-@kernel
+@lean_kernel
 def find(table: IntArray, key: int) -> int:
     """Return the place of a key in the table, or -1 - place where it would go."""
     mask = table.shape[0] - 1
@@ -38,7 +38,7 @@ def find(table: IntArray, key: int) -> int:
         place = (place + 1) & mask
 
 
-@kernel
+@lean_kernel
 def rehash(old: IntArray, new: IntArray) -> None:
     """Move every entry of a table into a larger, empty one."""
     for place in range(old.shape[0]):
@@ -48,43 +48,43 @@ def rehash(old: IntArray, new: IntArray) -> None:
                 new[target, field] = old[place, field]
 
 
-@kernel
+@lean_kernel
 def is_crowded(table: IntArray, state: IntArray) -> bool:
     """Tell whether one more key would fill the table beyond three quarters."""
     return 4 * (state[STATE_KEYS] + 1) > 3 * table.shape[0]
 
 
-@kernel
+@lean_kernel
 def pack(count: int, limit: int, size_class: int, flags: int) -> int:
     """Pack the facts of a key into one number: its rows, the count that merges next, its size class, its flags."""
     return count | (limit << COUNT_BITS) | (size_class << (2 * COUNT_BITS)) | (flags << (2 * COUNT_BITS + 8))
 
 
-@kernel
+@lean_kernel
 def count_of(facts: int) -> int:
     """Return the number of rows in packed facts."""
     return facts & COUNT_MASK
 
 
-@kernel
+@lean_kernel
 def limit_of(facts: int) -> int:
     """Return the number of rows at which the key merges next."""
     return (facts >> COUNT_BITS) & COUNT_MASK
 
 
-@kernel
+@lean_kernel
 def class_of(facts: int) -> int:
     """Return the size class of the block."""
     return (facts >> (2 * COUNT_BITS)) & 255
 
 
-@kernel
+@lean_kernel
 def flags_of(facts: int) -> int:
     """Return the flags of the key."""
     return facts >> (2 * COUNT_BITS + 8)
 
 
-@kernel
+@lean_kernel
 def allocate(rows: IntArray, state: IntArray, size_class: int, words: int) -> int:
     """Return the offset of a block, from the free list of its class or from the end of the arena."""
     free = state[STATE_FREE + size_class]
@@ -96,14 +96,14 @@ def allocate(rows: IntArray, state: IntArray, size_class: int, words: int) -> in
     return top
 
 
-@kernel
+@lean_kernel
 def release(rows: IntArray, state: IntArray, size_class: int, offset: int) -> None:
     """Put a block on the free list of its class; its first word links to the next."""
     rows[offset] = state[STATE_FREE + size_class]
     state[STATE_FREE + size_class] = offset
 
 
-@kernel
+@lean_kernel
 def enter(
     table: IntArray, rows: IntArray, state: IntArray, place: int, key: int, limit: int, words: int
 ) -> None:

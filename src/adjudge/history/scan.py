@@ -29,14 +29,14 @@ from adjudge.history.codes import (
     TASK_OUTPUT,
 )
 from adjudge.history.geo import distance_km, speed_kmh, turn
-from adjudge.kernel import kernel
+from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 DAY_US = 86_400_000_000.0
 SECOND_US = 1_000_000.0
 
 
-@kernel
+@lean_kernel
 def upto(rows: IntArray, times: int, high: int, cut: int) -> int:
     """Return how many of the first `high` rows have a time of at most `cut`, looking from the newest backwards."""
     step = 1
@@ -54,7 +54,7 @@ def upto(rows: IntArray, times: int, high: int, cut: int) -> int:
     return low
 
 
-@kernel
+@lean_kernel
 def find_bounds(
     rows: IntArray, times: int, count: int, now: int, floor: int, ages: IntArray, bounds: IntArray
 ) -> None:
@@ -68,7 +68,7 @@ def find_bounds(
         bounds[j] = high
 
 
-@kernel
+@lean_kernel
 def moment(op: int, n: float, total: float, first: float, second: float, scale: float) -> float:
     """Return a count, sum, mean or sample deviation from sums of values and of deviations from a pivot."""
     if op == OP_COUNT:
@@ -83,7 +83,7 @@ def moment(op: int, n: float, total: float, first: float, second: float, scale: 
     return math.sqrt(m2 / (n - 1.0)) / scale if m2 > 0.0 else 0.0
 
 
-@kernel
+@lean_kernel
 def moments(
     cells: FloatArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -115,7 +115,7 @@ def moments(
         )
 
 
-@kernel
+@lean_kernel
 def extremes(
     cells: FloatArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -137,7 +137,7 @@ def extremes(
         out[tasks[t, TASK_OUTPUT], i] = best / numbers[t, NUMBER_SCALE]
 
 
-@kernel
+@lean_kernel
 def is_known(rows: IntArray, cells: FloatArray, row: int, kind: int) -> bool:
     """Tell whether a row's value of some kind is not missing."""
     if kind == HASH:
@@ -145,7 +145,7 @@ def is_known(rows: IntArray, cells: FloatArray, row: int, kind: int) -> bool:
     return cells[row] == cells[row]
 
 
-@kernel
+@lean_kernel
 def counts(
     rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, including: bool, out: FloatArray, i: int,
@@ -162,7 +162,7 @@ def counts(
         out[tasks[t, TASK_OUTPUT], i] = n
 
 
-@kernel
+@lean_kernel
 def all_rows(
     rows: IntArray, times: int, now: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, including: bool, out: FloatArray, i: int,
@@ -183,7 +183,7 @@ def all_rows(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@kernel
+@lean_kernel
 def shares(
     rows: IntArray, cells: FloatArray, at: int, other: int, kind: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, including: bool, own: float, out: FloatArray, i: int,
@@ -204,13 +204,12 @@ def shares(
         out[tasks[t, TASK_OUTPUT], i] = positive / n if n > 0.0 else math.nan
 
 
-@kernel
+@lean_kernel
 def edges(
     rows: IntArray, cells: FloatArray, times: int, at: int, kind: int, now: int, high: int, bounds: IntArray,
-    tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, out: FloatArray, i: int,
+    tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
     """First and last known value, and the seconds since."""
-    own_known = own != 0.0 if kind == HASH else own == own
     for t in range(start, stop):
         low = bounds[tasks[t, TASK_AGE]]
         op = tasks[t, TASK_OP]
@@ -239,13 +238,12 @@ def edges(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@kernel
+@lean_kernel
 def latest(
     rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
-    start: int, stop: int, numbers: FloatArray, own: float, out: FloatArray, i: int,
+    start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
     """The latest known values, newest first, then missing ones."""
-    own_known = own != 0.0 if kind == HASH else own == own
     for t in range(start, stop):
         low = at + bounds[tasks[t, TASK_AGE]]
         wanted = int(numbers[t, NUMBER_PARAMETER])
@@ -265,7 +263,7 @@ def latest(
             out[output + k, i] = 0.0 if kind == HASH else math.nan
 
 
-@kernel
+@lean_kernel
 def is_fresh(seen: IntArray, mask: int, epoch: int, value: int) -> bool:
     """Add a hash to the scratch set and tell whether it was not in it; entries of other epochs count as empty."""
     place = ((value ^ (value >> 32)) * -7046029254386353131 >> 20) & mask
@@ -278,7 +276,7 @@ def is_fresh(seen: IntArray, mask: int, epoch: int, value: int) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def mask_for(count: int) -> int:
     """Return a mask of slots that leaves a set of `count` values at most half full."""
     slots = 16
@@ -287,7 +285,7 @@ def mask_for(count: int) -> int:
     return slots - 1
 
 
-@kernel
+@lean_kernel
 def distincts(
     rows: IntArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     own: int, seen: IntArray, epoch: int, out: FloatArray, i: int,
@@ -308,7 +306,7 @@ def distincts(
         out[tasks[t, TASK_OUTPUT], i] = n
 
 
-@kernel
+@lean_kernel
 def seen_before(
     rows: IntArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     own: int, out: FloatArray, i: int,
@@ -325,7 +323,7 @@ def seen_before(
         out[tasks[t, TASK_OUTPUT], i] = math.nan if own == 0 else value
 
 
-@kernel
+@lean_kernel
 def slope(n: float, st: float, stt: float, sx: float, stx: float, scale: float) -> float:
     """Return the least-squares slope from sums relative to a pivot; missing without spread in time."""
     if n < 2.0:
@@ -334,7 +332,7 @@ def slope(n: float, st: float, stt: float, sx: float, stx: float, scale: float) 
     return (stx - st * sx / n) / spread / scale if spread > 0.0 else math.nan
 
 
-@kernel
+@lean_kernel
 def trend(
     rows: IntArray, cells: FloatArray, times: int, at: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -363,7 +361,7 @@ def trend(
         out[tasks[k, TASK_OUTPUT], i] = slope(n, st, stt, sx, stx, numbers[k, NUMBER_SCALE])
 
 
-@kernel
+@lean_kernel
 def pearson(n: float, sx: float, sxx: float, sy: float, syy: float, sxy: float) -> float:
     """Return the correlation from sums relative to pivots; missing when a side does not vary."""
     if n < 2.0:
@@ -375,7 +373,7 @@ def pearson(n: float, sx: float, sxx: float, sy: float, syy: float, sxy: float) 
     return max(-1.0, min(1.0, (sxy - sx * sy / n) / (math.sqrt(vx) * math.sqrt(vy))))
 
 
-@kernel
+@lean_kernel
 def correlation(
     cells: FloatArray, at: int, other: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, own_x: float, own_y: float, out: FloatArray, i: int,
@@ -403,7 +401,7 @@ def correlation(
         out[tasks[t, TASK_OUTPUT], i] = pearson(n, sx, sxx, sy, syy, sxy)
 
 
-@kernel
+@lean_kernel
 def decay(
     rows: IntArray, cells: FloatArray, times: int, at: int, kind: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, numbers: FloatArray, including: bool, own: float,
@@ -427,7 +425,7 @@ def decay(
         out[tasks[t, TASK_OUTPUT], i] = result
 
 
-@kernel
+@lean_kernel
 def moves(
     rows: IntArray, cells: FloatArray, times: int, at: int, size: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, own_lat: float, own_lon: float, out: FloatArray, i: int,
@@ -448,7 +446,7 @@ def moves(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@kernel
+@lean_kernel
 def ranked(values: FloatArray, n: int, rank: int) -> float:
     """Return the value of a rank (from 0) among the first n, reordering them: Hoare's selection."""
     low, high = 0, n - 1
@@ -473,7 +471,7 @@ def ranked(values: FloatArray, n: int, rank: int) -> float:
     return values[rank]
 
 
-@kernel
+@lean_kernel
 def median(values: FloatArray, n: int) -> float:
     """Return the median of the first n values, the middle of the two middle ones when n is even."""
     upper = ranked(values, n, n // 2)
@@ -482,7 +480,7 @@ def median(values: FloatArray, n: int) -> float:
     return (ranked(values, n, n // 2 - 1) + upper) / 2.0
 
 
-@kernel
+@lean_kernel
 def typical(
     cells: FloatArray, at: int, size: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     including: bool, own_lat: float, own_lon: float, scratch: FloatArray, out: FloatArray, i: int,
