@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -123,7 +124,8 @@ class Decider:
         self.failed = ""
         self._lock = threading.Lock()
         self.workspace = Workspace(plans, self.log)
-        self.duplicates = 0
+        self.made: Counter[tuple[str, str]] = Counter()
+        self.repeated = 0
         if len(self.log):
             fold_log(self.workspace, self.log)
         else:
@@ -373,7 +375,7 @@ class Decider:
 
     def _again(self, stream: str, seq: int, event: EventStruct) -> Verdict:
         """Return what came of an event that the log holds already."""
-        self.duplicates += 1
+        self.repeated += 1
         id_field = self.workspace.doors[stream].schema.id_field
         if self.workspace.event_at(seq) != event:
             return Verdict(error=_conflict(id_field))
@@ -396,6 +398,7 @@ class Decider:
                 latencies = [_ms(now - s) for s in since[start:stop]]
                 records, bits = [b""] * (stop - start), [b""] * (stop - start)
                 for name, decisions in made.items():
+                    self.made.update((name, action) for action in decisions.action)
                     recorder = self.workspace.systems[name].recorder
                     records = _join(b"\n", records, recorder.answers(decisions, latencies))
                     bits = _join(b"", bits, recorder.features(decisions))

@@ -1,0 +1,401 @@
+"""The service: the hot path and, around it, what a person or a script manages, as one application."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime
+from starlette.exceptions import HTTPException
+
+from adjudge.define import Field, Schema
+from adjudge.engine.encode import micros_of
+from adjudge.engine.read import CatalogueRow, catalogue
+from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.log import Entry, Kind
+from adjudge.service.batching import Batcher
+from adjudge.service.decider import Decider
+from adjudge.service.decode import Decoded, EventDecoder
+from adjudge.service.describe import describe
+from adjudge.service.hot import SECURITY, Gone, HotPath, Message, Receive, Scope, Send, read_body
+from adjudge.service.metrics import Meter, Metrics
+from adjudge.service.problem import CONTENT_TYPE, problem, problem_of
+from adjudge.service.settings import Settings
+from adjudge.service.workspace import Change, Running
+
+log = logging.getLogger(__name__)
+
+MAX_PAGE = 10_000
+"""Most log entries of one page."""
+
+
+class Page(msgspec.Struct):
+    """A stretch of the log.
+
+    Parameters
+    ----------
+    entries
+        Its entries; bytes are base64 text.
+    next
+        Where the next stretch starts; absent at the end of the log.
+    """
+
+    entries: list[Entry]
+    next: int | None = None
+
+
+def _marks(what: str, value: bool = True) -> EventDecoder:
+    """Return the decoder of labels, outcomes or retractions: they pass the same door as events."""
+    fields = [Field("id", "id"), Field("stream", "category", optional=True)]
+    if value:
+        fields += [Field(what, "category", optional=True), Field("value", "boolean")]
+    return EventDecoder(Schema(what, tuple(fields), id_field="id", time_field=""))
+
+
+LABELS, OUTCOMES, RETRACTIONS = _marks("label"), _marks("outcome"), _marks("retraction", value=False)
+"""Decoders of what is said about earlier events."""
+
+
+class Service:
+    """The whole service as one ASGI application.
+
+    Parameters
+    ----------
+    decider
+        What decides.
+    settings
+        Limits.
+    """
+
+    def __init__(self, decider: Decider, settings: Settings | None = None) -> None:
+        self.decider = decider
+        self.settings = settings or Settings()
+        self.meter = Meter()
+        self.batcher = Batcher(
+            decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting
+        )
+        self.hot = HotPath(self.batcher, self.settings, self.meter)
+        self.api = _api(self)
+        self._hot_paths = frozenset(self.hot.handlers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request: the hot path itself, the rest through FastAPI."""
+        if scope["type"] != "http":
+            await self.api(scope, receive, send)
+        elif scope["path"] in self._hot_paths:
+            await self.hot(scope, receive, send)
+        else:
+            await self._managed(scope, receive, send)
+
+    async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve through FastAPI, with the same headers and counters as the hot path."""
+        arrived = time.perf_counter()
+        status = 500
+
+        async def send_safely(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message.get("headers", ()))
+                given = {name.lower() for name, _ in headers}
+                message = {**message, "headers": headers + [h for h in SECURITY if h[0] not in given]}
+            await send(message)
+
+        try:
+            await self.api(scope, receive, send_safely)
+        except Gone:
+            return
+        route = getattr(scope.get("route"), "path", "other")
+        self.meter.request(route, status, time.perf_counter() - arrived)
+
+
+def _api(service: Service) -> FastAPI:
+    api = FastAPI(
+        title="adjudge",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        description="Decisions, and what made them.",
+    )
+    _handle_errors(api)
+    _add_events(api, service)
+    _add_reads(api, service)
+    _add_operations(api, service)
+    describe(api, service.decider.workspace)
+    return api
+
+
+def _handle_errors(api: FastAPI) -> None:
+    """Turn every error into a problem document."""
+
+    @api.exception_handler(AdjudgeError)
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AdjudgeError)
+        return _answer(problem_of(error))
+
+    @api.exception_handler(RequestValidationError)
+    async def parameters(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        errors = [InputError(e["msg"], field=str(e["loc"][-1]), code="bad_parameter") for e in error.errors()]
+        detail = "; ".join(f"{e.field}: {e.message}" for e in errors)
+        return _answer(problem(422, detail, code="bad_parameter", errors=errors))
+
+    @api.exception_handler(HTTPException)
+    async def routing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = _answer(problem(error.status_code, str(error.detail)))
+        response.headers.update(error.headers or {})
+        return response
+
+    @api.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return _answer(problem(500, "the request could not be served"))
+
+
+def _add_events(api: FastAPI, service: Service) -> None:
+    """Add what changes the log besides decisions."""
+    decider, settings = service.decider, service.settings
+
+    async def body_of(request: Request) -> bytes:
+        media = request.headers.get("content-type", "application/json")
+        if "json" not in media.lower() or request.headers.get("content-encoding", "identity") != "identity":
+            message = "the body must be application/json and not compressed"
+            raise InputError(message, code="wrong_media_type")
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > settings.max_body_bytes:
+            message = f"a body may have {settings.max_body_bytes} bytes"
+            raise InputError(message, code="too_large")
+        return await read_body(await request.receive(), request.receive, settings.max_body_bytes)
+
+    async def change(request: Request, door: EventDecoder, kind: Kind) -> Response:
+        decoded = _one_or_many(door, await body_of(request), settings.max_rows)
+        changes = [_change(service, kind, item) for item in decoded.events]
+        said = decider.change([c for c in changes if isinstance(c, Change)])
+        results = iter(said)
+        outcomes = [c if isinstance(c, InputError) else next(results) for c in changes]
+        rows = [(c.id if isinstance(c, Change) else "") for c in changes]
+        done = [
+            error if isinstance(error, InputError) else {"id": id_, "status": error}
+            for id_, error in zip(rows, outcomes, strict=True)
+        ]
+        return _results(decoded, done)
+
+    @api.post("/v1/labels")
+    async def labels(request: Request) -> Response:
+        """Set the truth about one event, or about many; the last one set counts."""
+        return await change(request, LABELS, Kind.LABEL)
+
+    @api.post("/v1/outcomes")
+    async def outcomes(request: Request) -> Response:
+        """Say what a review or a verification came to, for one event or many."""
+        return await change(request, OUTCOMES, Kind.OUTCOME)
+
+    @api.post("/v1/retractions")
+    async def retractions(request: Request) -> Response:
+        """Take back one event or many: from here on they count for nothing, decisions made stand."""
+        return await change(request, RETRACTIONS, Kind.RETRACTION)
+
+    @api.post("/v1/events/{stream}")
+    async def events(stream: str, request: Request) -> Response:
+        """Append one event or many of a stream that is not decided: profiles, logins, readings."""
+        door = decider.workspace.door(stream)
+        if decider.workspace.deciding(stream):
+            message = f"stream {stream!r} is decided; send its events to /v1/decide"
+            raise InputError(message, field="stream", code="decided_stream")
+        decoded = _one_or_many(door, await body_of(request), settings.max_rows)
+        done: list[dict[str, Any] | InputError] = []
+        for start in range(0, len(decoded.events), settings.max_batch):
+            part = decoded.events[start : start + settings.max_batch]
+            for event, verdict in zip(part, decider.decide(stream, part), strict=True):
+                id_ = getattr(event, door.schema.id_field)
+                status = "repeated" if verdict.repeated else "accepted"
+                done.append(verdict.error or {"id": id_, "status": status, "seq": verdict.seq})
+        return _results(decoded, done)
+
+
+def _one_or_many(door: EventDecoder, body: bytes, limit: int) -> Decoded:
+    """Decode an array of items, or a single item as an array of one."""
+    if body.lstrip()[:1] != b"[":
+        return Decoded([door.one(body)], [0], [])
+    decoded = door.many(body)
+    total = len(decoded.events) + len({e.row for e in decoded.errors})
+    if total > limit:
+        message = f"a request may hold {limit} items, this one has {total}"
+        raise InputError(message, code="too_large")
+    return decoded
+
+
+def _change(service: Service, kind: Kind, item: Any) -> Change | InputError:
+    """Return the change that a decoded item means, with what it left out filled in."""
+    workspace = service.decider.workspace
+    stream = item.stream
+    if stream is None:
+        decided = {s.plan.decides for s in workspace.systems.values()}
+        if len(decided) != 1:
+            message = f"stream is required, one of {', '.join(sorted(decided))}"
+            return InputError(message, field="stream", code="missing_field")
+        (stream,) = decided
+    if kind == Kind.RETRACTION:
+        return Change(kind, stream, item.id)
+    systems = [s.plan.system for s in workspace.systems.values() if s.plan.decides == stream]
+    if kind == Kind.LABEL:
+        what, name = "label", item.label
+        names = list(dict.fromkeys(s.label.name for s in systems if s.label))
+    else:
+        what, name = "outcome", item.outcome
+        names = list(dict.fromkeys(o.name for s in systems for o in s.outcomes))
+    if name is None and len(names) == 1:
+        name = names[0]
+    if name is None:
+        message = f"{what} is required, one of {', '.join(names) or 'none: there is no such thing'}"
+        return InputError(message, field=what, code="missing_field")
+    if name not in names:
+        message = f"stream {stream!r} has no {what} {name!r}{did_you_mean(name, names)}"
+        return InputError(message, field=what, code=f"unknown_{what}")
+    return Change(kind, stream, item.id, name, float(item.value))
+
+
+def _results(decoded: Decoded, done: Sequence[dict[str, Any] | InputError]) -> Response:
+    """Answer with what became of each item, null for those that were refused."""
+    errors = list(decoded.errors)
+    total = len(decoded.rows) + len({e.row for e in decoded.errors})
+    results: list[Any] = [None] * total
+    for row, item in zip(decoded.rows, done, strict=True):
+        if isinstance(item, InputError):
+            errors.append(InputError(item.message, field=item.field, row=row, code=item.code))
+        else:
+            results[row] = item
+    if not errors:
+        return _json({"results": results})
+    bad = len({e.row for e in errors})
+    if bad == total == 1 and decoded.rows:
+        return _answer(problem_of(errors[0]))
+    errors.sort(key=lambda e: -1 if e.row is None else e.row)
+    document = problem(
+        207 if bad < total else 422,
+        f"{bad} of {total} items were refused",
+        code="refused_rows",
+        errors=errors,
+    )
+    return _answer({**msgspec.to_builtins(document), "results": results}, document.status)
+
+
+def _add_reads(api: FastAPI, service: Service) -> None:
+    """Add what only reads."""
+    decider = service.decider
+
+    @api.get("/v1/decisions/{id:path}")
+    async def decision(id: str, system: str | None = None) -> Response:
+        """Return an earlier decision with its event, features, reasons in words, and labels since."""
+        stored = decider.decision(id, system)
+        return _json(
+            {
+                "decision": msgspec.Raw(stored.record),
+                "words": stored.words,
+                "event": stored.event,
+                "features": stored.features,
+                "received_at": _time(stored.received_at),
+                "labels": stored.marks,
+                "retracted": stored.retracted,
+            }
+        )
+
+    @api.get("/v1/features/{entity}")
+    async def features(
+        entity: str,
+        request: Request,
+        as_of: Annotated[AwareDatetime | None, Query(description="now where absent")] = None,
+        system: str | None = None,
+    ) -> Response:
+        """Return the features of one entity as of a time, without deciding; its key fields are parameters."""
+        given = {k: v for k, v in request.query_params.items() if k not in ("as_of", "system")}
+        running = decider.workspace.system(system)
+        _check_key(running, entity, given)
+        at = decider.clock() if as_of is None else micros_of(as_of)
+        values = decider.features(entity, given, at, system)
+        return _json({"entity": entity, "key": given, "as_of": _time(at), "features": values})
+
+    @api.get("/v1/catalogue")
+    async def features_catalogue() -> Response:
+        """Return every feature: meaning, type, window, owner and where it is used."""
+        return _json({"features": _catalogue(decider.workspace.systems.values())})
+
+    @api.get("/v1/log")
+    async def export(
+        start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
+    ) -> Response:
+        """Return a stretch of the log, for replay and for export."""
+        entries = list(decider.log.read(start, start + limit))
+        end = entries[-1].seq + entries[-1].count if entries else len(decider.log)
+        return _json(Page(entries, end if end < len(decider.log) else None))
+
+
+def _check_key(running: Running, entity: str, given: dict[str, str]) -> None:
+    plan = running.plan
+    known = {h.entity.name: h.entity.fields for h in plan.histories}
+    known |= {p.entity.name: p.entity.fields for p in plan.profiles}
+    if entity not in known:
+        message = f"there is no entity {entity!r}{did_you_mean(entity, known)}"
+        raise InputError(message, field="entity", code="unknown_entity")
+    for name in given:
+        if name not in known[entity]:
+            message = f"entity {entity!r} has no key field {name[:80]!r}{did_you_mean(name, known[entity])}"
+            raise InputError(message, field=name[:80], code="unknown_parameter")
+    for name in known[entity]:
+        if not given.get(name):
+            message = f"entity {entity!r} needs a value of {name!r}"
+            raise InputError(message, field=name, code="missing_field")
+
+
+def _catalogue(systems: Any) -> list[CatalogueRow]:
+    """Return the features of all systems; one that several share is one row that names all its users."""
+    rows: dict[CatalogueRow, list[str]] = {}
+    for running in systems:
+        for row in catalogue(running.plan):
+            key = msgspec.structs.replace(row, used_by=())
+            used = rows.setdefault(key, [])
+            used += [u for u in (*row.used_by, f"system {running.name}") if u not in used]
+    return [msgspec.structs.replace(row, used_by=used) for row, used in rows.items()]
+
+
+def _add_operations(api: FastAPI, service: Service) -> None:
+    """Add what a supervisor asks."""
+    metrics = Metrics(service.batcher, service.meter)
+
+    @api.get("/healthz")
+    async def health() -> Response:
+        """Say that the process is alive."""
+        return _json({"alive": True})
+
+    @api.get("/readyz")
+    async def ready() -> Response:
+        """Say whether decisions are being made."""
+        failed = service.decider.failed
+        if failed:
+            return _answer(problem(503, failed))
+        return _json({"ready": True, "systems": list(service.decider.workspace.systems)})
+
+    @api.get("/metrics")
+    async def prometheus() -> Response:
+        """Return metrics as Prometheus reads them."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def _answer(document: Any, status: int | None = None) -> Response:
+    code: int = document.status if status is None else status
+    return Response(msgspec.json.encode(document), status_code=code, media_type=CONTENT_TYPE)
+
+
+def _time(micros: int) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)).isoformat()

@@ -1,0 +1,279 @@
+"""The hot path: bare ASGI endpoints that decide and score, beside the routes that FastAPI serves.
+
+A request here passes no router, no middleware and no validation layer but the decoder: bytes in, one typed
+decode, one step, the recorded bytes out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.service.batching import Batcher, Overloaded
+from adjudge.service.decider import Verdict
+from adjudge.service.decode import BadBody, EventDecoder, EventStruct
+from adjudge.service.metrics import Meter
+from adjudge.service.problem import CONTENT_TYPE, Problem, problem, problem_of
+from adjudge.service.settings import Settings
+from adjudge.service.workspace import Running
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+ROUTES = ("/v1/decide", "/v1/decide/many", "/v1/score", "/v1/score/many")
+"""Paths of the hot path; all take POST."""
+
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""Headers of every answer."""
+
+JSON = [*SECURITY, (b"content-type", b"application/json")]
+PROBLEM = [*SECURITY, (b"content-type", CONTENT_TYPE.encode())]
+
+
+class Gone(Exception):
+    """The client went away before its body was there."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the query of a request asks for.
+
+    Parameters
+    ----------
+    running
+        The system that is asked.
+    door
+        Decoder of the stream that it decides.
+    features
+        Whether answers carry all feature values.
+    """
+
+    running: Running
+    door: EventDecoder
+    features: bool
+
+
+class HotPath:
+    """The endpoints, by path.
+
+    Parameters
+    ----------
+    batcher
+        Decides.
+    settings
+        Limits.
+    meter
+        Counts requests and their time.
+    """
+
+    def __init__(self, batcher: Batcher, settings: Settings, meter: Meter) -> None:
+        self._batcher = batcher
+        self._settings = settings
+        self._meter = meter
+        self._workspace = batcher.decider.workspace
+        self._encode = msgspec.json.Encoder().encode
+        self._options = functools.lru_cache(maxsize=64)(self._read_options)
+        self.handlers: dict[str, Callable[[Scope, Receive, float], Awaitable[Answered]]] = {
+            "/v1/decide": functools.partial(self._one, decide=True),
+            "/v1/decide/many": functools.partial(self._many, decide=True),
+            "/v1/score": functools.partial(self._one, decide=False),
+            "/v1/score/many": functools.partial(self._many, decide=False),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request whose path is in `handlers`."""
+        arrived = time.perf_counter()
+        path = scope["path"]
+        try:
+            status, headers, body = await self.handlers[path](scope, receive, arrived)
+        except Gone:
+            return
+        except AdjudgeError as error:
+            status, headers, body = self._refusal(error)
+        except Exception:
+            log.exception("%s failed", path)
+            status, headers, body = self._told(problem(500, "the request could not be served"))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"content-length", b"%d" % len(body))],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+        self._meter.request(path, status, time.perf_counter() - arrived)
+
+    async def _one(self, scope: Scope, receive: Receive, arrived: float, *, decide: bool) -> Answered:
+        body = await self._body(scope, receive)
+        options = self._options(scope["query_string"])
+        event = options.door.one(body)
+        (verdict,) = await self._put(options, [event], arrived, decide)
+        if verdict.error is not None:
+            raise verdict.error
+        return 200, JSON, self._text(options, verdict)
+
+    async def _many(self, scope: Scope, receive: Receive, arrived: float, *, decide: bool) -> Answered:
+        body = await self._body(scope, receive)
+        options = self._options(scope["query_string"])
+        decoded = options.door.many(body)
+        total = len(decoded.events) + len({e.row for e in decoded.errors})
+        if total > self._settings.max_rows:
+            message = f"a request may hold {self._settings.max_rows} events, this one has {total}"
+            raise InputError(message, code="too_large")
+        self._batcher.check_room(len(decoded.events))
+        size = self._batcher.max_batch
+        chunks = [decoded.events[i : i + size] for i in range(0, len(decoded.events), size)]
+        waiting = [self._put(options, chunk, arrived, decide) for chunk in chunks]
+        verdicts = [verdict for done in await asyncio.gather(*waiting) for verdict in done]
+        answers = [b"null"] * total
+        errors = list(decoded.errors)
+        for row, verdict in zip(decoded.rows, verdicts, strict=True):
+            if verdict.error is None:
+                answers[row] = self._text(options, verdict)
+            else:
+                e = verdict.error
+                errors.append(InputError(e.message, field=e.field, row=row, code=e.code))
+        if errors:
+            return self._partly(errors, answers)
+        return 200, JSON, b'{"decisions":[%b]}' % b",".join(answers)
+
+    def _put(
+        self, options: Options, events: list[EventStruct], arrived: float, decide: bool
+    ) -> asyncio.Future[list[Verdict]]:
+        system = "" if decide else options.running.name
+        return self._batcher.put(options.running.plan.decides, events, arrived, system=system)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the whole body after checking that it may be read."""
+        if scope["method"] != "POST":
+            raise NotAllowed
+        limit = self._settings.max_body_bytes
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                if b"json" not in value.lower():
+                    message = "the body must be application/json"
+                    raise InputError(message, code="wrong_media_type")
+            elif name == b"content-length" and value.isdigit() and int(value) > limit:
+                raise _too_large(limit)
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                message = "the body must not be compressed"
+                raise InputError(message, code="wrong_media_type")
+        return await read_body(await receive(), receive, limit)
+
+    def _read_options(self, query: bytes) -> Options:
+        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        for name in given:
+            if name not in ("system", "features"):
+                shown = name[:80]
+                message = f"there is no parameter {shown!r}{did_you_mean(shown, ('system', 'features'))}"
+                raise InputError(message, field=shown, code="unknown_parameter")
+        wanted = given.get("features", "false").lower()
+        if wanted not in ("true", "false", "1", "0"):
+            message = "features must be true or false"
+            raise InputError(message, field="features", code="wrong_type")
+        running = self._workspace.system(given.get("system"))
+        return Options(running, self._workspace.doors[running.plan.decides], wanted in ("true", "1"))
+
+    def _text(self, options: Options, verdict: Verdict) -> bytes:
+        """Return the answer to one event: what was recorded, and what else was asked for."""
+        running, record, features = options.running, verdict.record, verdict.features
+        if b"\n" in record:
+            record, features = self._workspace.share(running, record, features)
+        if verdict.repeated:
+            record = record[:-1] + b',"repeated":true}'
+        if options.features:
+            values = self._encode(running.recorder.named(features))
+            record = b'%b,"features":%b}' % (record[:-1], values)
+        return record
+
+    def _partly(self, errors: list[InputError], answers: list[bytes]) -> Answered:
+        """Answer a batch of which some rows, or all, are refused."""
+        errors.sort(key=lambda e: -1 if e.row is None else e.row)
+        bad = len({e.row for e in errors})
+        status = 207 if bad < len(answers) else 422
+        detail = f"{bad} of {len(answers)} events were refused"
+        document = problem(status, detail, code="refused_rows", errors=errors)
+        decisions = [msgspec.Raw(answer) for answer in answers]
+        return self._told(msgspec.structs.replace(document, decisions=decisions))
+
+    def _refusal(self, error: AdjudgeError) -> Answered:
+        if isinstance(error, NotAllowed):
+            status, headers, body = self._told(problem(405, "this address takes POST"))
+            return status, [*headers, (b"allow", b"POST")], body
+        status, headers, body = self._told(problem_of(error))
+        if isinstance(error, Overloaded):
+            headers = [*headers, (b"retry-after", b"%d" % self._settings.retry_after_s)]
+        if isinstance(error, BadBody):
+            self._meter.refused(e.code for e in error.errors)
+        elif isinstance(error, InputError):
+            self._meter.refused([error.code])
+        return status, headers, body
+
+    def _told(self, document: Problem) -> Answered:
+        if document.errors and document.decisions is not None:
+            self._meter.refused(e.code for e in document.errors)
+        return document.status, PROBLEM, self._encode(document)
+
+
+Headers = list[tuple[bytes, bytes]]
+Answered = tuple[int, Headers, bytes]
+"""Status, headers and body of an answer."""
+
+
+class NotAllowed(AdjudgeError):
+    """The method is not one that the address takes."""
+
+
+async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
+    """Return a body, whole or in pieces, up to a limit.
+
+    Parameters
+    ----------
+    message
+        The first message of the request.
+    receive
+        Brings the others.
+    limit
+        Most bytes accepted.
+
+    Raises
+    ------
+    Gone
+        If the client went away.
+    InputError
+        If the body is too large.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+def _too_large(limit: int) -> InputError:
+    return InputError(f"a body may have {limit} bytes", code="too_large")

@@ -1,0 +1,139 @@
+"""What a client is told when something is wrong: RFC 9457 problem documents, naming the field and the row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from adjudge.errors import (
+    AdjudgeError,
+    ConflictError,
+    DefinitionError,
+    InputError,
+    NotFoundError,
+    UnavailableError,
+)
+from adjudge.service.decode import BadBody
+
+CONTENT_TYPE = "application/problem+json"
+"""The media type of every refusal."""
+
+CODE_STATUS = {
+    "malformed": 400,
+    "unknown_system": 404,
+    "unknown_stream": 404,
+    "conflict": 409,
+    "not_decided": 409,
+    "too_large": 413,
+    "wrong_media_type": 415,
+    "overloaded": 429,
+}
+"""Status of the error codes that do not mean 422, unprocessable content."""
+
+
+class RowError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in words that never repeat the value.
+    code
+        What is wrong, for programs.
+    field
+        Where: the field; absent if the whole body is meant.
+    row
+        Which row of a batch, from 0; absent where there is only one.
+    """
+
+    message: str
+    code: str
+    field: str = ""
+    row: int | None = None
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A refusal, or the refused part of a batch.
+
+    Parameters
+    ----------
+    type
+        An URI that names the kind of problem.
+    title
+        The kind of problem in words.
+    status
+        The status code of the answer.
+    detail
+        What is wrong this time.
+    errors
+        Every single thing that is wrong.
+    decisions
+        Of a batch of which only some rows are refused: an answer for each row, null for the refused ones.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[RowError] = []
+    decisions: list[Any] | None = None
+
+
+def problem(status: int, detail: str, *, code: str = "", errors: Sequence[InputError] = ()) -> Problem:
+    """Return a problem document.
+
+    Parameters
+    ----------
+    status
+        The status code of the answer.
+    detail
+        What is wrong.
+    code
+        Names the kind; made from the status where absent.
+    errors
+        Every single thing that is wrong.
+
+    Examples
+    --------
+    >>> problem(404, "there is no such decision").type
+    'urn:adjudge:problem:not-found'
+    """
+    title = HTTPStatus(status).phrase
+    name = (code or title.lower()).replace("_", "-").replace(" ", "-")
+    found = [RowError(e.message, e.code, e.field, e.row) for e in errors]
+    return Problem(f"urn:adjudge:problem:{name}", title, status, detail, found)
+
+
+def problem_of(error: AdjudgeError) -> Problem:
+    """Return the problem document of an error of ours.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    """
+    if isinstance(error, InputError):
+        errors = error.errors if isinstance(error, BadBody) else [error]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        return problem(status_of(error), f"{error.message}{more}", code=error.code, errors=errors)
+    if isinstance(error, (NotFoundError, DefinitionError)):
+        return problem(404, str(error))
+    if isinstance(error, UnavailableError):
+        return problem(503, str(error))
+    return problem(500, "the request could not be served")
+
+
+def status_of(error: InputError) -> int:
+    """Return the status code that an input error means.
+
+    Examples
+    --------
+    >>> status_of(InputError("x", code="too_late")), status_of(InputError("x", code="malformed"))
+    (422, 400)
+    """
+    if isinstance(error, ConflictError):
+        return 409
+    return CODE_STATUS.get(error.code, 422)

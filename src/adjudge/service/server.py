@@ -1,0 +1,157 @@
+"""Running the service: Granian in this process, or a child process that is waited for until it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from adjudge.errors import UnavailableError
+from adjudge.service.settings import Settings
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+
+def serve(application: Callable[..., Any], settings: Settings) -> None:
+    """Serve an ASGI application until the process is told to stop, finishing what was accepted.
+
+    Parameters
+    ----------
+    application
+        Usually a `Service`.
+    settings
+        Address and port.
+    """
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays for good; going through it again and again costs latency
+    with asyncio.Runner(loop_factory=_event_loop) as runner:
+        runner.run(_serve(application, settings))
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # not made for every operating system
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(application: Callable[..., Any], settings: Settings) -> None:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.server.embed import Server
+
+    server = Server(
+        application,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, server.stop)
+    await server.serve()
+
+
+@contextmanager
+def running(
+    command: Sequence[str], *, port: int, host: str = "127.0.0.1", timeout_s: float = 120.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a service as a child process, wait until it is ready, and stop it at the end.
+
+    Parameters
+    ----------
+    command
+        The command line that serves.
+    port, host
+        Where it will listen.
+    timeout_s
+        How long it may take to be ready.
+
+    Raises
+    ------
+    UnavailableError
+        If it ends or does not get ready in time.
+    """
+    child = subprocess.Popen(list(command))
+    try:
+        wait_ready(port, host=host, child=child, timeout_s=timeout_s)
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def wait_ready(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    child: subprocess.Popen[bytes] | None = None,
+    timeout_s: float = 120.0,
+) -> None:
+    """Return as soon as a service answers that it is ready.
+
+    Parameters
+    ----------
+    port, host
+        Where it listens.
+    child
+        Its process, if it is ours: when it ends there is nothing to wait for.
+    timeout_s
+        How long to wait.
+
+    Raises
+    ------
+    UnavailableError
+        If it ends or does not get ready in time.
+    """
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        if child is not None and child.poll() is not None:
+            message = f"the service ended with exit code {child.returncode} before it was ready"
+            raise UnavailableError(message)
+        if _is_ready(host, port):
+            return
+        time.sleep(0.05)
+    message = f"the service at {host}:{port} was not ready within {timeout_s:g} s"
+    raise UnavailableError(message)
+
+
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a module with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]

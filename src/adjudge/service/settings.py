@@ -1,0 +1,93 @@
+"""Settings of the service: one frozen record, read from the environment and from the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from adjudge.errors import InputError
+
+PREFIX = "ADJUDGE_"
+"""Environment variables are the settings' names in capitals behind this."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the service listens and where its limits are.
+
+    Parameters
+    ----------
+    host
+        Address to listen on; this machine only unless said otherwise.
+    port
+        Port to listen on.
+    max_body_bytes
+        Largest body accepted; a larger one is answered with 413.
+    max_rows
+        Most events of one request.
+    max_batch
+        Most events that are decided in one step; bounds how long others wait.
+    max_waiting
+        Most events that may wait to be decided; beyond it requests are answered with 429.
+    retry_after_s
+        What a 429 asks a client to wait.
+
+    Examples
+    --------
+    >>> Settings.read({"ADJUDGE_PORT": "9000"}).port
+    9000
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    max_body_bytes: int = 8 * 1024 * 1024
+    max_rows: int = 10_000
+    max_batch: int = 512
+    max_waiting: int = 20_000
+    retry_after_s: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port < 65_536:
+            message = f"port must be between 0 and 65535, not {self.port}"
+            raise InputError(message, field="port")
+        for name in ("max_body_bytes", "max_rows", "max_batch", "max_waiting", "retry_after_s"):
+            if getattr(self, name) < 1:
+                message = f"{name} must be at least 1, not {getattr(self, name)}"
+                raise InputError(message, field=name)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, **given: str | int | None) -> Settings:
+        """Return the settings that the environment and a command line ask for.
+
+        Parameters
+        ----------
+        environ
+            Environment variables; those of this process where absent.
+        given
+            Settings that go before the environment; None for not given.
+
+        Raises
+        ------
+        InputError
+            If a value cannot be read, naming the variable.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, str | int] = {}
+        for f in fields(cls):
+            text = given.get(f.name)
+            source = f"--{f.name.replace('_', '-')}"
+            if text is None:
+                source = PREFIX + f.name.upper()
+                text = environ.get(source)
+            if text is not None:
+                values[f.name] = text if f.type == "str" else _number(source, text)
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _number(source: str, text: str | int) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        message = f"{source} must be a whole number, not {text!r}"
+        raise InputError(message, field=source) from None
