@@ -1,4 +1,4 @@
-"""The reference of aggregations is tried: every aggregation is there, and its least number of rows is right."""
+"""The reference of aggregations is tried: each is there, and its least number of rows is right."""
 
 from __future__ import annotations
 
