@@ -59,6 +59,16 @@ def fold_batch(plan: Plan, state: State, batch: Batch, *, append: bool) -> None:
     _run(plan, jobs, len(batch))
 
 
+def insert_batch(plan: Plan, state: State, batch: Batch) -> None:
+    """Fold events of the decided stream without asking anything of the histories: imported, not decided."""
+    jobs = [
+        functools.partial(_fold_history, history, kept, batch, INSERT, True, False)
+        for history, kept in zip(plan.histories, state.histories, strict=True)
+        if history.stream == batch.stream
+    ]
+    _run(plan, jobs, len(batch))
+
+
 def _run(plan: Plan, jobs: Sequence[Callable[[], None]], n: int) -> None:
     if plan.pool is None or n < 32:  # handing over a small batch costs more than folding it
         for job in jobs:

@@ -18,7 +18,7 @@ from adjudge.define import Entity, Feature, Label, Outcome, Policy, Rule, Schema
 from adjudge.engine.batch import Batch, Marks, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.encode import Encoder
-from adjudge.engine.fold import conditions_of, fold_marks, retract
+from adjudge.engine.fold import conditions_of, fold_marks, insert_batch, retract
 from adjudge.engine.hashing import hash_entities
 from adjudge.engine.measure import Gather
 from adjudge.engine.policy import Combine
@@ -222,6 +222,13 @@ class Plan:
     def step(self, state: State, batch: Batch, *, append: bool = True) -> Decisions | None:
         """Fold a batch and decide it; see `adjudge.engine.step.step`."""
         return step(self, state, batch, append=append)
+
+    def insert(self, state: State, batch: Batch) -> None:
+        """Fold events that are part of the past but were never decided here; see `step` for those that are."""
+        if batch.stream == self.decides:
+            insert_batch(self, state, batch)
+        else:
+            step(self, state, batch)
 
     def label(self, state: State, batch: Batch, name: str, old: FloatArray, new: FloatArray) -> None:
         """Set a label or an outcome on events of the past.

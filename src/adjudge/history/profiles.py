@@ -77,7 +77,7 @@ class Profiles:
 def _slot(table: HashArray, key: np.uint64) -> int:
     """Return where a key stands, or the empty place where it would."""
     mask = table.shape[0] - 1
-    at = int((key ^ (key >> np.uint64(32))) & np.uint64(mask))
+    at = np.int64(key) & mask  # keys are hashes: any bits will do
     while table[at] != np.uint64(0) and table[at] != key:
         at = (at + 1) & mask
     return at

@@ -246,3 +246,7 @@ def payments(
         leave_out=["rate", "user_account_opened"],
         meaning="Decides card payments before authorisation.",
     )
+
+
+system = payments
+"""What `adjudge --system payments` builds."""

@@ -1,0 +1,105 @@
+"""Where payments come from: the simulator's tables, files of the same columns, and the handbook's simulated cards."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adjudge.learn.source import Source, read_streams, read_table
+from adjudge.systems.payments.definition import payments
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from adjudge.systems.payments.simulate import World
+
+HANDBOOK_COLUMNS = {"TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT"}
+"""Columns by which the Fraud Detection Handbook's transactions are known."""
+
+HANDBOOK_DELAY = timedelta(days=7)
+"""When the handbook's labels become known."""
+
+
+def fingerprint(browser: str, system: str, screen: str, timezone: str) -> str:
+    """Return the device key of a payment: the SHA-256 of what the browser says about itself.
+
+    Examples
+    --------
+    >>> fingerprint("firefox 128", "linux", "1920x1080", "Europe/Vienna")[:8]
+    '21f08ff1'
+    """
+    return hashlib.sha256("\n".join((browser, system, screen, timezone)).encode()).hexdigest()
+
+
+def of_world(world: World) -> Source:
+    """Return a simulated world as history, its columns named like the fields of the streams."""
+    import polars as pl
+
+    payments = world.payments.rename(
+        {"lat": "place_lat", "lon": "place_lon", "utc_offset_min": "at_offset_minutes"}
+    )
+    accounts = world.accounts.with_row_index("change_id").with_columns(
+        pl.format("a{}", pl.col("change_id")).alias("change_id"), pl.col("verification").cast(pl.Float64)
+    )
+    labels = {
+        "fraud": world.labels.rename({"fraud": "value"}).select("payment_id", "value", "known_at"),
+        "declined": world.outcomes.rename({"declined": "value", "at": "known_at"}).select(
+            "payment_id", "value", "known_at"
+        ),
+    }
+    labels["declined"] = labels["declined"].filter(pl.col("value"))
+    lists = {name: world.lists[name] for name in ("proxy_ips", "holidays", "blocked_cards", "risky_merchants")}
+    return Source({"payment": payments, "account": accounts}, labels, lists, world.truth)
+
+
+def read(path: Path) -> Source:
+    """Return the payments of a folder that `adjudge simulate` wrote, or of a parquet or CSV file.
+
+    Parameters
+    ----------
+    path
+        The folder or file. A file has the columns of the payment stream, or is the handbook's ``transactions.parquet``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or has other columns.
+    """
+    if path.is_dir() and (path / "truth.parquet").exists():
+        from adjudge.systems.payments.simulate import read as read_world
+
+        return of_world(read_world(path))
+    if path.is_dir():
+        return read_streams(payments(), path)
+    frame = read_table(path)
+    return of_handbook(frame) if set(frame.columns) >= HANDBOOK_COLUMNS else read_streams(payments(), path)
+
+
+def simulate(events: int, *, seed: int = 7, **settings: float) -> Source:
+    """Return a simulated world of so many payments; see `adjudge.systems.payments.simulate.simulate`."""
+    from adjudge.systems.payments.simulate import simulate as simulate_world
+
+    return of_world(simulate_world(events=events, seed=seed, **settings))
+
+
+def of_handbook(frame: pl.DataFrame) -> Source:
+    """Return the Fraud Detection Handbook's transactions: customers are users with a card, terminals are merchants."""
+    import polars as pl
+
+    at = pl.col("TX_DATETIME").dt.replace_time_zone("UTC").dt.cast_time_unit("us")
+    payments = frame.sort("TX_DATETIME", "TRANSACTION_ID").select(
+        payment_id=pl.format("t{}", "TRANSACTION_ID"),
+        at=at,
+        user=pl.format("c{}", "CUSTOMER_ID"),
+        card=pl.format("c{}", "CUSTOMER_ID"),
+        merchant=pl.format("m{}", "TERMINAL_ID"),
+        amount=pl.col("TX_AMOUNT").cast(pl.Float64),
+    )
+    labels = {}
+    if "TX_FRAUD" in frame.columns:
+        labels["fraud"] = frame.filter(pl.col("TX_FRAUD") == 1).select(
+            payment_id=pl.format("t{}", "TRANSACTION_ID"), value=pl.lit(True), known_at=at + HANDBOOK_DELAY
+        )
+    return Source({"payment": payments}, labels)
