@@ -22,7 +22,7 @@ from .rows import Rows, draw
 
 
 def stump() -> Forest:
-    """One split of `a` at 1.5 (missing right) with -1 on 30 rows to the left and 2 on 10 rows to the right."""
+    """One split of `a` at 1.5, missing right: -1 on 30 rows to the left, 2 on 10 rows to the right."""
     return Forest(
         names=("a", "b"),
         node_start=np.array([0, 1]),
@@ -45,8 +45,13 @@ def forests() -> dict[str, Forest]:
     rows = draw(2000, seed=1)
     settings = {"objective": "binary", "verbose": -1, "num_threads": 1, "min_data_in_leaf": 3}
     grown = {
-        name: from_lightgbm(lightgbm.train(settings | more, lightgbm.Dataset(rows.X, rows.y), 30).model_to_string())
-        for name, more in {"shallow": {"num_leaves": 16}, "deep": {"num_leaves": 400, "min_data_in_leaf": 1}}.items()
+        name: from_lightgbm(
+            lightgbm.train(settings | more, lightgbm.Dataset(rows.X, rows.y), 30).model_to_string()
+        )
+        for name, more in {
+            "shallow": {"num_leaves": 16},
+            "deep": {"num_leaves": 400, "min_data_in_leaf": 1},
+        }.items()
     }
     data = xgboost.DMatrix(rows.X, rows.y)
     booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 30)
@@ -66,7 +71,12 @@ def test_a_stump_by_hand() -> None:
     assert forest.bias == 0.25
     assert raw.top.tolist() == [[-1, -1], [0, -1], [0, -1], [-1, -1]]
     assert raw.top_value.tolist() == [[0, 0], [2.25, 0], [2.25, 0], [0, 0]]
-    assert forest.contributions(X, np.array([0, 1])).tolist() == [[-0.75, 0], [2.25, 0], [2.25, 0], [-0.75, 0]]
+    assert forest.contributions(X, np.array([0, 1])).tolist() == [
+        [-0.75, 0],
+        [2.25, 0],
+        [2.25, 0],
+        [-0.75, 0],
+    ]
 
 
 @pytest.mark.parametrize("name", ["shallow", "deep", "xgboost", "stump"])

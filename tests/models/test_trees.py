@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -14,7 +16,7 @@ from adjudge.models.trees import Library, Trees
 
 from .rows import Rows
 
-SMALL = {"n_trees": 30, "depth": 3, "threads": 1, "rate": 0.2}
+SMALL: dict[str, Any] = {"n_trees": 30, "depth": 3, "threads": 1, "rate": 0.2}
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
@@ -32,14 +34,19 @@ def test_both_libraries_learn_and_are_served_as_trained(library: Library, train:
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_the_same_seed_gives_the_same_model(library: Library, train: Rows) -> None:
-    versions = [Trees(library, **SMALL, seed=seed).fit(train.X, train.y).served().version for seed in (3, 3, 4)]
+    versions = [
+        Trees(library, **SMALL, seed=seed).fit(train.X, train.y).served().version for seed in (3, 3, 4)
+    ]
     assert versions[0] == versions[1] != versions[2]
 
 
 def test_best_is_the_better_on_validation(train: Rows, later: Rows) -> None:
     seen: list[tuple[int, int]] = []
     trees = Trees("best", **SMALL).fit(
-        train.X, train.y, validation=(later.X, later.y), progress=lambda done, planned: seen.append((done, planned))
+        train.X,
+        train.y,
+        validation=(later.X, later.y),
+        progress=lambda done, planned: seen.append((done, planned)),
     )
     assert {one.library for one in trees.trained_} == {"lightgbm", "xgboost"}
     assert trees.chosen_.ap == max(one.ap for one in trees.trained_)
@@ -54,7 +61,7 @@ def test_best_is_the_better_on_validation(train: Rows, later: Rows) -> None:
 def test_training_stops_when_validation_does_not_improve(library: Library, train: Rows, later: Rows) -> None:
     trees = Trees(library, n_trees=300, depth=6, rate=0.5, patience=5, threads=1)
     trees.fit(train.X, train.y, validation=(later.X, later.y))
-    assert trees.chosen_.rounds == trees.forest_.trees < 300
+    assert trees.chosen_.rounds == trees.chosen_.forest.trees < 300
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])

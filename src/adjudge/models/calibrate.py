@@ -17,8 +17,8 @@ from adjudge.kernel import kernel
 from adjudge.models.raw import Arrays, Meta, take
 from adjudge.typing import AnyArray, FloatArray
 
-SLOPE = 1e-4
-"""Share of the plain logistic curve in every isotonic answer, so that no two margins tie."""
+SLOPE = 1e-5
+"""Share of a gently rising curve in every isotonic answer, so that no two margins tie."""
 
 
 class Calibrator(Protocol):
@@ -67,7 +67,10 @@ def _line(margin: FloatArray, a: float, b: float, out: FloatArray) -> None:
 
 @kernel
 def _knots(margin: FloatArray, at: FloatArray, value: FloatArray, slope: float, out: FloatArray) -> None:
-    """Interpolate between knots, flat beyond them, and mix in a share of the logistic curve."""
+    """Interpolate between knots, flat beyond them, and mix in a share of a curve that rises everywhere.
+
+    The curve is algebraic, because the logistic one is flat in doubles long before margins end.
+    """
     last = len(at) - 1
     for i in range(len(margin)):
         x = margin[i]
@@ -88,7 +91,7 @@ def _knots(margin: FloatArray, at: FloatArray, value: FloatArray, slope: float, 
                     high = middle
             share = (x - at[low]) / (at[high] - at[low])
             p = min(max(value[low] + share * (value[high] - value[low]), value[low]), value[high])
-        out[i] = (1.0 - slope) * p + slope * logistic(x)
+        out[i] = (1.0 - slope) * p + slope * (0.5 + 0.5 * x / (1.0 + abs(x)))
 
 
 @kernel
@@ -100,7 +103,8 @@ def _pool(at: FloatArray, y: FloatArray, weight: FloatArray) -> int:
         while blocks > 0 and y[blocks - 1] >= b:
             blocks -= 1
             total = w + weight[blocks]
-            a = (a * w + at[blocks] * weight[blocks]) / total
+            # inside the block whatever the rounding, so that the centres of blocks keep rising
+            a = min(max((a * w + at[blocks] * weight[blocks]) / total, at[blocks]), a)
             b = (b * w + y[blocks] * weight[blocks]) / total
             w = total
         at[blocks], y[blocks], weight[blocks] = a, b, w
@@ -119,7 +123,7 @@ class Isotonic:
     value
         Probabilities at the knots, rising.
     slope
-        Share of the logistic curve mixed into every answer. With 0 the function is flat beyond the knots and
+        Share of a rising curve mixed into every answer. With 0 the function is flat beyond the knots and
         ranking there is lost to ties; with the default it is strictly increasing, and off by at most the
         share.
 

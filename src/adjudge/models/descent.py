@@ -150,7 +150,7 @@ def _leaves(nodes: WordArray, base: int, leaves: int, codes: ByteArray, found: B
 
 
 @kernel
-def _largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: FloatArray) -> None:
+def largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: FloatArray) -> None:
     """Write the k largest positive pushes in falling order; of equal ones the first feature comes first."""
     for i in range(k):
         top[i] = -1
@@ -245,6 +245,6 @@ def descend(
         for j in range(width):
             margin[start + j] = total[j] / divisor
             if k > 0:
-                _largest(pushes[j], k, top[start + j], top_value[start + j])
+                largest(pushes[j], k, top[start + j], top_value[start + j])
             if len(every) > 0:
                 every[start + j] = pushes[j]

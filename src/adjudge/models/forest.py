@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from adjudge.errors import ShapeError
 from adjudge.models import descent, packing
-from adjudge.models.raw import Arrays, Meta, Raw, take
+from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 _ARRAYS: dict[str, type[np.generic]] = {
@@ -161,16 +160,3 @@ class Forest:
             flush=bool(meta["flush"]),
             **{name: take(arrays, name, dtype) for name, dtype in _ARRAYS.items()},
         )
-
-
-def check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
-    """Refuse what the kernel could not read safely."""
-    if X.ndim != 2 or X.dtype != np.float64 or not X.flags.c_contiguous:
-        msg = "X must be a C-contiguous float64 matrix of shape (slots, events)"
-        raise ShapeError(msg)
-    if rows.shape != (features,):
-        msg = f"the model reads {features} features, but rows has shape {rows.shape}"
-        raise ShapeError(msg)
-    if features and (rows.min() < 0 or rows.max() >= len(X)):
-        msg = f"rows must lie in 0..{len(X) - 1}, the rows of X"
-        raise ShapeError(msg)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from adjudge.errors import BundleError
+from adjudge.errors import BundleError, ShapeError
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 Meta = dict[str, Any]
@@ -108,3 +108,16 @@ def take(arrays: Mapping[str, AnyArray], name: str, dtype: type[np.generic], dim
         msg = f"array {name!r} of the saved model holds {found}, not {np.dtype(dtype)} with {dimensions}"
         raise BundleError(msg)
     return np.ascontiguousarray(array)
+
+
+def check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
+    """Refuse what the kernel could not read safely."""
+    if X.ndim != 2 or X.dtype != np.float64 or not X.flags.c_contiguous:
+        msg = "X must be a C-contiguous float64 matrix of shape (slots, events)"
+        raise ShapeError(msg)
+    if rows.shape != (features,):
+        msg = f"the model reads {features} features, but rows has shape {rows.shape}"
+        raise ShapeError(msg)
+    if features and (rows.min() < 0 or rows.max() >= len(X)):
+        msg = f"rows must lie in 0..{len(X) - 1}, the rows of X"
+        raise ShapeError(msg)

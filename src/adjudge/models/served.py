@@ -19,6 +19,7 @@ from adjudge.models.calibrate import Calibrator, Platt, calibrator_from
 from adjudge.models.categories import Categories
 from adjudge.models.forest import Forest
 from adjudge.models.raw import Arrays, Meta, Model, sub, under
+from adjudge.models.steps import Steps
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 JSON_FILE = "model.json"
@@ -152,7 +153,8 @@ def top_from(meta: Mapping[str, Any]) -> int:
 def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model:
     """Build a served model from what its `meta` and `arrays` returned."""
     kinds: dict[str, Callable[[Mapping[str, Any], Mapping[str, AnyArray]], Model]] = {
-        "forest": Forest.from_arrays
+        "forest": Forest.from_arrays,
+        "steps": Steps.from_arrays,
     }
     if meta["kind"] not in kinds:
         msg = f"a model of kind {meta['kind']!r} is not known"

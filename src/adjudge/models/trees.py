@@ -14,21 +14,14 @@ from typing import Any, Literal
 import numpy as np
 
 from adjudge.engine.scorer import TOP
-from adjudge.errors import DefinitionError, ShapeError, did_you_mean
-from adjudge.models.calibrate import FITTED, Calibrator
-from adjudge.models.categories import Categories
+from adjudge.errors import DefinitionError, did_you_mean
+from adjudge.models.estimator import Estimator, Progress, Task, margins
 from adjudge.models.forest import Forest
 from adjudge.models.native import from_lightgbm, from_xgboost
 from adjudge.models.served import ModelScorer, check_equal_to_trained
 from adjudge.typing import FloatArray
 
 Library = Literal["lightgbm", "xgboost", "best"]
-
-Progress = Callable[[int, int], None]
-"""Called after each round with how many are done and how many are planned."""
-
-Validation = tuple[FloatArray, FloatArray]
-"""Rows (n, F) and outcomes that are later than the training rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,7 @@ class Trained:
     difference: float
 
 
-class Trees:
+class Trees(Estimator):
     """Gradient boosted trees for a binary outcome, in the manner of scikit-learn.
 
     Parameters
@@ -128,175 +121,28 @@ class Trees:
         self.seed = seed
         self.top = top
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name, as scikit-learn expects them."""
-        return {name: getattr(self, name) for name in _PARAMETERS}
-
-    def set_params(self, **parameters: Any) -> Trees:
-        """Set parameters by name and return the estimator."""
-        for name, value in parameters.items():
-            if name not in _PARAMETERS:
-                msg = f"Trees has no parameter {name!r}{did_you_mean(name, _PARAMETERS)}"
-                raise DefinitionError(msg)
-            setattr(self, name, value)
-        return self
-
-    def fit(
-        self,
-        X: FloatArray,
-        y: FloatArray,
-        *,
-        validation: Validation | None = None,
-        names: Sequence[str] | None = None,
-        categories: Categories | None = None,
-        weight: FloatArray | None = None,
-        progress: Progress | None = None,
-    ) -> Trees:
-        """Train on rows X (n, F) with outcomes y (0 or 1).
-
-        Parameters
-        ----------
-        X, y
-            The training rows; NaN means missing.
-        validation
-            Later rows and outcomes, for early stopping, the choice between libraries and calibration.
-        names
-            The features; ``f0``, ``f1``, ... unless given.
-        categories
-            How texts become numbers; `X` then holds hashes in those columns.
-        weight
-            A weight for each training row.
-        progress
-            Called after each round.
-
-        Raises
-        ------
-        ShapeError
-            If the arrays do not belong together, or one class is missing.
-        """
-        names = tuple(names) if names is not None else tuple(f"f{i}" for i in range(np.asarray(X).shape[1]))
-        task = _prepare(X, y, names, categories, weight)
-        held_out = None if validation is None else _prepare(*validation, names, categories, None)
+    def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Forest:
         libraries = ("lightgbm", "xgboost") if self.library == "best" else (self.library,)
         if self.library == "best" and held_out is None:
             msg = "library='best' chooses on validation rows, and none were given"
             raise DefinitionError(msg)
         planned = self.n_trees * len(libraries)
-        trained = []
-        for done, library in enumerate(libraries):
-            report = _shifted(progress, done * self.n_trees, planned)
-            trained.append(_trainer(library)(self, task, held_out, names, report))
+        trained = [
+            _trainer(library)(self, task, held_out, names, _shifted(report, i * self.n_trees, planned))
+            for i, library in enumerate(libraries)
+        ]
         self.trained_ = tuple(trained)
         self.chosen_ = max(trained, key=lambda one: one.ap) if len(trained) > 1 else trained[0]
-        self.forest_ = self.chosen_.forest
-        self.library_ = self.chosen_.library
-        self.names_ = names
-        self.categories_ = categories
-        self.calibrator_ = self._calibrate(held_out)
-        self.classes_ = np.array([0, 1])
-        return self
-
-    def _calibrate(self, held_out: _Task | None) -> Calibrator | None:
-        if held_out is None or self.calibration is None:
-            return None
-        if self.calibration not in FITTED:
-            msg = f"no calibration is called {self.calibration!r}{did_you_mean(self.calibration, FITTED)}"
-            raise DefinitionError(msg)
-        return FITTED[self.calibration](margins(self.forest_, held_out.X), held_out.y)
-
-    def served(self) -> ModelScorer:
-        """Return the scorer that the engine uses."""
-        return ModelScorer(self.forest_, self.calibrator_, self.categories_, top=self.top)
-
-    def decision_function(self, X: FloatArray) -> FloatArray:
-        """Return the raw margins (log-odds before calibration) of rows X (n, F)."""
-        return margins(self.forest_, _numbers(X, self.names_, self.categories_))
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Return calibrated probabilities of both classes, shape (n, 2)."""
-        slots = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
-        p = self.served().score(slots, np.arange(len(self.names_))).p
-        return np.stack([1.0 - p, p], axis=1)
-
-    def predict(self, X: FloatArray) -> FloatArray:
-        """Return 1 where the probability is above one half, else 0."""
-        return (self.predict_proba(X)[:, 1] > 0.5).astype(np.float64)
+        return self.chosen_.forest
 
 
-_PARAMETERS = (
-    "library",
-    "n_trees",
-    "depth",
-    "rate",
-    "subsample",
-    "columns",
-    "min_rows",
-    "l2",
-    "positive_weight",
-    "patience",
-    "calibration",
-    "threads",
-    "seed",
-    "top",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Rows without texts, outcomes and weights, checked."""
-
-    X: FloatArray
-    y: FloatArray
-    weight: FloatArray | None
-
-
-def _numbers(X: FloatArray, names: Sequence[str], categories: Categories | None) -> FloatArray:
-    X = np.asarray(X, dtype=np.float64)
-    return X if categories is None else categories.encode_table(X, names)
-
-
-def _prepare(
-    X: FloatArray,
-    y: FloatArray,
-    names: Sequence[str],
-    categories: Categories | None,
-    weight: FloatArray | None,
-) -> _Task:
-    X, y = _numbers(X, names, categories), np.asarray(y, dtype=np.float64)
-    if X.ndim != 2 or y.shape != (len(X),) or X.shape[1] != len(names):
-        msg = f"rows {X.shape}, outcomes {y.shape} and {len(names)} names do not belong together"
-        raise ShapeError(msg)
-    if not np.array_equal(np.unique(y), [0.0, 1.0]):
-        msg = "outcomes must be 0 and 1, and both must occur"
-        raise ShapeError(msg)
-    if weight is not None and np.asarray(weight).shape != y.shape:
-        msg = f"{len(y)} rows need as many weights"
-        raise ShapeError(msg)
-    return _Task(X, y, None if weight is None else np.asarray(weight, dtype=np.float64))
-
-
-def margins(forest: Forest, X: FloatArray) -> FloatArray:
-    """Return the raw margins of rows X (n, F)."""
-    return forest.raw(np.ascontiguousarray(X.T), np.arange(X.shape[1]), 0).margin
-
-
-def _shifted(progress: Progress | None, done: int, planned: int) -> Callable[[int], None]:
-    def report(rounds: int) -> None:
-        if progress is not None:
-            progress(done + rounds, planned)
-
-    return report
-
-
-def _positive_weight(trees: Trees, task: _Task) -> float:
-    if trees.positive_weight == "balanced":
-        return float((task.y == 0).sum() / (task.y == 1).sum())
-    return float(trees.positive_weight)
+def _shifted(report: Progress, done: int, planned: int) -> Callable[[int], None]:
+    return lambda rounds: report(done + rounds, planned)
 
 
 def _trainer(
     library: str,
-) -> Callable[[Trees, _Task, _Task | None, Sequence[str], Callable[[int], None]], Trained]:
+) -> Callable[[Trees, Task, Task | None, Sequence[str], Callable[[int], None]], Trained]:
     trainers = {"lightgbm": _lightgbm, "xgboost": _xgboost}
     if library not in trainers:
         msg = f"no library is called {library!r}{did_you_mean(library, [*trainers, 'best'])}"
@@ -304,7 +150,7 @@ def _trainer(
     return trainers[library]
 
 
-def _average_precision(forest: Forest, held_out: _Task | None) -> float:
+def _average_precision(forest: Forest, held_out: Task | None) -> float:
     if held_out is None:
         return float("nan")
     from sklearn.metrics import average_precision_score
@@ -323,7 +169,7 @@ CHECKED_ROWS = 20_000
 
 
 def _lightgbm(
-    trees: Trees, task: _Task, held_out: _Task | None, names: Sequence[str], report: Callable[[int], None]
+    trees: Trees, task: Task, held_out: Task | None, names: Sequence[str], report: Callable[[int], None]
 ) -> Trained:
     import lightgbm
 
@@ -338,7 +184,7 @@ def _lightgbm(
         "feature_fraction": trees.columns,
         "min_data_in_leaf": trees.min_rows,
         "lambda_l2": trees.l2,
-        "scale_pos_weight": _positive_weight(trees, task),
+        "scale_pos_weight": task.positive_weight(trees.positive_weight),
         "num_threads": trees.threads or os.cpu_count() or 1,
         "seed": trees.seed,
         "deterministic": True,
@@ -364,7 +210,7 @@ def _lightgbm(
 
 
 def _xgboost(
-    trees: Trees, task: _Task, held_out: _Task | None, names: Sequence[str], report: Callable[[int], None]
+    trees: Trees, task: Task, held_out: Task | None, names: Sequence[str], report: Callable[[int], None]
 ) -> Trained:
     import xgboost
 
@@ -383,7 +229,7 @@ def _xgboost(
         "colsample_bytree": trees.columns,
         "min_child_weight": trees.min_rows / 20.0,
         "lambda": trees.l2,
-        "scale_pos_weight": _positive_weight(trees, task),
+        "scale_pos_weight": task.positive_weight(trees.positive_weight),
         "nthread": trees.threads or os.cpu_count() or 1,
         "seed": trees.seed,
     }
@@ -412,8 +258,3 @@ def _finite(X: FloatArray) -> FloatArray:
     """Return the rows with infinities as the largest floats, because XGBoost takes no others."""
     largest = float(np.finfo(np.float32).max)
     return np.clip(X, -largest, largest)
-
-
-def clone_with(trees: Trees, **changes: Any) -> Trees:
-    """Return an unfitted estimator with the same parameters but for some changes."""
-    return Trees(**(trees.get_params() | changes))

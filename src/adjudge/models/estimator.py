@@ -1,0 +1,206 @@
+"""What all estimators share: scikit-learn's manners outside, checked rows and a served model inside."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from adjudge.engine.scorer import Scores
+from adjudge.errors import DefinitionError, ShapeError, did_you_mean
+from adjudge.models.calibrate import FITTED, Calibrator
+from adjudge.models.categories import Categories
+from adjudge.models.raw import Model
+from adjudge.models.served import ModelScorer
+from adjudge.typing import FloatArray
+
+Progress = Callable[[int, int], None]
+"""Called after each round of training with how many are done and how many are planned."""
+
+Validation = tuple[FloatArray, FloatArray]
+"""Rows (n, F) and outcomes that are later than the training rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Rows (n, F) of numbers, outcomes 0 or 1, and weights or None: checked, texts replaced."""
+
+    X: FloatArray
+    y: FloatArray
+    weight: FloatArray | None
+
+    def positive_weight(self, setting: float | Literal["balanced"]) -> float:
+        """Return what a positive row weighs; balanced: as many times more as there are fewer of them."""
+        if setting == "balanced":
+            return float((self.y == 0).sum() / (self.y == 1).sum())
+        return float(setting)
+
+
+def prepare(
+    X: FloatArray,
+    y: FloatArray,
+    names: Sequence[str],
+    categories: Categories | None,
+    weight: FloatArray | None = None,
+) -> Task:
+    """Return the rows as numbers, with their outcomes.
+
+    Raises
+    ------
+    ShapeError
+        If the arrays do not belong together, or one class is missing.
+    """
+    X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if X.ndim != 2 or y.shape != (len(X),) or X.shape[1] != len(names):
+        msg = f"rows {X.shape}, outcomes {y.shape} and {len(names)} names do not belong together"
+        raise ShapeError(msg)
+    if not np.array_equal(np.unique(y), [0.0, 1.0]):
+        msg = "outcomes must be 0 and 1, and both must occur"
+        raise ShapeError(msg)
+    if weight is not None and np.asarray(weight).shape != y.shape:
+        msg = f"{len(y)} rows need as many weights"
+        raise ShapeError(msg)
+    numbers = X if categories is None else categories.encode_table(X, names)
+    return Task(numbers, y, None if weight is None else np.asarray(weight, dtype=np.float64))
+
+
+def margins(model: Model, X: FloatArray) -> FloatArray:
+    """Return the raw margins of rows X (n, F) of numbers."""
+    return model.raw(np.ascontiguousarray(X.T), np.arange(X.shape[1]), 0).margin
+
+
+def fit_calibrator(kind: str | None, margin: FloatArray, y: FloatArray) -> Calibrator | None:
+    """Fit the calibrator of that name; None gives none.
+
+    Raises
+    ------
+    DefinitionError
+        If no calibrator has the name.
+    """
+    if kind is None:
+        return None
+    if kind not in FITTED:
+        msg = f"no calibration is called {kind!r}{did_you_mean(kind, FITTED)}"
+        raise DefinitionError(msg)
+    return FITTED[kind](margin, y)
+
+
+class Parameters:
+    """Parameters by name, read from the signature as scikit-learn does."""
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(inspect.signature(cls).parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name and return the estimator.
+
+        Raises
+        ------
+        DefinitionError
+            If there is no parameter of that name.
+        """
+        for name, value in parameters.items():
+            if name not in self._names():
+                msg = f"{type(self).__name__} has no parameter {name!r}{did_you_mean(name, self._names())}"
+                raise DefinitionError(msg)
+            setattr(self, name, value)
+        return self
+
+
+class Estimator(Parameters, ABC):
+    """A model that is fitted on rows and served as numbers.
+
+    After `fit`: ``model_`` is the served model, ``calibrator_`` its calibrator or None, ``names_`` the
+    features.
+    """
+
+    calibration: str | None
+    top: int
+    model_: Model
+    calibrator_: Calibrator | None
+    names_: tuple[str, ...]
+    categories_: Categories | None
+
+    @abstractmethod
+    def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Model:
+        """Return the served form of what the rows teach."""
+
+    def fit(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        *,
+        validation: Validation | None = None,
+        names: Sequence[str] | None = None,
+        categories: Categories | None = None,
+        weight: FloatArray | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train on rows X (n, F) with outcomes y (0 or 1), and return the estimator.
+
+        Parameters
+        ----------
+        X, y
+            The training rows; NaN means missing.
+        validation
+            Later rows and outcomes, for early stopping, choices and calibration.
+        names
+            The features; ``f0``, ``f1``, ... unless given.
+        categories
+            How texts become numbers; `X` then holds hashes in those columns.
+        weight
+            A weight for each training row.
+        progress
+            Called after each round of training.
+
+        Raises
+        ------
+        ShapeError
+            If the arrays do not belong together, or one class is missing.
+        """
+        self.names_ = (
+            tuple(names) if names is not None else tuple(f"f{i}" for i in range(np.asarray(X).shape[1]))
+        )
+        self.categories_ = categories
+        self.classes_ = np.array([0, 1])
+        task = prepare(X, y, self.names_, categories, weight)
+        held_out = None if validation is None else prepare(*validation, self.names_, categories)
+        self.model_ = self._train(task, held_out, self.names_, progress or _ignore)
+        self.calibrator_ = None
+        if held_out is not None:
+            self.calibrator_ = fit_calibrator(self.calibration, margins(self.model_, held_out.X), held_out.y)
+        return self
+
+    def served(self) -> ModelScorer:
+        """Return the scorer that the engine uses."""
+        return ModelScorer(self.model_, self.calibrator_, self.categories_, top=self.top)
+
+    def decision_function(self, X: FloatArray) -> FloatArray:
+        """Return the raw margins (log-odds before calibration) of rows X (n, F)."""
+        return self._score(X).margin
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """Return calibrated probabilities of both classes, shape (n, 2)."""
+        p = self._score(X).p
+        return np.stack([1.0 - p, p], axis=1)
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Return 1 where the probability is above one half, else 0."""
+        return (self._score(X).p > 0.5).astype(np.float64)
+
+    def _score(self, X: FloatArray) -> Scores:
+        slots = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
+        return self.served().score(slots, np.arange(len(self.names_)))
+
+
+def _ignore(done: int, planned: int) -> None:
+    """Report to nobody."""
