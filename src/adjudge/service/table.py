@@ -86,31 +86,31 @@ def event(door: EventDecoder, frame: pl.DataFrame, row: int) -> EventStruct:
         If the row is not an acceptable event.
     """
     values = frame.row(row, named=True)
-    decoded = door.rows([{f.name: _value(f, values) for f in door.schema}])
+    decoded = door.rows([{f.name: value(f, values) for f in door.schema}])
     if decoded.errors:
         raise BadBody(decoded.errors)
     return decoded.events[0]
 
 
-def _value(f: Field, values: dict[str, Any]) -> Any:
+def value(f: Field, values: dict[str, Any]) -> Any:
     """Return a field's value as the door takes it, from the columns that a table keeps it in."""
     if f.role == "place":
         lat, lon = values.get(f"{f.name}_lat"), values.get(f"{f.name}_lon")
         return None if lat is None or lon is None else {"lat": lat, "lon": lon}
-    value = values.get(f.name)
-    if value is None:
+    found = values.get(f.name)
+    if found is None:
         return None
     match f.role:
         case "money":
             currency = values.get(f.currency_from) if f.currency_from else f.currency
             digits = MINOR_DIGITS.get(currency or f.currency, 2)
-            return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits))
+            return Decimal(repr(float(found))).quantize(Decimal(1).scaleb(-digits))
         case "time":
             minutes = values.get(f"{f.name}_offset_minutes")
-            return value if minutes is None else value.astimezone(timezone(timedelta(minutes=float(minutes))))
+            return found if minutes is None else found.astimezone(timezone(timedelta(minutes=float(minutes))))
         case "number":
-            return float(value)
+            return float(found)
         case "boolean":
-            return bool(value)
+            return bool(found)
         case _:
-            return str(value)
+            return str(found)
