@@ -1,0 +1,389 @@
+"""Proof on the user's own data that every way into the system computes the same thing, bit for bit.
+
+The events are decided one at a time, and that is the reference. Then they go in again in batches, on threads, as a table,
+over HTTP in file order, and over HTTP from many connections at once, whose own log is replayed. Last comes a kernel that
+is broken on purpose: a proof that cannot fail proves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from adjudge.engine import Batch, Decisions, Plan, State
+from adjudge.engine.batch import Marks
+from adjudge.engine.fold import conditions_of, fold_marks
+from adjudge.history import Histories
+from adjudge.learn.source import Source
+from adjudge.service import table
+from adjudge.service.decode import BadBody, EventDecoder, EventStruct
+from adjudge.typing import AnyArray, HashArray
+
+BATCHES = (1, 7, 1000)
+"""Batch sizes that are compared."""
+
+THREADS = (1, 2)
+"""Numbers of threads that are compared."""
+
+CONTROL_EVENTS = 5_000
+"""How many events the broken kernel gets."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the entry point, the events done and the events in all."""
+
+
+class EntryPoint(msgspec.Struct, frozen=True):
+    """What one way in came to.
+
+    Parameters
+    ----------
+    name
+        Such as ``python, batches of 7, 2 threads``.
+    events
+        How many events it decided.
+    features_compared, features_differing
+        Feature values, compared as 64 bits.
+    scores_compared, scores_differing
+        Decisions, compared by probability (as 64 bits) and action.
+    seconds
+        How long it took.
+    """
+
+    name: str
+    events: int
+    features_compared: int
+    features_differing: int
+    scores_compared: int
+    scores_differing: int
+    seconds: float
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """The result of `verify`.
+
+    Parameters
+    ----------
+    events
+        Events of the decided stream.
+    features_compared, features_differing, scores_compared, scores_differing
+        Over all entry points.
+    entry_points
+        Each with its own counts.
+    negative_control_failed
+        Whether the kernel that was broken on purpose was caught.
+    """
+
+    events: int
+    features_compared: int
+    features_differing: int
+    scores_compared: int
+    scores_differing: int
+    entry_points: tuple[EntryPoint, ...]
+    negative_control_failed: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing differs and the broken kernel was caught."""
+        return not self.features_differing and not self.scores_differing and self.negative_control_failed
+
+
+@dataclass(frozen=True)
+class Events:
+    """A stretch of events of one stream between two labels."""
+
+    stream: str
+    events: list[EventStruct]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Something that became known about earlier events of the decided stream."""
+
+    name: str
+    rows: list[int]
+    old: list[float]
+    new: list[float]
+
+
+Script = list[Events | Known]
+"""What happened, in the order in which it became known."""
+
+
+@dataclass
+class Outcome:
+    """Everything that one way of deciding the script came to.
+
+    Parameters
+    ----------
+    features
+        Bits of every feature of every event, shape (n, F).
+    probability
+        Bits of every probability, shape (n,).
+    action
+        Position of every action, shape (n,).
+    """
+
+    features: HashArray
+    probability: HashArray
+    action: AnyArray
+    done: int = 0
+
+    @classmethod
+    def empty(cls, plan: Plan, events: int) -> Outcome:
+        """Return room for so many events."""
+        return cls(np.zeros((events, len(plan.names)), np.uint64), np.zeros(events, np.uint64), np.zeros(events, np.int64))
+
+    def add(self, decisions: Decisions) -> None:
+        """Keep what a batch came to."""
+        part = slice(self.done, self.done + len(decisions))
+        self.features[part] = decisions.X[decisions.rows].T.view(np.uint64)
+        self.probability[part] = decisions.probability.view(np.uint64)
+        self.action[part] = decisions.combined.action
+        self.done += len(decisions)
+
+
+def script_of(plan: Plan, source: Source) -> Script:
+    """Return the events and labels of a source in the order in which they became known.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    source
+        Its data.
+
+    Raises
+    ------
+    BadBody
+        If an event would be refused at the door, naming field and row.
+    """
+    streams = sorted(source.frames, key=lambda s: s == plan.decides)
+    doors = {name: EventDecoder(plan.schema(name)) for name in streams}
+    frames = {s: source.frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in streams}
+    events = {s: _decoded(doors[s], frames[s]) for s in streams}
+    known = {name: _known(plan, frames[plan.decides], frame) for name, frame in source.labels.items()}
+    times = [entry[3] for entry in known.values()]
+    times += [frames[s][plan.schema(s).time_field].dt.cast_time_unit("us").to_physical().to_numpy() for s in streams]
+    names = [*known, *streams]
+    origin = np.repeat(np.arange(len(names)), [len(t) for t in times])
+    place = np.concatenate([np.arange(len(t)) for t in times])
+    order = np.lexsort((origin, np.concatenate(times)))
+    steps: Script = []
+    cuts = np.flatnonzero(np.diff(origin[order])) + 1
+    for run in np.split(order, cuts):
+        source_, rows = int(origin[run[0]]), place[run]
+        if source_ < len(known):
+            row, old, new, _ = known[names[source_]]
+            for piece in _unrepeated(row[rows], rows):
+                steps.append(Known(names[source_], row[piece].tolist(), old[piece].tolist(), new[piece].tolist()))
+        else:
+            stream = names[source_]
+            steps.append(Events(stream, [events[stream][i] for i in rows.tolist()]))
+    return steps
+
+
+def _unrepeated(rows: AnyArray, places: AnyArray) -> Iterator[AnyArray]:
+    """Cut a run of labels where an event would be named twice, so that each sees the one before."""
+    seen: set[int] = set()
+    start = 0
+    for i, row in enumerate(rows.tolist()):
+        if row in seen:
+            yield places[start:i]
+            start, seen = i, set()
+        seen.add(row)
+    yield places[start:]
+
+
+def _decoded(door: EventDecoder, frame: Any) -> list[EventStruct]:
+    rows = ({f.name: table.value(f, row) for f in door.schema} for row in frame.iter_rows(named=True))
+    decoded = door.rows(rows)
+    if decoded.errors:
+        raise BadBody(decoded.errors)
+    return list(decoded.events)
+
+
+def _known(plan: Plan, decided: Any, frame: Any) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    """Return row, value before, value set and time of each label, in order of time."""
+    import polars as pl
+
+    id_field = plan.schema(plan.decides).id_field
+    ids = decided.select(id_field).with_row_index("row")
+    found = (
+        frame.join(ids, on=id_field, how="inner")
+        .sort("known_at", maintain_order=True)
+        .with_columns(pl.col("value").cast(pl.Float64))
+        .with_columns(old=pl.col("value").shift(1).over("row"))
+    )
+    return (
+        found["row"].to_numpy().astype(np.int64),
+        found["old"].fill_null(np.nan).to_numpy(),
+        found["value"].to_numpy(),
+        found["known_at"].dt.cast_time_unit("us").to_physical().to_numpy(),
+    )
+
+
+class Player:
+    """Plays a script through a plan, so many events at a time.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    script
+        What happened.
+    size
+        Most events of one batch.
+    """
+
+    def __init__(self, plan: Plan, script: Script, size: int) -> None:
+        self.plan = plan
+        self.script = script
+        self.size = size
+        n = self.total = decided_events(plan, script)
+        self._seq = 0
+        self._keys: HashArray = np.zeros((len(plan.stream(plan.decides).entity_names), n), np.uint64)
+        self._ts = np.zeros(n, np.int64)
+        self._seqs = np.zeros(n, np.int64)
+        known = [o.name for o in (plan.system.label, *plan.system.outcomes) if o is not None]
+        self._conditions = {row: np.zeros(n) for name in known for row in conditions_of(plan, name)}
+        self._acted = {o.name: np.full(n, np.nan) for o in plan.system.outcomes if o.decided}
+
+    def play(self, state: State, limit: int | None = None, told: Callable[[int], None] | None = None) -> Outcome:
+        """Return what the events of the decided stream come to, in order; at most `limit` of them."""
+        outcome = Outcome.empty(self.plan, min(self.total, limit or self.total))
+        for step in self.script:
+            if isinstance(step, Known):
+                self._mark(state, step, outcome.done)
+                continue
+            for start in range(0, len(step.events), self.size):
+                events = step.events[start : start + self.size]
+                if step.stream == self.plan.decides:
+                    events = events[: len(outcome.action) - outcome.done]
+                if not events:
+                    return outcome
+                self._step(state, step.stream, events, outcome)
+                if told is not None:
+                    told(outcome.done)
+        return outcome
+
+    def _step(self, state: State, stream: str, events: list[EventStruct], outcome: Outcome) -> None:
+        batch = self.plan.encode(stream, events, np.arange(self._seq, self._seq + len(events)))
+        self._seq += len(events)
+        decisions = self.plan.step(state, batch)
+        if decisions is None:
+            return
+        part = slice(outcome.done, outcome.done + len(batch))
+        self._keys[:, part], self._ts[part], self._seqs[part] = batch.keys, batch.ts, batch.seq
+        for row, kept in self._conditions.items():
+            kept[part] = batch.matrix[row]
+        for decided in self.plan.system.outcomes:
+            if decided.decided:
+                hit = [1.0 if action in decided.decided else np.nan for action in decisions.action]
+                self._acted[decided.name][part] = hit
+        outcome.add(decisions)
+
+    def _mark(self, state: State, known: Known, done: int) -> None:
+        there = [i for i, row in enumerate(known.rows) if row < done]
+        if not there:
+            return
+        rows = np.array([known.rows[i] for i in there])
+        old, new = np.array(known.old)[there], np.array(known.new)[there]
+        if known.name in self._acted:  # the system's own decision may have set it before
+            old = np.where(np.isnan(old), self._acted[known.name][rows], old)
+        conditions = {c: self._conditions[c][rows] for c in conditions_of(self.plan, known.name)}
+        keys = np.ascontiguousarray(self._keys[:, rows])
+        fold_marks(self.plan, state, Marks(known.name, keys, self._ts[rows], self._seqs[rows], old, new, conditions))
+        self._seq += len(rows)
+
+
+def decided_events(plan: Plan, script: Script) -> int:
+    """Return how many events of the decided stream a script holds."""
+    return sum(len(s.events) for s in script if isinstance(s, Events) and s.stream == plan.decides)
+
+
+def broken(plan: Plan) -> State:
+    """Return a state whose windows wrongly count the event itself: the leak that parity is there to catch."""
+    state = plan.start()
+    for i, history in enumerate(plan.histories):
+        layout = history.layout
+        aggregations = [
+            replace(a, including=True) if a.window_us is not None and not a.delay_us and a.op in _INCLUDABLE else a
+            for a in layout.aggregations
+        ]
+        state.histories[i] = Histories(replace(layout, aggregations=aggregations))
+    return state
+
+
+_INCLUDABLE = ("count", "sum", "mean", "min", "max", "std")
+
+
+def threaded(plan: Plan, threads: int) -> Plan:
+    """Return the same plan folding its histories on so many threads."""
+    return replace(plan, pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None)
+
+
+def compared(name: str, reference: Outcome, found: Outcome, began: float) -> EntryPoint:
+    """Return how many bits of an outcome differ from the reference.
+
+    Parameters
+    ----------
+    name
+        Of the entry point.
+    reference, found
+        Outcomes; the shorter one's events are compared.
+    began
+        `time.perf_counter()` at the start of the run.
+    """
+    n = min(len(reference.action), len(found.action))
+    differing = int(np.count_nonzero(reference.features[:n] != found.features[:n]))
+    scores = (reference.probability[:n] != found.probability[:n]) | (reference.action[:n] != found.action[:n])
+    return EntryPoint(
+        name,
+        n,
+        reference.features[:n].size,
+        differing,
+        n,
+        int(np.count_nonzero(scores)),
+        time.perf_counter() - began,
+    )
+
+
+def verify_python(
+    plan: Plan, script: Script, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] = THREADS, told: Progress
+) -> tuple[Outcome, list[EntryPoint], bool]:
+    """Return the reference, what every Python entry point came to, and whether the broken kernel was caught.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    script
+        What happened.
+    batches, threads
+        Every size with every number of threads is played; the reference is one event at a time on one thread.
+    told
+        Told of progress.
+    """
+    total = decided_events(plan, script)
+
+    def run(name: str, plan_: Plan, size: int) -> Outcome:
+        return Player(plan_, script, size).play(plan_.start(), told=lambda done: told(name, done, total))
+
+    reference = run("python, one by one", threaded(plan, 1), 1)
+    points = []
+    for count in threads:
+        for size in batches:
+            if (count, size) == (1, 1):
+                continue
+            name = f"python, batches of {size}, {count} thread{'s' if count > 1 else ''}"
+            began = time.perf_counter()
+            points.append(compared(name, reference, run(name, threaded(plan, count), size), began))
+    control = Player(plan, script, 100).play(broken(plan), limit=CONTROL_EVENTS)
+    caught = compared("broken", reference, control, time.perf_counter())
+    return reference, points, caught.features_differing > 0
