@@ -76,16 +76,18 @@ def fingerprints(number: IntArray, home: IntArray, seed: int) -> pl.DataFrame:
     system = _chosen(_SYSTEM_BY_SLOT, slot, uniform(device, seed + 1))
     browser = _chosen(_BROWSER_BY_SYSTEM, system, uniform(device, seed + 2))
     stage = number % DEVICE_EPOCHS
-    stranger = (uniform(device, seed + 3) * 13).astype(np.int64)
-    country = np.where(owned, home[np.where(owned, owner, 0)], stranger)
+    # Nobody's devices are spread over the countries as the customers are.
+    stranger = (uniform(device, seed + 3) * len(home)).astype(np.int64)
+    country = home[np.where(owned, owner, stranger)]
+    builds = np.where(system < 2, 25, 120)
     frame = pl.DataFrame(
         {
             "family": browser,
             "version": 126 + 2 * stage + (uniform(device, seed + 4) ** 2 * 6).astype(np.int64),
-            "build": (uniform(device * 3 + stage, seed + 5) ** 2 * 400).astype(np.int64),
+            "build": (uniform(device * 3 + stage, seed + 5) ** 1.5 * builds).astype(np.int64),
             "system": system,
-            "release": 10 + (uniform(device, seed + 6) * 6).astype(np.int64),
-            "patch": (uniform(device, seed + 7) ** 1.4 * 50).astype(np.int64),
+            "release": 10 + (uniform(device, seed + 6) * 4).astype(np.int64),
+            "patch": (uniform(device, seed + 7) ** 1.4 * 14).astype(np.int64),
             "glass": system * 8 + (uniform(device, seed + 8) ** 1.2 * 8).astype(np.int64),
             "zone": country,
         }

@@ -198,7 +198,7 @@ def _amount(
     big = rng.random(n) < 0.006
     base[big] *= np.exp(rng.normal(1.6, 0.5, int(big.sum())))
     day = np.clip((at - society.start_us) // DAY_US, 0, society.days)
-    local: FloatArray = base / society.geography.rates[currency, day]
+    local = base / society.geography.rates[currency, day]
     keep = rng.random(n) < np.where(_BASKET[category], 0.05, 0.8)
     return price_tags(local, shops.ending[merchant], keep), currency
 
@@ -220,7 +220,7 @@ def scale_amount(batch: Batch, factor: FloatArray | float, rows: BoolArray, soci
     ending = society.merchants.ending[batch.merchant]
     # The cents of the old price decide whether the new one is tagged: a basket stays a basket.
     tagged = np.isin(batch.minor % 100, (99, 95, 0, 50))
-    amount: FloatArray = batch.minor * factor / 100.0
+    amount = (batch.minor * factor / 100.0).astype(np.float64)
     batch.put(rows, minor=price_tags(amount, ending, tagged))
 
 
@@ -305,7 +305,7 @@ def _device(
     borrowed = (channel == WEB) & (slot == 1) & (rng.random(n) < 0.10)
     owner = np.where(borrowed, people.mate[who], who)
     device = people.fingerprint(owner, slot, at)
-    public = (channel == WEB) & (rng.random(n) < 0.004)
+    public = (channel == WEB) & (rng.random(n) < 0.008)
     device[public] = len(people) * DEVICE_SLOTS * DEVICE_EPOCHS + rng.integers(
         0, PUBLIC_DEVICES, int(public.sum())
     )

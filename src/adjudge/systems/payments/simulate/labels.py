@@ -1,4 +1,4 @@
-"""How the truth comes out: reports late by case, frauds that nobody reports, disputes of honest payments."""
+"""How the truth comes out: reports late by case and victim, frauds that nobody reports, disputes of honest payments."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from adjudge.typing import BoolArray, FloatArray, IntArray
 
 REPORTING: dict[str, tuple[float, float]] = {
     "stolen_card_spree": (2.0, 0.03),
-    "card_testing": (3.0, 0.04),
-    "account_takeover": (2.0, 0.04),
+    "card_testing": (3.0, 0.05),
+    "account_takeover": (2.0, 0.03),
     "impossible_travel": (2.5, 0.03),
-    "compromised_merchant": (5.0, 0.05),
-    "colluding_merchant": (6.0, 0.05),
-    "device_farm": (7.0, 0.06),
-    "bust_out": (14.0, 0.05),
-    "hot_spot": (6.0, 0.06),
-    "quiet": (10.0, 0.25),
+    "compromised_merchant": (5.0, 0.04),
+    "colluding_merchant": (6.0, 0.04),
+    "device_farm": (7.0, 0.04),
+    "bust_out": (14.0, 0.04),
+    "hot_spot": (6.0, 0.04),
+    "quiet": (9.0, 0.25),
 }
-"""Median delay in days, and share of cases that are never reported."""
+"""Median delay in days, and share of victims who never report."""
 
-DELAY_SIGMA = 0.8
-"""Spread of the delay in logarithms."""
+CASE_SIGMA, VICTIM_SIGMA = 0.6, 0.55
+"""Spread of the delay in logarithms: what all victims of a case share, and what is each one's own."""
 
 LONGEST_DAYS = 75.0
 """Schemes take no dispute after this."""
@@ -47,13 +47,14 @@ def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray
         All payments.
     """
     frauds = np.flatnonzero(batch.pattern >= 0)
-    delay, reported = _by_case(rng, batch.pattern[frauds], batch.case[frauds])
+    delay, reported = _by_victim(rng, batch.take(frauds))
     overlooked = rng.random(len(frauds)) < 0.01
     told = frauds[reported & ~overlooked]
     known = batch.at[told] + ((delay[reported & ~overlooked]) * DAY_US).astype(np.int64)
     known += (rng.exponential(2.0, len(told)) * HOUR_US).astype(np.int64)
     false = _disputes(rng, batch)
-    asked = batch.at[false] + (_delay(rng, np.full(len(false), 12.0)) * DAY_US).astype(np.int64)
+    wait = _capped(12.0 * np.exp(rng.normal(0, 0.8, len(false))))
+    asked = batch.at[false] + (wait * DAY_US).astype(np.int64)
     back = rng.random(len(false)) < WITHDRAWN
     cleared = asked[back] + ((3.0 + rng.exponential(6.0, int(back.sum()))) * DAY_US).astype(np.int64)
     row = np.concatenate([told, false, false[back]])
@@ -65,20 +66,21 @@ def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray
     return row[order], fraud[order], known_at[order]
 
 
-def _by_case(rng: np.random.Generator, pattern: IntArray, case: IntArray) -> tuple[FloatArray, BoolArray]:
-    """Return the delay in days and whether it is reported, the same for all payments of a case."""
+def _by_victim(rng: np.random.Generator, batch: Batch) -> tuple[FloatArray, BoolArray]:
+    """Return the delay in days and whether it is reported, the same for all payments of a victim in a case."""
     medians = np.array([REPORTING[name][0] for name in PATTERNS])
     never = np.array([REPORTING[name][1] for name in PATTERNS])
-    _, first, member = np.unique(case, return_index=True, return_inverse=True)
-    kind = pattern[first]
-    delay = _delay(rng, medians[kind])
-    reported = rng.random(len(kind)) >= never[kind]
+    victim = batch.case * (int(batch.who.max(initial=0)) + 1) + batch.who
+    _, first, member = np.unique(victim, return_index=True, return_inverse=True)
+    pattern, case = batch.pattern[first], batch.case[first]
+    together = rng.normal(0, CASE_SIGMA, int(batch.case.max(initial=-1)) + 1)[case]
+    delay = _capped(medians[pattern] * np.exp(together + rng.normal(0, VICTIM_SIGMA, len(first))))
+    reported = rng.random(len(first)) >= never[pattern]
     return delay[member], reported[member]
 
 
-def _delay(rng: np.random.Generator, median: FloatArray) -> FloatArray:
-    drawn = median * np.exp(rng.normal(0, DELAY_SIGMA, len(median)))
-    result: FloatArray = np.clip(drawn, 0.05, LONGEST_DAYS)
+def _capped(days: FloatArray) -> FloatArray:
+    result: FloatArray = np.clip(days, 0.05, LONGEST_DAYS)
     return result
 
 

@@ -15,7 +15,7 @@ ADDRESSES_PER_CUSTOMER = 4
 """A home (shared in a household), an office, and two others."""
 
 
-PUBLIC_DEVICES = 40
+PUBLIC_DEVICES = 60
 """Computers in hotels and libraries, numbered after the customers' devices."""
 
 

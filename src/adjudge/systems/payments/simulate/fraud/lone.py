@@ -68,7 +68,7 @@ def stolen_card_spree(rng: np.random.Generator, scene: Scene, wanted: int) -> Ba
     batch = plausible(rng, scene.society, victim[case], at, wish)
     every = np.ones(wanted, dtype=np.bool_)
     pay_by_card(scene, batch, np.where(listed, STOLEN_BEFORE, any_card(rng, scene, victim))[case])
-    boldness = np.exp(rng.normal(0.55, 0.45, len(sizes)))[case]
+    boldness = np.exp(rng.normal(0.9, 0.5, len(sizes)))[case]
     scale_amount(batch, boldness * (1 + 0.06 * step), every, scene.society)
     strange_device(rng, scene, batch, scene.new_devices(len(sizes))[case], every, abroad=0.25)
     sent = (rng.random(len(sizes)) < 0.7)[case]
@@ -109,7 +109,7 @@ def card_testing(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     batch = plausible(rng, scene.society, victim[card], at, Wish(category, online, explore=1.0))
     pay_by_card(scene, batch, any_card(rng, scene, victim)[card])
     _try_small(rng, batch, ~large, ring)
-    scale_amount(batch, np.exp(rng.normal(0.9, 0.4, wanted)), large, scene.society)
+    scale_amount(batch, np.exp(rng.normal(1.3, 0.5, wanted)), large, scene.society)
     strange_device(rng, scene, batch, scene.new_devices(campaigns)[ring], online, abroad=0.35)
     batch.put(~large & ~np.isnan(batch.session), session=np.exp(rng.normal(2.8, 0.5, wanted)))
     send_to(scene, batch, scene.new_addresses(campaigns)[ring], nearby_area(rng, scene, victim)[card], large)
@@ -179,7 +179,7 @@ def account_takeover(rng: np.random.Generator, scene: Scene, wanted: int) -> Bat
     method = pick(rng, np.array([CARD, WALLET, WALLET, TRANSFER]), len(sizes))[case]
     batch.put(every, method=method)
     batch.put(method == TRANSFER, card=-1, card_country=-1)
-    scale_amount(batch, np.exp(rng.normal(0.9, 0.5, len(sizes)))[case], every, scene.society)
+    scale_amount(batch, np.exp(rng.normal(1.1, 0.5, len(sizes)))[case], every, scene.society)
     strange_device(rng, scene, batch, scene.new_devices(len(sizes))[case], every, abroad=0.3)
     sent = (rng.random(len(sizes)) < 0.6)[case]
     send_to(scene, batch, scene.new_addresses(len(sizes))[case], nearby_area(rng, scene, victim)[case], sent)
@@ -216,7 +216,7 @@ def impossible_travel(rng: np.random.Generator, scene: Scene, wanted: int) -> Ba
     in_shop = np.zeros(wanted, dtype=np.bool_)
     batch = plausible(rng, society, victim[case], at, Wish(goods(rng, in_shop, 0.6), in_shop, far, 1.0))
     pay_by_card(scene, batch, honest.card[hook][case])
-    scale_amount(batch, np.exp(rng.normal(0.6, 0.4, wanted)), ~in_shop, society)
+    scale_amount(batch, np.exp(rng.normal(0.95, 0.45, wanted)), ~in_shop, society)
     refuse(rng, batch, 0.10, ISSUER)
     batch.case = case
     return batch

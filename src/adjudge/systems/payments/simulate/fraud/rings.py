@@ -63,7 +63,7 @@ def compromised_merchant(rng: np.random.Generator, scene: Scene, wanted: int) ->
     batch = plausible(rng, society, honest.who[hook][case], at, Wish(category, online, explore=1.0))
     batch.merchant = one_for_each(outlet, batch.merchant, batch.at, online)
     pay_by_card(scene, batch, honest.card[hook][case])
-    scale_amount(batch, np.exp(rng.normal(0.5, 0.4, len(sizes)))[case], online, society)
+    scale_amount(batch, np.exp(rng.normal(0.9, 0.5, len(sizes)))[case], online, society)
     # Half of the buyers work from machines of the ring, half from their own.
     shared = scene.new_devices(leaks * 6)[leak * 6 + rng.integers(0, 6, len(sizes))]
     device = np.where(rng.random(len(sizes)) < 0.5, shared, scene.new_devices(len(sizes)))
@@ -162,7 +162,7 @@ def device_farm(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     online = np.ones(wanted, dtype=np.bool_)
     category = goods(rng, online, 0.6, DIGITAL)
     batch = plausible(rng, society, member[account], at, Wish(category, online, explore=0.8))
-    scale_amount(batch, np.exp(rng.normal(0.5, 0.4, wanted)), online, society)
+    scale_amount(batch, np.exp(rng.normal(0.8, 0.4, wanted)), online, society)
     batch.put(batch.channel == PHONE, channel=WEB)
     device = scene.new_devices(rings * 4)[ring * 4 + rng.integers(0, 4, wanted)]
     strange_device(rng, scene, batch, device, online, abroad=0.1)
@@ -197,7 +197,7 @@ def bust_out(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     began = began + ((society.end_us - began) * 0.15).astype(np.int64)
     who = scene.victims(rng, began)
     scene.stopped.update(zip(who.tolist(), began.tolist(), strict=True))
-    hours = running(rng.exponential(6.0, wanted) + 0.2, sizes)
+    hours = running(rng.exponential(4.0, wanted) + 0.1, sizes)
     at = np.minimum(began[case] + (hours * HOUR_US).astype(np.int64), society.end_us - 1)
     at = _not_before(began[case], by_day(rng, scene, at))
     at = at[np.lexsort((at, case))]
@@ -205,7 +205,7 @@ def bust_out(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     wish = Wish(goods(rng, online, 0.6), online, explore=0.6)
     batch = plausible(rng, society, who[case], at, wish)
     pay_by_card(scene, batch, any_card(rng, scene, batch.who))
-    growth = np.exp(rng.normal(0.3, 0.3, wanted)) * (1 + 0.18 * step)
+    growth = np.exp(rng.normal(0.6, 0.3, wanted)) * (1 + 0.18 * step)
     scale_amount(batch, growth, np.ones(wanted, dtype=np.bool_), society)
     refuse(rng, batch, np.minimum(0.03 * step, 0.35), NO_FUNDS)
     batch.case = case
@@ -239,7 +239,7 @@ def hot_spot(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     category = np.where(rng.random(wanted) < 0.5, goods(rng, online, 0.5), goods(rng, online, 0.5, DIGITAL))
     batch = plausible(rng, society, who, at, Wish(category, online, explore=0.95))
     pay_by_card(scene, batch, np.zeros(wanted, dtype=np.int64))
-    scale_amount(batch, np.exp(rng.normal(0.4, 0.4, wanted)), online, society)
+    scale_amount(batch, np.exp(rng.normal(0.8, 0.45, wanted)), online, society)
     send_to(
         scene, batch, scene.new_addresses(spots * 25)[spot * 25 + rng.integers(0, 25, wanted)], area, online
     )
