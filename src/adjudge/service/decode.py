@@ -6,6 +6,7 @@ field by field, so that all of its errors are reported at once and the good rows
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -252,8 +253,11 @@ Found = tuple[str, str]
 """The code of an error and the words that follow the field's name."""
 
 
+@functools.cache
 def event_type(schema: Schema) -> type[EventStruct]:
     """Return the struct type of a stream's events, with the checks that cost nothing in it.
+
+    The same schema has the same type everywhere, so that events of two decoders can be compared.
 
     Parameters
     ----------

@@ -137,7 +137,11 @@ class Outcome:
     @classmethod
     def empty(cls, plan: Plan, events: int) -> Outcome:
         """Return room for so many events."""
-        return cls(np.zeros((events, len(plan.names)), np.uint64), np.zeros(events, np.uint64), np.zeros(events, np.int64))
+        return cls(
+            np.zeros((events, len(plan.names)), np.uint64),
+            np.zeros(events, np.uint64),
+            np.zeros(events, np.int64),
+        )
 
     def add(self, decisions: Decisions) -> None:
         """Keep what a batch came to."""
@@ -169,7 +173,9 @@ def script_of(plan: Plan, source: Source) -> Script:
     events = {s: _decoded(doors[s], frames[s]) for s in streams}
     known = {name: _known(plan, frames[plan.decides], frame) for name, frame in source.labels.items()}
     times = [entry[3] for entry in known.values()]
-    times += [frames[s][plan.schema(s).time_field].dt.cast_time_unit("us").to_physical().to_numpy() for s in streams]
+    times += [
+        frames[s][plan.schema(s).time_field].dt.cast_time_unit("us").to_physical().to_numpy() for s in streams
+    ]
     names = [*known, *streams]
     origin = np.repeat(np.arange(len(names)), [len(t) for t in times])
     place = np.concatenate([np.arange(len(t)) for t in times])
@@ -181,7 +187,9 @@ def script_of(plan: Plan, source: Source) -> Script:
         if source_ < len(known):
             row, old, new, _ = known[names[source_]]
             for piece in _unrepeated(row[rows], rows):
-                steps.append(Known(names[source_], row[piece].tolist(), old[piece].tolist(), new[piece].tolist()))
+                steps.append(
+                    Known(names[source_], row[piece].tolist(), old[piece].tolist(), new[piece].tolist())
+                )
         else:
             stream = names[source_]
             steps.append(Events(stream, [events[stream][i] for i in rows.tolist()]))
@@ -254,7 +262,9 @@ class Player:
         self._conditions = {row: np.zeros(n) for name in known for row in conditions_of(plan, name)}
         self._acted = {o.name: np.full(n, np.nan) for o in plan.system.outcomes if o.decided}
 
-    def play(self, state: State, limit: int | None = None, told: Callable[[int], None] | None = None) -> Outcome:
+    def play(
+        self, state: State, limit: int | None = None, told: Callable[[int], None] | None = None
+    ) -> Outcome:
         """Return what the events of the decided stream come to, in order; at most `limit` of them."""
         outcome = Outcome.empty(self.plan, min(self.total, limit or self.total))
         for step in self.script:
@@ -298,7 +308,9 @@ class Player:
             old = np.where(np.isnan(old), self._acted[known.name][rows], old)
         conditions = {c: self._conditions[c][rows] for c in conditions_of(self.plan, known.name)}
         keys = np.ascontiguousarray(self._keys[:, rows])
-        fold_marks(self.plan, state, Marks(known.name, keys, self._ts[rows], self._seqs[rows], old, new, conditions))
+        fold_marks(
+            self.plan, state, Marks(known.name, keys, self._ts[rows], self._seqs[rows], old, new, conditions)
+        )
         self._seq += len(rows)
 
 
@@ -313,7 +325,9 @@ def broken(plan: Plan) -> State:
     for i, history in enumerate(plan.histories):
         layout = history.layout
         aggregations = [
-            replace(a, including=True) if a.window_us is not None and not a.delay_us and a.op in _INCLUDABLE else a
+            replace(a, including=True)
+            if a.window_us is not None and not a.delay_us and a.op in _INCLUDABLE
+            else a
             for a in layout.aggregations
         ]
         state.histories[i] = Histories(replace(layout, aggregations=aggregations))
@@ -355,7 +369,12 @@ def compared(name: str, reference: Outcome, found: Outcome, began: float) -> Ent
 
 
 def verify_python(
-    plan: Plan, script: Script, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] = THREADS, told: Progress
+    plan: Plan,
+    script: Script,
+    *,
+    batches: Sequence[int] = BATCHES,
+    threads: Sequence[int] = THREADS,
+    told: Progress,
 ) -> tuple[Outcome, list[EntryPoint], bool]:
     """Return the reference, what every Python entry point came to, and whether the broken kernel was caught.
 
