@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -235,3 +236,34 @@ def test_not_of_not_is_the_same(root: Node, rows: list[dict[str, Value]]) -> Non
     X = matrix(rows, 2)
     program.run(X)
     assert X[OUT].tobytes() == X[OUT + 1].tobytes()
+
+
+def test_every_day_of_four_centuries() -> None:
+    days = np.arange(-100_000, 60_000)
+    offsets = np.where(days % 2 == 0, 3600.0, -16_200.0)
+    X = np.zeros((6, len(days)))
+    X[0], X[1] = days * 86_400_000_000.0 + 86_399_999_999.0 * (days % 3 == 0), offsets
+    scope = {"at": Slot("time", 0)}
+    parts = ("hour", "weekday", "date", "monthday")
+    compile_program(
+        [(parse(f"{part}(at)"), 2 + i) for i, part in enumerate(parts)], scope, hash_text=len
+    ).run(X)
+    start = datetime(1970, 1, 1)  # noqa: DTZ001
+    local = [start + timedelta(microseconds=us, seconds=offset) for us, offset in X[:2].T.tolist()]
+    assert X[2].tolist() == [t.hour for t in local]
+    assert X[3].tolist() == [t.weekday() for t in local]
+    assert X[4].tolist() == [t.year * 10_000 + t.month * 100 + t.day for t in local]
+    assert X[5].tolist() == [t.day for t in local]
+
+
+def test_a_time_without_its_offset_or_out_of_range_has_no_parts() -> None:
+    X = np.array([[0.0, np.nan, np.inf, 1e18, 0.0], [np.nan, 0.0, 0.0, 0.0, -np.inf], [7.0] * 5])
+    compile_program([(parse("hour(at)"), 2)], {"at": Slot("time", 0)}, hash_text=len).run(X)
+    assert np.isnan(X[2]).all()
+
+
+def test_there_is_one_zero() -> None:
+    X = np.array([[0.0, -0.0], [7.0, 7.0], [7.0, 7.0]])
+    scope = {"a": Slot("number", 0)}
+    compile_program([(parse("a in [0]"), 1), (parse("-a in [-0, 3]"), 2)], scope, hash_text=len).run(X)
+    assert X[1:].tolist() == [[1.0, 1.0], [1.0, 1.0]]
