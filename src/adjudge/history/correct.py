@@ -59,7 +59,7 @@ def relabel(
     if wide and is_merged(plan, rows, cells, offset, size, row):
         total = cells[at] if cells[at] == cells[at] else 0.0
         cells[at] = total + ((new if new == new else 0.0) - (old if old == old else 0.0))
-        cells[known] += (1.0 if new == new else 0.0) - (1.0 if old == old else 0.0)
+        cells[known] = max(0.0, cells[known] + (1.0 if new == new else 0.0) - (1.0 if old == old else 0.0))
         return
     cells[at] = new
     if wide:

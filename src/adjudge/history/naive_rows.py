@@ -146,7 +146,7 @@ def relabel(key: Key, ts: int, seq: int, measure: int, old: float, new: float) -
     if not row.is_merged:
         row.cells[measure] = make_cell("label", new)
         return
-    cell.known += int(not math.isnan(new)) - int(not math.isnan(old))
+    cell.known = max(0, cell.known + int(not math.isnan(new)) - int(not math.isnan(old)))
     cell.total += (0.0 if math.isnan(new) else new) - (0.0 if math.isnan(old) else old)
 
 
