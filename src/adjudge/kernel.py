@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba
+# Where Intel's vector library is installed, a vectorised log may differ in its last bit from that of the loop's remainder.
+os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+
+import numba  # noqa: E402 - after the setting that it reads
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -94,7 +94,7 @@ class Policy:
     capacity
         What a team can review; training keeps the queue within it.
     review
-        Actions that open a case for a person.
+        Actions that open a case for a person; ``review`` unless said otherwise, where there is such an action.
     soft_rules
         What rules that are not `final` do beside a model: ``act``, or only ``advise``: their reasons are given and the
         score decides. Without a model every rule acts.
@@ -121,6 +121,8 @@ class Policy:
         if bool(self.bands) + bool(self.thresholds) + self.by_cost > 1:
             msg = "policy: choose one of bands, thresholds and by_cost"
             raise DefinitionError(msg)
+        if self.review == ("review",) and "review" not in self.actions:
+            object.__setattr__(self, "review", ())
         if self.soft_rules not in ("act", "advise"):
             msg = f"policy: soft_rules is 'act' or 'advise', not {self.soft_rules!r}"
             raise DefinitionError(msg)
