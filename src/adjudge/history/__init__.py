@@ -8,8 +8,22 @@ special: they change the rows.
 from __future__ import annotations
 
 from adjudge.history.codes import ADVANCE, INSERT, LABEL, RETRACT, SCAN
-from adjudge.history.histories import Histories
+from adjudge.history.histories import Histories, Row, Stats
 from adjudge.history.layout import Aggregation, Layout, Measure
 from adjudge.history.profiles import Profiles
+from adjudge.history.profiles import Profiles
 
-__all__ = ["ADVANCE", "INSERT", "LABEL", "RETRACT", "SCAN", "Aggregation", "Histories", "Layout", "Measure", "Profiles"]
+__all__ = [
+    "ADVANCE",
+    "INSERT",
+    "LABEL",
+    "RETRACT",
+    "SCAN",
+    "Aggregation",
+    "Histories",
+    "Layout",
+    "Measure",
+    "Profiles",
+    "Row",
+    "Stats",
+]

@@ -73,7 +73,7 @@ def make_room(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray) -> N
     """Make room for one more row in a full block: drop dead rows if they are many, else take the next class."""
     facts = entry[codes.ENTRY_FACTS]
     dead = dead_rows(plan, entry, rows)
-    if 4 * dead >= memory.count_of(facts):
+    if 8 * dead >= memory.count_of(facts):
         drop(plan, entry, rows, dead)
     else:
         resize(plan, entry, rows, state, memory.class_of(facts) + 1)

@@ -43,6 +43,12 @@ def find_row(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, ts:
 
 
 @lean_kernel
+def is_label(measures: IntArray, measure: int) -> bool:
+    """Tell whether there is a label at a position."""
+    return 0 <= measure < measures.shape[0] and measures[measure, codes.MEASURE_KIND] == codes.LABELS
+
+
+@lean_kernel
 def relabel(
     plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, ts: int, seq: int, values: FloatArray, i: int
 ) -> None:

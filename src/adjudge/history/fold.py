@@ -120,7 +120,12 @@ def fold_entries(
                 words = plan.sizes[0] * plan.limits[codes.LIMIT_PLAIN]
                 memory.enter(table, rows, state, place, key, plan.limits[codes.LIMIT_CAPACITY], words)
             append(plan, table, rows, cells, state, place, ts[i], seq[i], values, i)
-        elif what == codes.LABEL and place >= 0:
+        elif what == codes.LABEL:
+            if values.shape[0] < 3 or not correct.is_label(plan.measures, int(values[0, i])):
+                state[codes.STATE_NEED] = codes.NEED_VALUES
+                return i
+            if place < 0:
+                continue
             correct.relabel(plan, table[place], rows, cells, ts[i], seq[i], values, i)
         elif what == codes.RETRACT and place >= 0:
             correct.retract(plan, table[place], rows, cells, ts[i], seq[i], values, i)

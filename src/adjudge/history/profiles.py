@@ -1,14 +1,47 @@
-"""Profiles: of some streams only the latest row of a key is read, and latest means last in the log."""
+"""Profiles: for each key the latest row in the order of the log, read by every event that comes after it."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from adjudge.history.codes import INSERT
+from adjudge.history import codes, memory
 from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
+
+
+@lean_kernel
+def fold_profiles(
+    kind: AnyArray, keys: HashArray, values: FloatArray, out: FloatArray, start: int, stop: int,
+    table: IntArray, state: IntArray, hashed: AnyArray,
+) -> int:  # fmt: skip
+    """Fold entries until `stop`, or until the table is too small; return how far it came."""
+    columns = table.shape[1] - 1
+    bits = values.view(np.int64)
+    told = out.view(np.int64)
+    for i in range(start, stop):
+        key = np.int64(keys[i])
+        place = memory.find(table, key) if key != 0 else -1
+        inserts = key != 0 and (kind[i] == codes.INSERT or kind[i] == codes.ADVANCE)
+        if inserts and place < 0 and memory.is_crowded(table, state):
+            return i
+        if kind[i] <= codes.ADVANCE:
+            for c in range(columns):
+                if place >= 0:
+                    told[c, i] = table[place, 1 + c]
+                else:
+                    out[c, i] = 0.0 if hashed[c] else math.nan
+        if inserts:
+            if place < 0:
+                place = -1 - place
+                table[place, 0] = key
+                state[codes.STATE_KEYS] += 1
+            for c in range(columns):
+                table[place, 1 + c] = bits[c, i]
+    return stop
 
 
 class Profiles:
@@ -17,112 +50,102 @@ class Profiles:
     Parameters
     ----------
     columns
-        Numbers in a row.
+        How many columns a row has.
+    hashed
+        Which of them hold hashes, whose missing value is 0 and not NaN.
 
     Examples
     --------
+    >>> from adjudge.history import INSERT, SCAN
     >>> profiles = Profiles(1)
-    >>> keys, values, out = np.array([7, 7, 7, 8], np.uint64), np.array([[1.0, 2.0, 0.0, 0.0]]), np.empty((1, 4))
-    >>> profiles.fold(np.array([INSERT, INSERT, 0, 0], np.int8), keys, values, out)
-    >>> out[0, 2:].tolist()
-    [2.0, nan]
+    >>> out = np.empty((1, 2))
+    >>> profiles.fold(
+    ...     np.array([INSERT, SCAN], dtype=np.int8),
+    ...     np.array([7, 7], dtype=np.uint64),
+    ...     np.array([[3.0, 0.0]]),
+    ...     out,
+    ... )
+    >>> out[0, 1].item()
+    3.0
     """
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, columns: int, *, hashed: Collection[int] = ()) -> None:
         self.columns = columns
-        self._keys: HashArray = np.zeros(64, np.uint64)
-        self._rows: FloatArray = np.full((64, columns), np.nan)
-        self._used: IntArray = np.zeros(1, np.int64)
+        self._hashed = np.array([c in hashed for c in range(columns)], dtype=np.bool_)
+        self._table: IntArray = np.zeros((16, 1 + columns), dtype=np.int64)
+        self._state: IntArray = np.zeros(codes.STATE_FREE, dtype=np.int64)
 
-    def __len__(self) -> int:
-        """Return how many keys have a row."""
-        return int(self._used[0])
-
-    def fold(self, kind: AnyArray, keys: HashArray, values: FloatArray, out: FloatArray) -> None:
-        """Write or read rows, in order.
+    def fold(
+        self,
+        kind: AnyArray,
+        keys: HashArray,
+        values: FloatArray,
+        out: FloatArray,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        """Fold entries in order: read the latest row, replace it, or both.
 
         Parameters
         ----------
         kind
-            INSERT writes; anything else reads.
+            What each entry does: SCAN reads, INSERT replaces, ADVANCE reads and then replaces.
         keys
-            Hash of each entry's key; 0 is a missing key: nothing is written and missing is read.
+            Hash of each entry's key; 0 is a missing key, which has no profile.
         values
-            Rows to write, one column of this array each, shape (columns, n).
+            The row's columns, one row each.
         out
-            Where rows are read to, shape (columns, n).
+            Where the columns go, one row each; missing where a key has no profile.
+        start
+            First column to fold.
+        stop
+            Column to stop before; all of them when None.
         """
-        done = 0
+        end = len(keys) if stop is None else stop
+        done = start
         while True:
-            done = _fold(kind, keys, values, out, self._keys, self._rows, self._used, done)
-            if done == len(keys):
+            done = fold_profiles(kind, keys, values, out, done, end, self._table, self._state, self._hashed)
+            if done >= end:
                 return
-            self._grow()
+            self._widen_table(2 * len(self._table))
 
-    def _grow(self) -> None:
-        keys = np.zeros(2 * len(self._keys), np.uint64)
-        rows = np.full((len(keys), self.columns), np.nan)
-        _move(self._keys, self._rows, keys, rows)
-        self._keys, self._rows = keys, rows
+    def _widen_table(self, places: int) -> None:
+        table = np.zeros((places, 1 + self.columns), dtype=np.int64)
+        memory.rehash(self._table, table)
+        self._table = table
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """Return the state as plain arrays in the order of keys."""
+        held = self._table[self._table[:, 0] != 0]
+        keys = np.ascontiguousarray(held[:, 0]).view(np.uint64)
+        order = np.argsort(keys)
+        return {"keys": keys[order], "rows": held[order, 1:]}
+
+    @classmethod
+    def from_arrays(
+        cls, columns: int, arrays: Mapping[str, AnyArray], *, hashed: Collection[int] = ()
+    ) -> Profiles:
+        """Return profiles in the state that `arrays` described.
+
+        Parameters
+        ----------
+        columns
+            As for the class.
+        arrays
+            What `arrays` returned.
+        hashed
+            As for the class.
+        """
+        self = cls(columns, hashed=hashed)
+        values = np.ascontiguousarray(arrays["rows"].T).view(np.float64)
+        kind = np.full(len(arrays["keys"]), codes.INSERT, dtype=np.int8)
+        self.fold(kind, arrays["keys"], values, values)
+        return self
 
     def digest(self) -> str:
-        """Return a hash of all rows in the order of their keys."""
-        order = np.argsort(self._keys, kind="stable")[np.count_nonzero(self._keys == 0) :]
-        digest = hashlib.sha256(self._keys[order].tobytes())
-        digest.update(np.ascontiguousarray(self._rows[order]).tobytes())
-        return digest.hexdigest()[:16]
-
-
-@lean_kernel
-def _slot(table: HashArray, key: np.uint64) -> int:
-    """Return where a key stands, or the empty place where it would."""
-    mask = table.shape[0] - 1
-    at = np.int64(key) & mask  # keys are hashes: any bits will do
-    while table[at] != np.uint64(0) and table[at] != key:
-        at = (at + 1) & mask
-    return at
-
-
-@lean_kernel
-def _fold(
-    kind: AnyArray,
-    keys: HashArray,
-    values: FloatArray,
-    out: FloatArray,
-    table: HashArray,
-    rows: FloatArray,
-    used: IntArray,
-    start: int,
-) -> int:
-    """Fold entries from `start` on; return where it stopped for want of room, or the number of entries."""
-    for i in range(start, keys.shape[0]):
-        writes = kind[i] == INSERT
-        if keys[i] == np.uint64(0):
-            if not writes:
-                for c in range(out.shape[0]):
-                    out[c, i] = np.nan
-            continue
-        at = _slot(table, keys[i])
-        known = table[at] != np.uint64(0)
-        if writes:
-            if not known:
-                if 2 * (used[0] + 1) > table.shape[0]:
-                    return i
-                table[at] = keys[i]
-                used[0] += 1
-            for c in range(values.shape[0]):
-                rows[at, c] = values[c, i]
-        else:
-            for c in range(out.shape[0]):
-                out[c, i] = rows[at, c] if known else np.nan
-    return keys.shape[0]
-
-
-@lean_kernel
-def _move(old: HashArray, old_rows: FloatArray, table: HashArray, rows: FloatArray) -> None:
-    for k in range(old.shape[0]):
-        if old[k] != np.uint64(0):
-            at = _slot(table, old[k])
-            table[at] = old[k]
-            for c in range(rows.shape[1]):
-                rows[at, c] = old_rows[k, c]
+        """Return a hash of the state in the order of keys."""
+        digest = hashlib.sha256()
+        for array in self.arrays().values():
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
