@@ -240,6 +240,10 @@ def _change(service: Service, kind: Kind, item: Any) -> Change | InputError:
             message = f"stream is required, one of {', '.join(sorted(decided))}"
             return InputError(message, field="stream", code="missing_field")
         (stream,) = decided
+    try:
+        workspace.door(stream)
+    except InputError as error:
+        return error
     if kind == Kind.RETRACTION:
         return Change(kind, stream, item.id)
     systems = [s.plan.system for s in workspace.systems.values() if s.plan.decides == stream]

@@ -70,7 +70,6 @@ class Batcher:
         self.sizes: dict[int, int] = {}
         self._jobs: deque[Job] = deque()
         self._scheduled = False
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def put(
         self, stream: str, events: Sequence[EventStruct], arrived: float, *, system: str = ""
@@ -94,14 +93,13 @@ class Batcher:
             If too much is waiting already.
         """
         self.check_room(len(events))
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        future = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Verdict]] = loop.create_future()
         self._jobs.append(Job(stream, system, events, arrived, future))
         self.waiting += len(events)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._drain)
+            loop.call_soon(self._drain, loop)
         return future
 
     def check_room(self, events: int) -> None:
@@ -110,7 +108,7 @@ class Batcher:
             message = "too many events are waiting to be decided; try again later"
             raise Overloaded(message, code="overloaded")
 
-    def _drain(self) -> None:
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Decide one batch: the jobs at the head of the queue that ask for the same."""
         jobs = self._jobs
         first = jobs.popleft()
@@ -121,8 +119,8 @@ class Batcher:
             batch.append(jobs.popleft())
             size += len(batch[-1].events)
         self.waiting -= size
-        if jobs and self._loop is not None:
-            self._loop.call_soon(self._drain)
+        if jobs:
+            loop.call_soon(self._drain, loop)
         else:
             self._scheduled = False
         self.sizes[size] = self.sizes.get(size, 0) + 1
