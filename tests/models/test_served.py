@@ -12,15 +12,8 @@ import pytest
 
 from adjudge.engine.scorer import Scorer, Scores
 from adjudge.errors import BundleError
-from adjudge.models.served import (
-    JSON_FILE,
-    NPZ_FILE,
-    ModelScorer,
-    check_equal_to_trained,
-    check_invariance,
-    load,
-    save,
-)
+from adjudge.models.scorers import ModelScorer
+from adjudge.models.served import JSON_FILE, NPZ_FILE, check_equal_to_trained, check_invariance, load, save
 from adjudge.models.trees import Trees
 from adjudge.typing import FloatArray, IntArray
 

@@ -222,7 +222,7 @@ class Platt:
         positives = y.sum()
         target = np.where(y > 0, (positives + 1) / (positives + 2), 1 / (len(y) - positives + 2))
         columns = np.stack([margin, np.ones(len(y))], axis=1)
-        a, b = _newton(columns, target, np.array([1.0, 0.0]), positive=1)
+        a, b = logistic_weights(columns, target, np.array([1.0, 0.0]), positive=1)
         return cls(float(a), float(b))
 
     def apply(self, margin: FloatArray) -> FloatArray:
@@ -279,7 +279,7 @@ class Beta:
         low = -np.logaddexp(0.0, -margin)
         high = np.logaddexp(0.0, margin)
         columns = np.stack([low, high, np.ones(len(y))], axis=1)
-        a, b, c = _newton(columns, y, np.array([1.0, 1.0, 0.0]), positive=2)
+        a, b, c = logistic_weights(columns, y, np.array([1.0, 1.0, 0.0]), positive=2)
         return cls(float(a), float(b), float(c))
 
     def apply(self, margin: FloatArray) -> FloatArray:
@@ -309,11 +309,22 @@ def _pairs(margin: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     return margin, y
 
 
-def _newton(columns: FloatArray, target: FloatArray, start: FloatArray, positive: int) -> FloatArray:
+def logistic_weights(columns: FloatArray, target: FloatArray, start: FloatArray, positive: int) -> FloatArray:
     """Return logistic regression weights; the first `positive` of them are kept above 0, all near `start`.
 
-    The pull towards `start` is that of one row or so: it decides where the rows cannot (one class only, equal
-    margins, perfect separation) and is not felt elsewhere.
+    The pull towards `start` is slight: it decides where the rows cannot (one class only, equal margins,
+    perfect separation) and is not felt elsewhere.
+
+    Parameters
+    ----------
+    columns
+        The inputs, shape (n, k), an intercept among them if there is to be one.
+    target
+        Outcomes or smoothed outcomes in [0, 1].
+    start
+        First guess, shape (k,).
+    positive
+        How many weights, from the first on, must not be negative.
     """
     weights = start.copy()
     floor = 1e-6

@@ -15,7 +15,7 @@ from adjudge.errors import DefinitionError, ShapeError, did_you_mean
 from adjudge.models.calibrate import FITTED, Calibrator
 from adjudge.models.categories import Categories
 from adjudge.models.raw import Model
-from adjudge.models.served import ModelScorer
+from adjudge.models.scorers import ModelScorer
 from adjudge.typing import FloatArray
 
 Progress = Callable[[int, int], None]

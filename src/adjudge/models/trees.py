@@ -18,7 +18,8 @@ from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.models.estimator import Estimator, Progress, Task, margins
 from adjudge.models.forest import Forest
 from adjudge.models.native import from_lightgbm, from_xgboost
-from adjudge.models.served import ModelScorer, check_equal_to_trained
+from adjudge.models.scorers import ModelScorer
+from adjudge.models.served import check_equal_to_trained
 from adjudge.typing import FloatArray
 
 Library = Literal["lightgbm", "xgboost", "best"]
