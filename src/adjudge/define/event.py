@@ -55,6 +55,20 @@ Number = Annotated[float, Role("number")]
 Boolean = Annotated[bool, Role("boolean")]
 """True or false."""
 
+_TYPES: dict[str, Any] = {
+    "Id": Id,
+    "Time": Time,
+    "Key": Key,
+    "Money": Money,
+    "Category": Category,
+    "Place": Place,
+    "Text": Text,
+    "Number": Number,
+    "Boolean": Boolean,
+    "ClassVar": ClassVar,
+}
+"""The field types by name, for streams declared inside functions, whose module does not know them."""
+
 MINOR_DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}
 """Digits after the point of currencies that do not have two (ISO 4217)."""
 
@@ -264,11 +278,12 @@ class Profile(Event):
 
 @functools.cache
 def _schema(stream: type[Event]) -> Schema:
-    hints = {
-        name: hint
-        for name, hint in typing.get_type_hints(stream, include_extras=True).items()
-        if typing.get_origin(hint) is not ClassVar
-    }
+    try:
+        found = typing.get_type_hints(stream, localns=_TYPES, include_extras=True)
+    except NameError as error:
+        msg = f"stream {stream.__name__!r} uses a type that its module does not know: {error}"
+        raise DefinitionError(msg) from error
+    hints = {name: hint for name, hint in found.items() if typing.get_origin(hint) is not ClassVar}
     fields = tuple(_field(stream, name, hint) for name, hint in hints.items())
     ids = [f.name for f in fields if f.role == "id"]
     times = [f.name for f in fields if f.role == "time" and not f.optional]
