@@ -32,12 +32,12 @@ OF_ROWS = {"count", "is_new", "since_last", "since_first", "decayed_count"}
 """Aggregations that are asked of the rows themselves."""
 
 
-def test_every_aggregation_is_described() -> None:
+def test_rule_13_every_aggregation_is_described() -> None:
     assert sorted(name for name, _ in LEAST) == sorted(typing.get_args(AggregationName))
 
 
 @pytest.mark.parametrize(("name", "least"), LEAST)
-def test_aggregation_is_missing_below_its_least_number_of_rows(name: str, least: str) -> None:
+def test_rule_13_aggregation_is_missing_below_its_least_number_of_rows(name: str, least: str) -> None:
     """Rows an hour apart, with values that differ and places that are known; the last entry only asks."""
     known = [not math.isnan(_asked(name, rows)) for rows in range(4)]
     assert known == [rows >= int(least) for rows in range(4)]
