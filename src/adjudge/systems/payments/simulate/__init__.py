@@ -189,17 +189,15 @@ def _payments(
     """Return all payments in order of time, exactly as many of each kind as asked for."""
     honest = events - sum(frauds.values())
     drawn = honest_payments(life, society, honest)
-    people = len(society.customers)
+    spare = honest // 200 + 20
+    old = np.flatnonzero(society.customers.opened_us[: society.honest] < society.start_us)
     scene = Scene(
         society,
-        drawn.take(np.sort(life.permutation(len(drawn))[: honest + honest // 200 + 20])),
-        np.arange(society.honest, people),
-        blocked=crime.permutation(society.honest)[: max(5, society.honest // 400)],
+        honest=drawn.take(life.permutation(len(drawn))[: honest + spare]),
+        farm=np.arange(society.honest, len(society.customers)),
+        blocked=crime.permutation(old)[: max(5, len(old) // 400)],
     )
     parts = [fraud(crime, scene, frauds)] if any(frauds.values()) else []
-    for who, opened in scene.opened.items():
-        society.customers.opened_us[who] = opened
-        society.customers.verification[who] = min(society.customers.verification[who], who % 2)
     remaining = _still_there(scene, scene.honest)
     while len(remaining) < honest:
         more = honest_payments(life, society, honest - len(remaining) + 100)

@@ -1,4 +1,4 @@
-"""How the truth comes out: reports late by case and victim, frauds that nobody reports, disputes of honest payments."""
+"""How the truth comes out: late reports, frauds that nobody reports, disputes of honest payments."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray
 
 
 def _by_victim(rng: np.random.Generator, batch: Batch) -> tuple[FloatArray, BoolArray]:
-    """Return the delay in days and whether it is reported, the same for all payments of a victim in a case."""
+    """Return the delay in days and whether it is reported, one answer for each victim of a case."""
     medians = np.array([REPORTING[name][0] for name in PATTERNS])
     never = np.array([REPORTING[name][1] for name in PATTERNS])
     victim = batch.case * (int(batch.who.max(initial=0)) + 1) + batch.who

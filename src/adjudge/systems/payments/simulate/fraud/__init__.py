@@ -27,6 +27,7 @@ from adjudge.systems.payments.simulate.fraud.rings import (
     hot_spot,
 )
 from adjudge.systems.payments.simulate.fraud.scene import Scene
+from adjudge.typing import IntArray
 
 SHARES: dict[str, float] = {
     "stolen_card_spree": 0.17,
@@ -106,7 +107,7 @@ def fraud(rng: np.random.Generator, scene: Scene, wanted: Mapping[str, int]) -> 
     wanted
         How many payments of each pattern; those that get none are left out.
     """
-    parts, cases, last = [], 0, scene.society.end_us - 1
+    parts, cases = [], 0
     for name, count in wanted.items():
         if count == 0:
             continue
@@ -114,7 +115,16 @@ def fraud(rng: np.random.Generator, scene: Scene, wanted: Mapping[str, int]) -> 
         batch.pattern = np.full(count, PATTERNS.index(name))
         batch.case = batch.case + cases
         cases = int(batch.case.max()) + 1
-        # What would run over the end is mirrored at it, so that nothing piles up there.
-        batch.at = np.maximum(last - np.abs(last - batch.at), scene.society.start_us)
+        batch.at = _within(scene, batch)
         parts.append(batch)
     return Batch.join(parts)
+
+
+def _within(scene: Scene, batch: Batch) -> IntArray:
+    """Mirror moments at the end of the world and at the opening of the account: nothing piles up there."""
+    society = scene.society
+    last = society.end_us - 1
+    first = np.maximum(society.customers.opened_us[batch.who], society.start_us)
+    earlier = last - np.abs(last - batch.at)
+    moments: IntArray = np.minimum(first + np.abs(earlier - first), last)
+    return moments

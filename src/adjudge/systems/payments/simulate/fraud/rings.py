@@ -155,7 +155,8 @@ def device_farm(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     ring, member = member_ring[account], scene.farm[: len(sizes)]
     began = scene.moments(rng, rings, tail_days=10.0)
     opened = began[member_ring] - (rng.gamma(2.0, 4.0, len(sizes)) * DAY_US).astype(np.int64) - HOUR_US
-    scene.opened.update(zip(member.tolist(), opened.tolist(), strict=True))
+    society.customers.opened_us[member] = opened
+    society.customers.verification[member] = rng.integers(0, 2, len(member))
     at = began[ring] + (rng.gamma(1.6, 2.2, wanted) * DAY_US).astype(np.int64)
     at = by_day(rng, scene, np.minimum(at, society.end_us - DAY_US))
     at = _not_before(opened[account] + HOUR_US, at)

@@ -51,8 +51,6 @@ class Scene:
         Honest payments.
     farm
         Accounts that device farms have not used yet.
-    opened
-        Openings of farm accounts that a pattern decided.
     blocked
         Customers whose earlier card was blocked before the simulation.
     stopped
@@ -66,7 +64,6 @@ class Scene:
     society: Society
     honest: Batch
     farm: IntArray
-    opened: dict[int, int] = field(default_factory=dict)
     blocked: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     stopped: dict[int, int] = field(default_factory=dict)
     updates: list[tuple[IntArray, IntArray]] = field(default_factory=list)
