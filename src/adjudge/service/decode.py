@@ -320,7 +320,7 @@ def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
             return ("not_finite", "must be a finite amount")
         if not -LARGEST_MONEY < value < LARGEST_MONEY:
             return ("out_of_range", f"must be smaller than {LARGEST_MONEY:.0e}")
-        currency = str(f.currency if own is None else _value(event, own))
+        currency = (None if own is None else _value(event, own)) or f.currency
         digits = MINOR_DIGITS.get(currency, 2)
         if int(value.as_tuple().exponent) < -digits and value % (Decimal(1).scaleb(-digits)):
             return ("too_many_digits", f"may have {digits} digits after the point")
