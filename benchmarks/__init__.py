@@ -1,1 +1,1 @@
-"""Benchmarks with permanent names: each measures adjudge beside its peers, on the same data, in the same run."""
+"""Benchmarks with permanent names: adjudge beside its peers, on the same data, in the same run."""

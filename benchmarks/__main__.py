@@ -1,7 +1,7 @@
 """Run a benchmark: ``python -m benchmarks run ID [--quick]``; ``list`` names them all.
 
-Progress goes to stderr. The last line of stdout is one JSON object with the figures and the machine, and the same is
-kept in ``benchmarks/results``.
+Progress goes to stderr. The last line of stdout is one JSON object with the figures and the machine, and the
+same is kept in ``benchmarks/results``.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def describe() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the commit that is checked out, with a plus where files differ from it; empty outside a clone."""
+    """Return the commit that is checked out, with a plus where files differ; empty outside a clone."""
     here = Path(__file__).parent
     asked = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     try:
