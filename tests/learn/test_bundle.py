@@ -20,7 +20,7 @@ from adjudge.engine import Plan, compile
 from adjudge.errors import BundleError, DefinitionError
 from adjudge.learn import bundle as bundles
 from adjudge.learn.bundle import MANIFEST, Bundle
-from adjudge.models.served import ModelScorer
+from adjudge.models.scorers import ModelScorer
 from adjudge.models.trees import Trees
 from adjudge.typing import FloatArray, IntArray
 from tests.engine.machines import MACHINES

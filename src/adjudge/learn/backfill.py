@@ -36,7 +36,8 @@ class Backfilled:
     ----------
     table
         One column per event of the decided stream, in event order; ``extra["rules"]`` is the position in the policy's
-        actions that the rules alone come to.
+        actions that the rules alone come to, ``extra["rules_beside_model"]`` the one that they still come to where a
+        model sees no risk.
     state
         The histories after the last entry.
     next_seq
@@ -83,15 +84,21 @@ def backfill(
 
 
 class _Backfill:
-    def __init__(self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame]) -> None:
+    def __init__(
+        self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame]
+    ) -> None:
         for name in frames:
             plan.stream(name)
         if plan.decides not in frames:
             msg = f"a backfill needs events of stream {plan.decides!r}{did_you_mean(plan.decides, frames)}"
             raise InputError(msg, field=plan.decides, code="missing_stream")
         self.plan = plan
-        self.streams = sorted(frames, key=lambda s: s == plan.decides)  # at one time, what informs comes before what is decided
-        self.frames = {s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams}
+        self.streams = sorted(
+            frames, key=lambda s: s == plan.decides
+        )  # at one time, what informs comes before what is decided
+        self.frames = {
+            s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams
+        }
         self.labels = {name: self._label(name, frame) for name, frame in labels.items()}
         self.state = plan.start()
         self._arrange()
@@ -102,6 +109,7 @@ class _Backfill:
         self.amount = np.ones(n)
         self.entity: AnyArray = np.arange(n, dtype=np.uint64)
         self.rules = np.empty(n, np.int64)
+        self.beside = np.empty(n, np.int64)
         self.conditions = {r: np.empty(n) for name in labels for r in conditions_of(plan, name)}
 
     def _label(self, name: str, frame: pl.DataFrame) -> dict[str, AnyArray]:
@@ -201,6 +209,7 @@ class _Backfill:
         plan.program.run(X)
         self.X[:, part] = X[plan.rows]
         self.rules[part] = plan.combine.run(X, np.full(X.shape[1], np.nan)).action
+        self.beside[part] = plan.combine.run(X, np.zeros(X.shape[1])).action
         if plan.system.amount is not None:
             self.amount[part] = X[plan.slots[plan.system.amount].row]
         if plan.system.card is not None:
@@ -225,6 +234,6 @@ class _Backfill:
             amount=self.amount,
             entity=self.entity,
             ids=frame[self.plan.schema(self.plan.decides).id_field].to_numpy(),
-            extra={"rules": self.rules},
+            extra={"rules": self.rules, "rules_beside_model": self.beside},
         )
         return Backfilled(table, self.state, self.length, self.event_seq[self.plan.decides])

@@ -24,7 +24,8 @@ import msgspec
 import numpy as np
 
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
-from adjudge.models.served import Served, check_invariance, load, save
+from adjudge.models.scorers import Served
+from adjudge.models.served import check_invariance, load, save
 from adjudge.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         The figures that matter, by name.
     training
         Facts about the training: spans, numbers of rows, parameters.
+    lists
+        Contents of the named lists that its features and rules ask.
     profile
         Processor and libraries that it was made with: bit equality is promised within one profile.
     files
@@ -100,6 +103,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     thresholds: dict[str, float]
     metrics: dict[str, float | None]
     training: dict[str, Any]
+    lists: dict[str, list[str] | list[float]]
     profile: dict[str, str]
     files: dict[str, FileEntry]
 
@@ -258,6 +262,7 @@ def write(
             thresholds=dict(thresholds or {}),
             metrics=dict(metrics or {}),
             training=dict(training or {}),
+            lists={name: sorted(values) for name, values in plan.system.lists.items()},  # type: ignore[type-var]
             profile=numeric_profile(),
             files={name: _entry(draft / name) for name in _files(draft)},
         )

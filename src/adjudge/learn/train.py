@@ -1,0 +1,403 @@
+"""From a table to a trained system: fit on the first part, calibrate and set thresholds on the second.
+
+The third part is not looked at here; `judge` is for that, once. Rules alone and a logistic regression are
+always there beside the model, because a booster that cannot beat them should not be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adjudge.define import Policy
+from adjudge.engine import Plan
+from adjudge.errors import DefinitionError, ShapeError
+from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evaluate
+from adjudge.learn.metrics import auc, average_precision
+from adjudge.learn.split import Parts, Split
+from adjudge.learn.table import Table
+from adjudge.learn.threshold import threshold_from_capacity, threshold_from_costs
+from adjudge.models.categories import Categories
+from adjudge.models.logistic import Logistic
+from adjudge.models.scorers import Served
+from adjudge.models.trees import Trees
+from adjudge.typing import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RULES = "rules"
+"""Column of a backfilled table: position in the policy's actions that rules alone come to."""
+
+BESIDE = "rules_beside_model"
+"""Column of a backfilled table: position that the rules still come to where a model sees no risk."""
+
+ROWS = 250_000
+"""Most rows that the model is fitted on; all positives are kept, negatives drawn from weigh more."""
+
+BASELINE_ROWS = 60_000
+"""The same for the logistic regression."""
+
+CHUNK = 32_768
+"""Events scored at a time; never changes a result."""
+
+Progress = Callable[[int, int], None]
+"""Called with rounds done and rounds in all."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained system, before it is judged.
+
+    Parameters
+    ----------
+    scorer
+        The served, calibrated model.
+    baseline
+        The logistic regression on the same features.
+    thresholds
+        Probability strictly above which an action is taken; empty where the policy decides otherwise.
+    parts
+        The tables that it was made from, and the test.
+    metrics
+        Of the model on the validation part.
+    facts
+        What a report says about the training, by name.
+    """
+
+    scorer: Served
+    baseline: Served
+    thresholds: Mapping[str, float]
+    parts: Parts
+    metrics: Mapping[str, float]
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def train(
+    plan: Plan,
+    table: Table,
+    split: Split,
+    *,
+    vocabulary: Mapping[str, Sequence[str]] | None = None,
+    estimator: Any = None,
+    rows: int = ROWS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Trained:
+    """Fit the system's model, its calibration and its thresholds, and the baseline.
+
+    Parameters
+    ----------
+    plan
+        The compiled system, without a model.
+    table
+        What a backfill gave.
+    split
+        Its three parts.
+    vocabulary
+        Texts that the categorical features may hold, see `vocabulary_of`; features without any are left out.
+    estimator
+        Instead of the system's own model, and of boosted trees where it names none.
+    rows
+        Most rows to fit on.
+    seed
+        Of the draw of negatives.
+    progress
+        Called after each round of boosting.
+
+    Raises
+    ------
+    DefinitionError
+        If the split has no validation part or the system no label.
+    ShapeError
+        If a part has no positives, or nothing but positives.
+    """
+    parts = split.parts(table, matures_us=_microseconds(plan))
+    first, second = parts.train, parts.validation
+    if second is None or plan.system.label is None:
+        message = f"training {plan.system.name!r} needs a label and a split with a validation part"
+        raise DefinitionError(message)
+    for name, part in (("training", first), ("validation", second)):
+        _check_both(name, part.label)
+    drawn, weight = thin(first, rows, seed)
+    categories = _categories(plan, drawn, weight, vocabulary or {})
+    names = tuple(n for n in table.names if n not in plan.categorical or n in categories.texts)
+    inputs, held_out = drawn.features(names), second.features(names)
+    model = estimator or plan.system.model or Trees()
+    model.fit(
+        inputs.X.T,
+        inputs.label,
+        validation=(held_out.X.T, held_out.label),
+        names=names,
+        categories=categories,
+        weight=weight,
+        progress=progress,
+    )
+    few, few_weight = thin(first, BASELINE_ROWS, seed)
+    few = few.features(names)
+    logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
+    scorer = model.served()
+    p = probabilities(scorer, held_out)
+    thresholds = thresholds_for(plan.policy, second, p)
+    return Trained(
+        scorer,
+        logistic.served(),
+        thresholds,
+        parts,
+        {
+            "validation_auc": auc(second.label, p),
+            "validation_average_precision": average_precision(second.label, p),
+        },
+        _facts(split, parts, len(drawn), thresholds),
+    )
+
+
+def judge(plan: Plan, trained: Trained, *, settings: Settings | None = None) -> Evaluation:
+    """Judge a trained system on its test part, beside rules alone and the logistic regression.
+
+    Parameters
+    ----------
+    plan
+        The system it was trained for.
+    trained
+        The outcome of training.
+    settings
+        How to judge.
+    """
+    test = trained.parts.test
+    p = probabilities(trained.scorer, test)
+    rules = test.extra[RULES].astype(np.float64)
+    return evaluate(
+        test,
+        rules=Verdict(rules > 0, rules),
+        model=Verdict(alerts(plan.policy, test, p, trained.thresholds), p),
+        baselines={"logistic regression": margins(trained.baseline, test)},
+        settings=settings,
+    )
+
+
+def alerts(policy: Policy, table: Table, p: FloatArray, thresholds: Mapping[str, float]) -> BoolArray:
+    """Return which events rules and score together do not pass at once.
+
+    Parameters
+    ----------
+    policy
+        The system's.
+    table
+        Events with the column `BESIDE`.
+    p
+        Their probabilities.
+    thresholds
+        From training; the policy's own come first.
+
+    Raises
+    ------
+    DefinitionError
+        If nothing says from which probability on an event is not passed.
+    """
+    beside: BoolArray = table.extra[BESIDE] > 0
+    if policy.by_cost:
+        return beside | _dear(policy, table.amount, p)
+    if policy.bands:
+        return beside | (np.floor(p * 100.0 + 0.5) > min(cut for _, cut in policy.cuts))
+    cuts = dict(policy.cuts) or dict(thresholds)
+    if not cuts:
+        message = "policy: neither bands nor thresholds nor costs say which probability raises an alert"
+        raise DefinitionError(message)
+    return beside | (p > min(cuts.values()))
+
+
+def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, float]:
+    """Return the thresholds that a policy leaves to training.
+
+    With a capacity, the queue is filled to it and no further, what rules alert on beside the model
+    included; else the costs decide. Blocking begins where it costs less than having somebody look.
+
+    Parameters
+    ----------
+    policy
+        The system's.
+    table
+        Events that the model was not fitted on, with labels and the column `BESIDE`.
+    p
+        Their calibrated probabilities.
+    """
+    if policy.bands or policy.thresholds or policy.by_cost:
+        return {}
+    stop = policy.actions[-1]
+    middle = policy.review[0] if policy.review else None
+    y, amount = table.label, table.amount
+    if policy.capacity is not None:
+        days = max(float(table.ts.max() - table.ts.min() + 1) / DAY_US, 1.0)
+        busy = table.extra[BESIDE] > 0
+        left = max(policy.capacity.alerts_per_day - float(busy.sum()) / days, 0.0)
+        lowest = threshold_from_capacity(p[~busy], days, left)
+    else:
+        lowest = threshold_from_costs(y, p, amount, policy.costs, above="review" if middle else "block")
+    lowest = min(lowest, 1.0)
+    if middle is None or middle == stop:
+        return {stop: lowest}
+    block = threshold_from_costs(y, p, amount, policy.costs, above="block", below="review")
+    return {middle: lowest, stop: min(max(lowest, block), 1.0)}
+
+
+def importance(scorer: Served, table: Table, *, events: int = 4000) -> tuple[tuple[str, float], ...]:
+    """Return each feature's share of the mean size of all contributions, largest first.
+
+    Parameters
+    ----------
+    scorer
+        The served model.
+    table
+        Events to explain; frauds and others alike, evenly over time.
+    events
+        At most so many.
+    """
+    step = max(1, len(table) // events)
+    part = table.select(np.arange(0, len(table), step)).features(scorer.names)
+    contributions, _ = scorer.contributions(part.X, np.arange(len(part.names)))
+    size = np.abs(contributions).mean(axis=0)
+    share = size / max(float(size.sum()), 1e-300)
+    order = np.argsort(-share, kind="stable")
+    return tuple((scorer.names[i], float(share[i])) for i in order)
+
+
+def sample(scorer: Served, table: Table, *, events: int = 1000) -> tuple[FloatArray, IntArray]:
+    """Return a feature matrix for a bundle's checks, and the row of each of the scorer's names in it.
+
+    Parameters
+    ----------
+    scorer
+        The served model.
+    table
+        Events to choose from, evenly over time.
+    events
+        At most so many.
+    """
+    step = max(1, len(table) // events)
+    part = table.select(np.arange(0, len(table), step)[:events]).features(scorer.names)
+    return part.X, np.arange(len(scorer.names))
+
+
+def probabilities(scorer: Served, table: Table) -> FloatArray:
+    """Return the calibrated probability of each event of a table, shape (n,)."""
+    return _scored(scorer, table, "p")
+
+
+def margins(scorer: Served, table: Table) -> FloatArray:
+    """Return the raw log-odds of each event of a table, shape (n,): a ranking without calibration's ties."""
+    return _scored(scorer, table, "margin")
+
+
+def thin(table: Table, rows: int, seed: int) -> tuple[Table, FloatArray]:
+    """Return at most so many events, all positives among them, with the weights that make up for it.
+
+    Parameters
+    ----------
+    table
+        Labelled events.
+    rows
+        How many to keep at most; never fewer than the positives and as many negatives.
+    seed
+        Of the draw.
+
+    Examples
+    --------
+    Two positives stay, four of eight negatives stay and count double:
+
+    >>> y = np.array([1.0, 1.0, 0, 0, 0, 0, 0, 0, 0, 0])
+    >>> table = Table((), np.zeros((0, 10)), np.arange(10), y, np.arange(10), y, np.arange(10))
+    >>> kept, weight = thin(table, 6, seed=0)
+    >>> kept.label.sum(), len(kept), weight.tolist()
+    (np.float64(2.0), 6, [1.0, 1.0, 2.0, 2.0, 2.0, 2.0])
+    """
+    positive = table.label == 1.0
+    room = max(rows - int(positive.sum()), int(positive.sum()))
+    others = np.flatnonzero(~positive)
+    if len(others) <= room:
+        return table, np.ones(len(table))
+    chosen = np.random.default_rng(seed).choice(others, room, replace=False)
+    kept = np.sort(np.concatenate([np.flatnonzero(positive), chosen]))
+    weight = np.where(positive[kept], 1.0, len(others) / room)
+    return table.select(kept), weight
+
+
+def vocabulary_of(plan: Plan, frames: Mapping[str, pl.DataFrame]) -> dict[str, list[str]]:
+    """Return the texts that the categorical features of a system may hold.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    frames
+        Tables of events by stream.
+    """
+    import polars as pl
+
+    texts: set[str] = set()
+    for stream, frame in frames.items():
+        for column in plan.schema(stream):
+            if column.role == "category" and column.name in frame.columns:
+                texts |= set(frame[column.name].cast(pl.String).drop_nulls().unique().to_list())
+    return {name: sorted(texts) for name in plan.names if name in plan.categorical}
+
+
+def _microseconds(plan: Plan) -> int:
+    label = plan.system.label
+    return 0 if label is None else round(label.delay.total_seconds() * 1e6)
+
+
+def _check_both(name: str, y: FloatArray) -> None:
+    positives = int(y.sum())
+    if not 0 < positives < len(y):
+        message = f"the {name} part has {positives} positives among {len(y)} labelled events"
+        raise ShapeError(message)
+
+
+def _categories(
+    plan: Plan, table: Table, weight: FloatArray, vocabulary: Mapping[str, Sequence[str]]
+) -> Categories:
+    """Fit the numbers that stand for texts; drawn negatives stand for themselves, which keeps the order."""
+    secret = plan.stream(plan.decides).encoder.secret
+    texts = {name: words for name, words in vocabulary.items() if name in table.names}
+    part = table.features(tuple(texts))
+    return Categories.fit(part.X.T, part.label, part.names, texts, secret=secret)
+
+
+def _dear(policy: Policy, amount: FloatArray, p: FloatArray) -> BoolArray:
+    """Return where passing an event is not the cheapest, by the same terms as the engine's."""
+    costs = policy.costs
+    passing = p * costs.fraud_share * amount
+    stopping = (1.0 - p) * (costs.insult + costs.insult_share * amount)
+    if policy.review:
+        looking = p * costs.fraud_share * (1.0 - costs.review_catches) * amount + costs.review
+        stopping = np.minimum(stopping, looking)
+    dear: BoolArray = stopping < passing
+    return dear
+
+
+def _scored(scorer: Served, table: Table, what: str) -> FloatArray:
+    rows = np.array([table.names.index(name) for name in scorer.names], dtype=np.int64)
+    result = np.empty(len(table))
+    for start in range(0, len(table), CHUNK):
+        X = np.ascontiguousarray(table.X[:, start : start + CHUNK])
+        result[start : start + CHUNK] = getattr(scorer.score(X, rows), what)
+    return result
+
+
+def _facts(split: Split, parts: Parts, fitted: int, thresholds: Mapping[str, float]) -> dict[str, str]:
+    def words(part: Table) -> str:
+        return f"{len(part):,} labelled events, {int(part.label.sum()):,} of them frauds known then"
+
+    facts = {
+        "Training part": f"{words(parts.train)}; {fitted:,} drawn to fit on",
+        "Left out for labels": f"{split.gap_us / DAY_US:g} days before and after validation",
+    }
+    if parts.validation is not None:
+        facts["Validation part"] = words(parts.validation)
+    if thresholds:
+        facts["Thresholds"] = ", ".join(f"{name} above {cut:.4f}" for name, cut in thresholds.items())
+    return facts
