@@ -270,7 +270,7 @@ def below_float32(threshold: float) -> float:
 
     >>> below_float32(1.0) < 1.0 - 2.0**-25 < 1.0
     True
-    >>> below_float32(1.0) == np.nextafter(1.0 - 2.0**-25, 0)
+    >>> below_float32(1.0) == float(np.nextafter(1.0 - 2.0**-25, 0))
     True
     """
     limit = np.float32(threshold)
