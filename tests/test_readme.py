@@ -50,6 +50,8 @@ def test_readme_shows_the_two_commands_first() -> None:
 
 
 def _anchors(document: Path) -> set[str]:
-    """Return the anchors that the headings of a document get."""
-    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+    """Return the anchors of a document: its headings, and those that are set by hand."""
+    text = document.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
