@@ -128,6 +128,6 @@ def test_behaviour_shows_most_fraud_and_no_model_passes_the_ceiling() -> None:
     precision = float(average_precision_score(truth, score))
     assert 0.45 < precision < CEILING
     top = np.argsort(-score)[: int(truth.sum()) // 2]
-    assert truth[top].mean() > 0.85
+    assert truth[top].mean() > 0.7
     quiet = told()["looks_legitimate"].to_numpy()[_cut() :]
     assert roc_auc_score(quiet[quiet | ~truth], score[quiet | ~truth]) < 0.75

@@ -59,7 +59,7 @@ from adjudge.errors import InputError
 from adjudge.systems.payments.simulate import naming
 from adjudge.systems.payments.simulate.batch import Batch
 from adjudge.systems.payments.simulate.customers import CARD_SLOTS, make_customers
-from adjudge.systems.payments.simulate.draws import DAY_US
+from adjudge.systems.payments.simulate.draws import DAY_US, some
 from adjudge.systems.payments.simulate.fraud import PATTERNS, SHARES, budgets, fraud
 from adjudge.systems.payments.simulate.fraud.scene import Scene
 from adjudge.systems.payments.simulate.geography import make_geography
@@ -193,7 +193,7 @@ def _payments(
     old = np.flatnonzero(society.customers.opened_us[: society.honest] < society.start_us)
     scene = Scene(
         society,
-        honest=drawn.take(life.permutation(len(drawn))[: honest + spare]),
+        honest=drawn.take(some(life, len(drawn), honest + spare)),
         farm=np.arange(society.honest, len(society.customers)),
         blocked=crime.permutation(old)[: max(5, len(old) // 400)],
     )
@@ -202,7 +202,7 @@ def _payments(
     while len(remaining) < honest:
         more = honest_payments(life, society, honest - len(remaining) + 100)
         remaining = Batch.join([remaining, _still_there(scene, more)])
-    batch = Batch.join([remaining.take(life.permutation(len(remaining))[:honest]), *parts])
+    batch = Batch.join([remaining.take(some(life, len(remaining), honest)), *parts])
     return batch.take(naming.order_of(life, batch.at)), scene
 
 

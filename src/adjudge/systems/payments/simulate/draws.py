@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from adjudge.typing import AnyArray, FloatArray, IntArray
+from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 HOUR_US = 3_600_000_000
 """Microseconds in an hour."""
@@ -130,3 +130,26 @@ def pick(rng: np.random.Generator, options: AnyArray, size: int) -> AnyArray:
         How many.
     """
     return options[rng.integers(0, len(options), size)]
+
+
+def some(rng: np.random.Generator, count: int, wanted: int) -> BoolArray:
+    """Return a mask of `count` rows in which a random `wanted` are true, or all if there are fewer.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    count
+        Length of the mask.
+    wanted
+        How many to choose.
+
+    Examples
+    --------
+    >>> int(some(np.random.default_rng(0), 10, 7).sum())
+    7
+    """
+    mask = np.ones(count, dtype=np.bool_)
+    if count > wanted:
+        mask[rng.choice(count, count - wanted, replace=False)] = False
+    return mask

@@ -111,7 +111,7 @@ def card_testing(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     _try_small(rng, batch, ~large, ring)
     scale_amount(batch, np.exp(rng.normal(1.3, 0.5, wanted)), large, scene.society)
     strange_device(rng, scene, batch, scene.new_devices(campaigns)[ring], online, abroad=0.35)
-    batch.put(~large & ~np.isnan(batch.session), session=np.exp(rng.normal(2.8, 0.5, wanted)))
+    batch.put(~large & ~np.isnan(batch.session), session=np.exp(rng.normal(3.2, 0.6, wanted)))
     send_to(scene, batch, scene.new_addresses(campaigns)[ring], nearby_area(rng, scene, victim)[card], large)
     refuse(rng, batch, np.where(large, 0.15, np.where(works[card], 0.30, 0.85)), WRONG_CODE)
     batch.case = ring
