@@ -1,0 +1,1 @@
+"""The two services that the `http` benchmark compares, and what they decide."""
