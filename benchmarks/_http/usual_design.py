@@ -3,7 +3,7 @@
 What a competent team builds in a week. Every payment makes one round trip to Redis, in which the counters of
 its five keys are read and then raised (C parser, pipelined, no transaction); windows are what counters can
 give: a few buckets each, the oldest of which is in or out as a whole. The booster predicts one row on one
-thread. There are no reasons, no log, and no second look at an id that comes again: all of that would cost more.
+thread. There are no reasons, no log, and no second look at an id that comes again: all that would cost more.
 """
 
 from __future__ import annotations
