@@ -93,8 +93,9 @@ def _hold(document: Path, block: Block, namespace: dict[str, Any]) -> None:
 def commands(document: Path, program: str) -> Iterator[tuple[int, str]]:
     """Yield line and text of the commands of one program that a document's console blocks show."""
     for block in blocks(document):
-        if block.language == "console":
-            for offset, line in enumerate(block.text.splitlines()):
-                words = line.removeprefix("$ ")
-                if line.startswith("$ ") and words.split()[0] == program:
-                    yield block.line + offset + 1, words.partition(" #")[0].partition(" |")[0].strip()
+        lines = block.text.splitlines() if block.language == "console" else []
+        for line, text in enumerate(lines, start=block.line + 1):
+            if text.startswith("$ "):
+                for part in re.split(r" && | \| ", text.removeprefix("$ ").partition(" #")[0]):
+                    if part.split()[0] == program:
+                        yield line, part.strip()

@@ -44,15 +44,17 @@ def cli() -> str:
 
     group: Any = get_command(app)
     parts = ["# Command line\n", _paragraphs(group.help or ""), ""]
+    parts += ["What the user did wrong is one sentence and exit code 2; a check that fails is exit code 1.\n"]
     for name, command in group.commands.items():
-        if command.hidden:
-            continue
+        meaning, _, example = (command.help or "").partition("Example:")
         parts += [
             f"## adjudge {name}\n",
             f"```text\n{_usage(name, command)}\n```\n",
-            _paragraphs(command.help or ""),
+            _paragraphs(meaning),
             "",
         ]
+        if example:
+            parts += [f"```console\n$ {example.strip()}\n```\n"]
         rows = [_option(p) for p in command.params if p.name != "help"]
         if rows:
             parts += ["| argument | default | meaning |", "|---|---|---|", *rows, ""]
@@ -61,25 +63,17 @@ def cli() -> str:
 
 def _usage(name: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    shown = [p.human_readable_name if p.required else f"[{p.human_readable_name}]" for p in arguments]
+    shown = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments]
     options = " [OPTIONS]" if len(arguments) < len(command.params) else ""
     return " ".join([f"adjudge {name}{options}", *shown])
 
 
 def _option(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        spelled = f"`{parameter.human_readable_name}`"
-    else:
-        spelled = ", ".join(f"`{o}`" for o in (*parameter.opts, *parameter.secondary_opts))
-    default = parameter.default
-    shown = (
-        "required"
-        if parameter.required
-        else ""
-        if default in (None, False, ()) or callable(default)
-        else f"`{default}`"
-    )
-    return f"| {spelled} | {shown} | {_cell(parameter.help or '')} |"
+    argument = parameter.param_type_name == "argument"
+    names = [parameter.name.upper()] if argument else [*parameter.opts, *parameter.secondary_opts]
+    silent = parameter.default in (None, False, ())
+    default = "required" if parameter.required else "" if silent else f"`{parameter.default}`"
+    return f"| {', '.join(f'`{n}`' for n in names)} | {default} | {_cell(parameter.help or '')} |"
 
 
 def http() -> str:
