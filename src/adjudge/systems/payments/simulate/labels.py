@@ -10,16 +10,16 @@ from adjudge.systems.payments.simulate.fraud import PATTERNS
 from adjudge.typing import BoolArray, FloatArray, IntArray
 
 REPORTING: dict[str, tuple[float, float]] = {
-    "stolen_card_spree": (2.0, 0.03),
-    "card_testing": (3.0, 0.05),
-    "account_takeover": (2.0, 0.03),
-    "impossible_travel": (2.5, 0.03),
-    "compromised_merchant": (5.0, 0.04),
-    "colluding_merchant": (6.0, 0.04),
-    "device_farm": (7.0, 0.04),
-    "bust_out": (14.0, 0.04),
-    "hot_spot": (6.0, 0.04),
-    "quiet": (9.0, 0.25),
+    "stolen_card_spree": (2.0, 0.02),
+    "card_testing": (3.0, 0.03),
+    "account_takeover": (2.0, 0.02),
+    "impossible_travel": (2.5, 0.02),
+    "compromised_merchant": (5.0, 0.02),
+    "colluding_merchant": (6.0, 0.025),
+    "device_farm": (7.0, 0.02),
+    "bust_out": (14.0, 0.02),
+    "hot_spot": (6.0, 0.025),
+    "quiet": (9.0, 0.35),
 }
 """Median delay in days, and share of victims who never report."""
 
@@ -48,7 +48,7 @@ def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray
     """
     frauds = np.flatnonzero(batch.pattern >= 0)
     delay, reported = _by_victim(rng, batch.take(frauds))
-    overlooked = rng.random(len(frauds)) < 0.01
+    overlooked = rng.random(len(frauds)) < 0.005
     told = frauds[reported & ~overlooked]
     known = batch.at[told] + ((delay[reported & ~overlooked]) * DAY_US).astype(np.int64)
     known += (rng.exponential(2.0, len(told)) * HOUR_US).astype(np.int64)
