@@ -1,0 +1,1 @@
+"""The examples: each runs, and the case studies hold at their boundaries."""
