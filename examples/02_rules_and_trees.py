@@ -1,4 +1,4 @@
-"""Case study: rules with a confidence each, and 500 trees that decline above 0.9 and ask for review above 0.5.
+"""Case study: rules with a confidence each, and 500 trees: above 0.9 declined, above 0.5 reviewed.
 
 A made-up world of payments is folded through the engine, the trees are trained on the first part of it,
 and the last part is decided as if it came in now, the labels of the past arriving at their own time.
@@ -36,10 +36,9 @@ rules:
    reason: "{merchant_fraud_rate_30d:.0%} of this merchant's payments were fraud."}
 """)
 
-SETTINGS = {"n_trees": 500, "depth": 6, "rate": 0.05, "subsample": 0.8, "columns": 0.8}
-
 # patience=0: all 500 trees, none left out by early stopping
-TREES = Trees("xgboost", **SETTINGS, patience=0, calibration="platt", threads=1)
+TREES = Trees("xgboost", n_trees=500, depth=6, rate=0.05, subsample=0.8, columns=0.8, patience=0)
+TREES.set_params(calibration="platt", threads=1)
 
 user, device, merchant = Payment.by("user"), Payment.by("device"), Payment.by("merchant")
 
