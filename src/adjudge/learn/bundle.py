@@ -103,7 +103,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     thresholds: dict[str, float]
     metrics: dict[str, float | None]
     training: dict[str, Any]
-    lists: dict[str, list[str] | list[float]]
+    lists: dict[str, list[str | float]]
     profile: dict[str, str]
     files: dict[str, FileEntry]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from adjudge.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +61,26 @@ class Source:
         labels = {name: frame.join(ids, on=schema.id_field, how="semi") for name, frame in self.labels.items()}
         return Source(frames, labels, self.lists, self.truth)
 
+    def write(self, folder: Path) -> list[Path]:
+        """Write every table as parquet into a folder that `read_streams` reads, and return the files.
+
+        Parameters
+        ----------
+        folder
+            Made where it is not there.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        tables = dict(self.frames) | {f"labels_{name}": frame for name, frame in self.labels.items()}
+        if self.truth is not None:
+            tables["truth"] = self.truth
+        written = []
+        for name, frame in tables.items():
+            written.append(folder / f"{name}.parquet")
+            frame.write_parquet(written[-1])
+        written.append(folder / "lists.json")
+        written[-1].write_bytes(msgspec.json.encode({name: sorted(v) for name, v in self.lists.items()}))  # type: ignore[type-var]
+        return written
+
 
 def read_table(path: Path) -> pl.DataFrame:
     """Return a parquet or CSV file as a table.
@@ -86,7 +108,8 @@ def read_table(path: Path) -> pl.DataFrame:
 def read_streams(system: System, path: Path) -> Source:
     """Return the events of a system from a folder with one file per stream, or from one file of decided events.
 
-    A folder holds ``{stream}.parquet`` or ``.csv`` for each stream and ``labels_{name}.parquet`` or ``.csv`` for each label.
+    A folder holds ``{stream}.parquet`` or ``.csv`` for each stream ``labels_{name}.parquet`` or ``.csv`` for each label,
+    and where there are any ``lists.json`` and, for evaluation, ``truth.parquet``.
     A single file may carry its labels in a column named like the label, known once the label's delay has passed or at
     the time in a column ``known_at``.
 
@@ -118,7 +141,18 @@ def read_streams(system: System, path: Path) -> Source:
         found = None if known is None else _find(path, f"labels_{known.name}")
         if known is not None and found is not None:
             labels[known.name] = utc(read_table(found), "known_at")
-    return Source(frames, labels)
+    truth = read_table(path / "truth.parquet") if (path / "truth.parquet").exists() else None
+    return Source(frames, labels, _lists(path / "lists.json"), truth)
+
+
+def _lists(path: Path) -> dict[str, list[str | float]]:
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str | float]])
+    except msgspec.MsgspecError as error:
+        msg = f"{path.name} must map names to lists of texts or numbers: {error}"
+        raise InputError(msg, code="unreadable_file") from error
 
 
 def utc(frame: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -7,22 +7,31 @@ is broken on purpose: a proof that cannot fail proves nothing.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 
-from adjudge.engine import Batch, Decisions, Plan, State
+from adjudge.define import System
+from adjudge.discover import Found
+from adjudge.engine import Decisions, Plan, State, compile
 from adjudge.engine.batch import Marks
 from adjudge.engine.fold import conditions_of, fold_marks
+from adjudge.errors import DefinitionError, InputError, ShapeError
 from adjudge.history import Histories
+from adjudge.learn.pipeline import with_bundle
 from adjudge.learn.source import Source
+from adjudge.models.scorers import Served
 from adjudge.service import table
 from adjudge.service.decode import BadBody, EventDecoder, EventStruct
+from adjudge.service.run import secret
 from adjudge.typing import AnyArray, HashArray
 
 BATCHES = (1, 7, 1000)
@@ -406,3 +415,80 @@ def verify_python(
     control = Player(plan, script, 100).play(broken(plan), limit=CONTROL_EVENTS)
     caught = compared("broken", reference, control, time.perf_counter())
     return reference, points, caught.features_differing > 0
+
+
+def verify(
+    found: Found, source: Source, *, events: int, bundle: Path | None = None, http: bool = True, told: Progress
+) -> Verification:
+    """Prove that every way into a system gives the same bits on given data.
+
+    Parameters
+    ----------
+    found
+        The system.
+    source
+        Its data.
+    events
+        At most so many decided events, the oldest first.
+    bundle
+        The model to decide with; None trains a small one on the same data, where it has labels enough.
+    http
+        Whether to go through HTTP as well.
+    told
+        Told of progress.
+
+    Raises
+    ------
+    ParityError
+        If the service loses or refuses an event.
+    """
+    from adjudge.service.verify_http import over_http
+
+    system = found.build(source.lists)
+    part = source.head(system, events)
+    with tempfile.TemporaryDirectory() as folder:
+        path = bundle or _trained(system, part, Path(folder) / "bundle", told)
+        plan = compile(system, secret=secret()) if path is None else with_bundle(found.build, path, secret())
+        script = script_of(plan, part)
+        reference, points, caught = verify_python(plan, script, told=told)
+        points.append(_as_table(plan, part, reference, told))
+        if http:
+            points += over_http(plan, found.name, path, script, reference, told)
+    return Verification(
+        events=len(reference.action),
+        features_compared=sum(p.features_compared for p in points),
+        features_differing=sum(p.features_differing for p in points),
+        scores_compared=sum(p.scores_compared for p in points),
+        scores_differing=sum(p.scores_differing for p in points),
+        entry_points=tuple(points),
+        negative_control_failed=caught,
+    )
+
+
+SMALL_MODEL_ROWS = 20_000
+"""Rows that the small model of `verify` is fitted on."""
+
+
+def _trained(system: System, source: Source, path: Path, told: Progress) -> Path | None:
+    """Return the bundle of a model trained on the spot, None where the data has no labels for one."""
+    from adjudge.learn.pipeline import run
+
+    try:
+        made = run(system, source, secret=secret(), rows=SMALL_MODEL_ROWS, progress=told)
+    except (InputError, DefinitionError, ShapeError):
+        return None  # no labels, or too few of them: rules alone are compared
+    made.write(path, datetime.now(UTC))
+    return path
+
+
+def _as_table(plan: Plan, source: Source, reference: Outcome, told: Progress) -> EntryPoint:
+    """Compare the table that training sees; actions are those of the reference, a table decides nothing."""
+    from adjudge.learn.backfill import backfill
+    from adjudge.learn.train import probabilities
+
+    began = time.perf_counter()
+    table = backfill(plan, source.frames, source.labels, progress=lambda done, of: told("as a table", done, of)).table
+    found = Outcome(table.X.T.copy().view(np.uint64), reference.probability, reference.action, len(table))
+    if plan.scorer is not None:
+        found.probability = probabilities(cast(Served, plan.scorer), table).view(np.uint64)
+    return compared("as a table, for training", reference, found, began)

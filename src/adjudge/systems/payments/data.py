@@ -67,10 +67,6 @@ def read(path: Path) -> Source:
     InputError
         If it cannot be read or has other columns.
     """
-    if path.is_dir() and (path / "truth.parquet").exists():
-        from adjudge.systems.payments.simulate import read as read_world
-
-        return of_world(read_world(path))
     if path.is_dir():
         return read_streams(payments(), path)
     frame = read_table(path)

@@ -1,0 +1,360 @@
+"""The command line: every verb is a function of the package that one could call from Python.
+
+Results go to standard output, as text or with --json as one JSON document; progress and everything else go to standard
+error. What the user did wrong is one sentence and exit code 2, a failed check exit code 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adjudge.errors import AdjudgeError, InputError
+from adjudge.progress import Bars
+
+app = typer.Typer(
+    name="adjudge",
+    help="Real-time machine-learning decisions: define once, train, serve, and prove that all of it agrees.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console(soft_wrap=False)
+err = Console(stderr=True)
+
+SystemOption = Annotated[
+    str, typer.Option("--system", "-s", help="Name of a system of the package, or path of a folder with one.")
+]
+DataOption = Annotated[Path | None, typer.Option("--data", "-d", help="Folder or file with the system's data.")]
+SimulateOption = Annotated[int | None, typer.Option("--simulate", min=1, help="Make up so many events instead.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
+BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def main() -> None:
+    """Run the command line; what is wrong with the input is one sentence and exit code 2."""
+    try:
+        app()
+    except AdjudgeError as error:
+        err.print(f"adjudge: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except OSError as error:
+        err.print(f"adjudge: {error.filename or ''}: {error.strerror}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=20_000, help="Payments to simulate, over three months.")] = 1_500_000,
+    folder: Annotated[Path, typer.Option(help="Where bundle and report go.")] = Path("demo"),
+    rate: Annotated[float, typer.Option(min=1, help="Requests per second of the load.")] = 1_000.0,
+    requests: Annotated[int, typer.Option(min=100, help="Payments that are sent over HTTP.")] = 30_000,
+    seed: SeedOption = 7,
+) -> None:
+    """Simulate payments, train, serve, decide and verify: the whole of it on one screen.
+
+    Example: adjudge demo --events 200000
+    """
+    import importlib
+
+    module = importlib.import_module("adjudge.systems.payments.demo")
+    with Bars(err) as bars:
+        result = module.run(events=events, folder=folder, rate=rate, requests=requests, seed=seed, told=bars)
+    module.show(result, out)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the system, an identifier such as refunds.")],
+    folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
+) -> None:
+    """Make the folder of a new system: definition, rules, data and README, ready to run.
+
+    Example: adjudge new refunds && adjudge check --system refunds
+    """
+    from adjudge.scaffold import scaffold
+
+    for path in scaffold(name, folder):
+        out.print(f"made {path}", highlight=False)
+    out.print(f"next: adjudge check --system {folder / name}", highlight=False)
+
+
+@app.command()
+def check(system: SystemOption = "payments", bundle: BundleOption = None, json: JsonOption = False) -> None:
+    """Compile a system and say what it holds; every mistake in it is named.
+
+    Example: adjudge check --system ./refunds
+    """
+    from adjudge.engine import catalogue
+    from adjudge.service.run import plan_of
+
+    plan = plan_of(system, bundle)
+    rows = catalogue(plan)
+    facts: dict[str, Any] = {
+        "system": plan.system.name,
+        "decides": plan.decides,
+        "streams": list(plan.streams),
+        "features": len(rows),
+        "rules": len(plan.rules),
+        "entities": [h.entity.name for h in plan.histories] + [p.entity.name for p in plan.profiles],
+        "versions": dict(plan.versions),
+    }
+    _print(facts, json)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Where the tables go.")],
+    system: SystemOption = "payments",
+    events: Annotated[int, typer.Option(min=1, help="How many decided events.")] = 200_000,
+    seed: SeedOption = 7,
+) -> None:
+    """Make up data of a system that has a simulator and write it as parquet.
+
+    Example: adjudge simulate world --events 100000
+    """
+    from adjudge.discover import find
+
+    found = find(system)
+    if found.simulate is None:
+        msg = f"system {system!r} has no simulator"
+        raise InputError(msg)
+    with Bars(err) as bars:
+        bars("simulate", 0, 1)
+        source = found.simulate(events, seed=seed)
+        bars("simulate", 1, 1)
+    for path in source.write(folder):
+        out.print(f"wrote {path}", highlight=False)
+
+
+@app.command()
+def backfill(
+    to: Annotated[Path, typer.Argument(help="Parquet file for the training table.")],
+    system: SystemOption = "payments",
+    data: DataOption = None,
+    simulate: SimulateOption = None,
+    seed: SeedOption = 7,
+) -> None:
+    """Fold a history through the engine and write what each decided event saw, with labels at their own time.
+
+    Example: adjudge backfill table.parquet --data world
+    """
+    from adjudge.learn.pipeline import table_of
+    from adjudge.service.run import secret
+
+    with Bars(err) as bars:
+        found, source = _source(system, data, simulate, seed, bars)
+        from adjudge.engine import compile
+
+        table = table_of(compile(found.build(source.lists), secret=secret()), source, bars)
+    table.write(to)
+    out.print(f"wrote {to}: {len(table):,} events, {len(table.names)} features", highlight=False)
+
+
+@app.command()
+def train(
+    bundle: Annotated[Path, typer.Argument(help="Directory for the bundle.")],
+    system: SystemOption = "payments",
+    data: DataOption = None,
+    simulate: SimulateOption = None,
+    seed: SeedOption = 7,
+    json: JsonOption = False,
+) -> None:
+    """Backfill, train on the first part of time, set thresholds on the second, judge on the last, write a bundle.
+
+    Example: adjudge train bundle --data world
+    """
+    from adjudge.learn import pipeline
+    from adjudge.service.run import secret
+
+    with Bars(err) as bars:
+        found, source = _source(system, data, simulate, seed, bars)
+        made = pipeline.run(found.build(source.lists), source, secret=secret(), seed=seed, progress=bars)
+        written = made.write(bundle, datetime.now(UTC))
+    facts = {"bundle": str(bundle), "id": written.id, "thresholds": dict(made.trained.thresholds)}
+    _print(facts | _headline(made.evaluation), json)
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Directory of a bundle.")],
+    system: SystemOption = "payments",
+    data: DataOption = None,
+    simulate: SimulateOption = None,
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("report.html"),
+    seed: SeedOption = 7,
+    json: JsonOption = False,
+) -> None:
+    """Judge a bundle on the last part of a history, beside rules alone, and write report.html.
+
+    Example: adjudge evaluate bundle --data world --report report.html
+    """
+    from adjudge.learn import pipeline
+    from adjudge.learn.report import write
+    from adjudge.service.run import secret
+
+    with Bars(err) as bars:
+        found, source = _source(system, data, simulate, seed, bars)
+        made = pipeline.judged(found.build, bundle, source, secret=secret(), progress=bars)
+    write(made, report)
+    err.print(f"wrote {report}", highlight=False)
+    _print(_headline(made.evaluation), json)
+
+
+@app.command()
+def serve(
+    system: Annotated[list[str] | None, typer.Option("--system", "-s", help="May be given several times.")] = None,
+    bundle: Annotated[list[Path] | None, typer.Option("--bundle", "-b", help="One for each system, in order.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; this machine only unless given.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 8000 unless given.")] = None,
+    max_waiting: Annotated[int | None, typer.Option(help="Events that may wait before 429 is answered.")] = None,
+) -> None:
+    """Serve decisions over HTTP; the OpenAPI page is at /docs.
+
+    Example: adjudge serve --system payments --bundle demo/bundle
+    """
+    from adjudge.service.run import serve as run
+    from adjudge.service.settings import Settings
+
+    run(system or ["payments"], bundle or [], Settings.read(host=host, port=port, max_waiting=max_waiting))
+
+
+@app.command()
+def decide(
+    source: Annotated[Path, typer.Argument(help="Events as JSON lines; - for standard input.")],
+    system: SystemOption = "payments",
+    bundle: BundleOption = None,
+    to: Annotated[Path, typer.Option(help="Where decisions go as JSON lines; - for standard output.")] = Path("-"),
+) -> None:
+    """Decide the events of a file in order; a bad row is named on standard error and the others are decided.
+
+    Example: adjudge decide payments.jsonl --bundle demo/bundle --to decisions.jsonl
+    """
+    from adjudge.service.file import decide_lines
+    from adjudge.service.run import plan_of
+
+    plan = plan_of(system, bundle)
+    lines = sys.stdin.buffer if str(source) == "-" else source.open("rb")
+    sink = sys.stdout.buffer if str(to) == "-" else to.open("wb")
+    with lines, sink:
+        done = decide_lines(plan, lines, sink, lambda text: err.print(text, markup=False, highlight=False))
+    err.print(f"{done.decided:,} decided, {done.refused:,} refused", highlight=False)
+    raise typer.Exit(1 if done.refused else 0)
+
+
+@app.command()
+def verify(
+    system: SystemOption = "payments",
+    data: DataOption = None,
+    simulate: SimulateOption = None,
+    events: Annotated[int, typer.Option(min=100, help="At most so many events.")] = 20_000,
+    bundle: BundleOption = None,
+    http: Annotated[bool, typer.Option(help="Go through HTTP as well.")] = True,
+    seed: SeedOption = 7,
+    json: JsonOption = False,
+) -> None:
+    """Prove on data of your own that every way into the system gives the same bits; exit code 1 if one does not.
+
+    Example: adjudge verify --data world --events 50000
+    """
+    from adjudge.service.verify import verify as run
+
+    with Bars(err) as bars:
+        found, source = _source(system, data, simulate or (None if data else events), seed, bars)
+        result = run(found, source, events=events, bundle=bundle, http=http, told=bars)
+    _print_verification(result, json)
+    raise typer.Exit(0 if result.passed else 1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context) -> None:
+    """Run a benchmark of a source checkout: adjudge bench history --quick.
+
+    Example: adjudge bench decide --quick
+    """
+    import subprocess
+
+    if not Path("benchmarks/__main__.py").is_file():
+        msg = "benchmarks belong to the source checkout; run this in its folder"
+        raise InputError(msg)
+    arguments = ["run", *context.args] if context.args else ["list"]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "benchmarks", *arguments]))
+
+
+def _source(system: str, data: Path | None, simulate: int | None, seed: int, bars: Bars) -> tuple[Any, Any]:
+    from adjudge.discover import find
+
+    found = find(system)
+    if (data is None) == (simulate is None):
+        msg = "say where the events come from: --data PATH or --simulate N"
+        raise InputError(msg)
+    if data is not None:
+        return found, found.read(data)
+    if found.simulate is None:
+        msg = f"system {system!r} has no simulator; use --data"
+        raise InputError(msg)
+    bars("simulate", 0, 1)
+    source = found.simulate(simulate, seed=seed)
+    bars("simulate", 1, 1)
+    return found, source
+
+
+def _headline(evaluation: Any) -> dict[str, Any]:
+    lines = {line.id: line.model for line in evaluation.lines}
+    return {"test_events": evaluation.events, "test_frauds": evaluation.frauds, "k": evaluation.k, **lines}
+
+
+@contextmanager
+def _grid(*columns: str) -> Iterator[Table]:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    yield table
+    out.print(table)
+
+
+def _print(facts: dict[str, Any], json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(facts, enc_hook=str).decode() + "\n")
+        return
+    with _grid("", "") as table:
+        for name, value in facts.items():
+            table.add_row(name.replace("_", " "), _words(value))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{k} {_words(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(getattr(value, "value", value))
+
+
+def _print_verification(result: Any, json: bool) -> None:
+    if json:
+        document = msgspec.to_builtins(result) | {"passed": result.passed}
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        return
+    with _grid("entry point", "events", "features differing", "scores differing", "s") as table:
+        for p in result.entry_points:
+            features = f"{p.features_differing:,} of {p.features_compared:,}"
+            table.add_row(p.name, f"{p.events:,}", features, f"{p.scores_differing:,}", f"{p.seconds:.0f}")
+    caught = "caught" if result.negative_control_failed else "NOT CAUGHT"
+    out.print(f"the kernel that was broken on purpose was {caught}", highlight=False)
+    out.print("[green]all agree[/]" if result.passed else "[red]they do not agree[/]")

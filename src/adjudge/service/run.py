@@ -1,0 +1,91 @@
+"""Starting the service for named systems: definitions and bundles become plans, plans a decider, a decider answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from adjudge.discover import find
+from adjudge.engine import SECRET, Plan, compile
+from adjudge.errors import InputError
+from adjudge.learn.pipeline import with_bundle
+from adjudge.service.settings import Settings
+
+SECRET_VARIABLE = "ADJUDGE_SECRET"
+"""Environment variable with the workspace's secret: 32 hexadecimal digits."""
+
+
+def secret() -> bytes:
+    """Return the workspace's secret from the environment, or the one for trying things out where none is set.
+
+    Raises
+    ------
+    InputError
+        If it is not 32 hexadecimal digits; the value is not repeated.
+    """
+    text = os.environ.get(SECRET_VARIABLE)
+    if text is None:
+        return SECRET
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != 16:
+        msg = f"{SECRET_VARIABLE} must be 32 hexadecimal digits"
+        raise InputError(msg, field=SECRET_VARIABLE)
+    return value
+
+
+def plan_of(system: str, bundle: Path | None = None) -> Plan:
+    """Return the plan of a named system, deciding with a bundle or by its rules alone.
+
+    Parameters
+    ----------
+    system
+        Name, or path of a folder with a definition.
+    bundle
+        Directory of a bundle; None for rules alone.
+    """
+    found = find(system)
+    if bundle is None:
+        return compile(found.build({}), secret=secret())
+    return with_bundle(found.build, bundle, secret())
+
+
+def plans_of(systems: Sequence[str], bundles: Sequence[Path]) -> list[Plan]:
+    """Return the plans of several systems; the first bundle belongs to the first system, and so on.
+
+    Raises
+    ------
+    InputError
+        If there are more bundles than systems.
+    """
+    if len(bundles) > len(systems):
+        msg = f"there are {len(bundles)} bundles for {len(systems)} systems"
+        raise InputError(msg, field="bundle")
+    padded = [*bundles, *[None] * (len(systems) - len(bundles))]
+    return [plan_of(s, b) for s, b in zip(systems, padded, strict=True)]
+
+
+def serve(systems: Sequence[str], bundles: Sequence[Path], settings: Settings) -> None:
+    """Serve systems until the process is told to stop.
+
+    Parameters
+    ----------
+    systems, bundles
+        See `plans_of`.
+    settings
+        Address, port and limits.
+    """
+    from adjudge.service.app import Service
+    from adjudge.service.decider import Decider
+    from adjudge.service.server import serve as serve_application
+    from adjudge.service.warm import warm
+
+    plans = plans_of(systems, bundles)
+    warm(plans, lambda text: print(text, file=sys.stderr, flush=True))
+    names = ", ".join(p.system.name for p in plans)
+    print(f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)", file=sys.stderr, flush=True)
+    serve_application(Service(Decider(plans), settings), settings)

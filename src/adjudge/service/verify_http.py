@@ -1,0 +1,305 @@
+"""The HTTP half of the proof: the same events in file order, then from many connections at once."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from adjudge.engine import Plan
+from adjudge.errors import ParityError
+from adjudge.log import Entry, Kind, MemoryLog
+from adjudge.service import load
+from adjudge.service.app import Page
+from adjudge.service.decode import EventDecoder, EventStruct
+from adjudge.service.replay import Replay, replay
+from adjudge.service.server import free_port, python, running
+from adjudge.service.verify import (
+    EntryPoint,
+    Events,
+    Known,
+    Outcome,
+    Progress,
+    Script,
+    compared,
+    decided_events,
+)
+
+SIZES = (1, 1, 1, 5, 50, 500)
+"""Events of one request, over and over: requests of one event and of many, in file order."""
+
+RATE_PER_S = 6_000.0
+"""Rate of the concurrent load: more than one connection can carry, so that requests meet in batches."""
+
+PAGE = 5_000
+"""Log entries that are fetched at a time."""
+
+
+class Client:
+    """One connection to a service.
+
+    Parameters
+    ----------
+    port
+        Where it listens, on this machine.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+
+    def post(self, path: str, body: bytes) -> bytes:
+        """Return the answer to a POST; anything but success raises `ParityError` with what the service said."""
+        self._connection.request("POST", path, body, {"content-type": "application/json"})
+        return self._answer(path)
+
+    def get(self, path: str) -> bytes:
+        """Return the answer to a GET, as `post` does."""
+        self._connection.request("GET", path)
+        return self._answer(path)
+
+    def _answer(self, path: str) -> bytes:
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status >= 300:
+            msg = f"the service answered {path} with {response.status}: {body[:500].decode(errors='replace')}"
+            raise ParityError(msg)
+        return body
+
+    def log(self) -> Iterator[list[Entry]]:
+        """Yield the service's log, page by page."""
+        decode = msgspec.json.Decoder(Page).decode
+        start: int | None = 0
+        while start is not None:
+            page = decode(self.get(f"/v1/log?start={start}&limit={PAGE}"))
+            yield page.entries
+            start = page.next
+
+
+def in_file_order(
+    plan: Plan, script: Script, reference: Outcome, *, port: int, told: Callable[[int], None]
+) -> EntryPoint:
+    """Send a script event by event and batch by batch, in order, and compare what the service logged.
+
+    Parameters
+    ----------
+    plan
+        The system as the service runs it.
+    script
+        What happened.
+    reference
+        What one event at a time in Python came to.
+    port
+        Of a service on this machine with an empty log.
+    told
+        Told how many events are done.
+    """
+    began = time.perf_counter()
+    sender = _Sender(plan, Client(port))
+    sizes = itertools.cycle(SIZES)
+    for step in script:
+        if isinstance(step, Known):
+            sender.mark(step)
+            continue
+        at = 0
+        while at < len(step.events):
+            size = next(sizes)
+            sender.events(step.stream, step.events[at : at + size])
+            at += size
+        told(len(sender.ids))
+    found = logged(plan, Client(port), decided_events(plan, script))
+    if found.done != len(reference.action):
+        msg = f"the service logged {found.done} of {len(reference.action)} decisions"
+        raise ParityError(msg)
+    return compared("http, in file order", reference, found, began)
+
+
+class _Sender:
+    """Sends events and labels; remembers the ids of decided events, by which labels name them."""
+
+    def __init__(self, plan: Plan, client: Client) -> None:
+        self.plan = plan
+        self.client = client
+        self.ids: list[str] = []
+        self._doors = {name: EventDecoder(stream.schema) for name, stream in plan.streams.items()}
+        self._id = plan.schema(plan.decides).id_field
+        self._label = plan.system.label.name if plan.system.label else ""
+
+    def body(self, stream: str, events: Sequence[EventStruct]) -> bytes:
+        """Return events as JSON: one alone, or several as an array."""
+        rows = [self._doors[stream].encode(e) for e in events]
+        return rows[0] if len(rows) == 1 else b"[" + b",".join(rows) + b"]"
+
+    def events(self, stream: str, events: Sequence[EventStruct]) -> None:
+        body = self.body(stream, events)
+        if stream != self.plan.decides:
+            self.client.post(f"/v1/events/{stream}", body)
+            return
+        self.client.post("/v1/decide" if len(events) == 1 else "/v1/decide/many", body)
+        self.ids += [getattr(e, self._id) for e in events]
+
+    def mark(self, known: Known) -> None:
+        """Say what became known about events that were sent."""
+        what, path = ("label", "/v1/labels") if known.name == self._label else ("outcome", "/v1/outcomes")
+        rows = [
+            {"id": self.ids[row], what: known.name, "value": bool(value)}
+            for row, value in zip(known.rows, known.new, strict=True)
+            if row < len(self.ids)
+        ]
+        for start in range(0, len(rows), 5_000):
+            self.client.post(path, msgspec.json.encode(rows[start : start + 5_000]))
+
+
+def logged(plan: Plan, client: Client, events: int) -> Outcome:
+    """Return what a service has decided, as its log has it.
+
+    Parameters
+    ----------
+    plan
+        The system.
+    client
+        Connected to the service.
+    events
+        How many decisions there may be.
+    """
+    outcome = Outcome.empty(plan, events)
+    decode = msgspec.json.Decoder(_Decided).decode
+    actions = {name: i for i, name in enumerate(plan.policy.actions)}
+    for entries in client.log():
+        for entry in entries:
+            if entry.kind == Kind.EVENT and entry.stream == plan.decides:
+                answer = decode(entry.decided)
+                at = outcome.done
+                outcome.features[at] = np.frombuffer(entry.features, np.uint64)
+                p = np.float64(np.nan if answer.probability is None else answer.probability)
+                outcome.probability[at] = p.view(np.uint64)
+                outcome.action[at] = actions[answer.decision]
+                outcome.done += 1
+    return outcome
+
+
+class _Decided(msgspec.Struct):
+    """The parts of a logged decision that are compared."""
+
+    decision: str
+    probability: float | None
+
+
+def concurrently(
+    plan: Plan, script: Script, *, port: int, events: int, told: Callable[[int], None]
+) -> EntryPoint:
+    """Send events from many connections at once, then replay the service's own log and compare.
+
+    Parameters
+    ----------
+    plan
+        The system as the service runs it.
+    script
+        What happened; its labels are sent after half of the events.
+    port
+        Of a service on this machine with an empty log.
+    events
+        How many decided events to send.
+    told
+        Told how many events are done.
+    """
+    began = time.perf_counter()
+    sender = _Sender(plan, Client(port))
+    decided: list[EventStruct] = []
+    marks: list[Known] = []
+    for step in script:
+        if isinstance(step, Events) and step.stream == plan.decides:
+            decided += step.events
+        elif isinstance(step, Events):
+            sender.events(step.stream, step.events)
+        else:
+            marks.append(step)
+    decided = decided[:events]
+    half = len(decided) // 2
+    for first, last in ((0, half), (half, len(decided))):
+        if first < last:
+            _flood(sender, decided[first:last], port)
+            sender.ids += [getattr(e, plan.schema(plan.decides).id_field) for e in decided[first:last]]
+            told(last)
+        for known in marks if first == 0 else ():
+            sender.mark(known)
+    found = _replayed(plan, Client(port))
+    return EntryPoint(
+        "http, many connections, replayed from the log",
+        found.events,
+        found.features_compared,
+        found.features_differing,
+        found.scores_compared,
+        found.scores_differing,
+        time.perf_counter() - began,
+    )
+
+
+def _flood(sender: _Sender, events: Sequence[EventStruct], port: int) -> None:
+    bodies = [sender.body(sender.plan.decides, [event]) for event in events]
+    report = load.send(f"http://127.0.0.1:{port}/v1/decide", bodies, RATE_PER_S)
+    if report.failed:
+        msg = f"{report.failed} of {report.sent} concurrent requests failed, by status: {report.statuses}"
+        raise ParityError(msg)
+
+
+def _replayed(plan: Plan, client: Client) -> Replay:
+    log = MemoryLog()
+    for entries in client.log():
+        log.append(entries)
+    return replay([plan], log)
+
+
+
+
+CONCURRENT_EVENTS = 50_000
+"""At most so many events are sent from many connections at once."""
+
+
+def over_http(
+    plan: Plan, system: str, bundle: Path | None, script: Script, reference: Outcome, told: Progress
+) -> list[EntryPoint]:
+    """Start the service twice with an empty log, and return what both kinds of sending came to.
+
+    Parameters
+    ----------
+    plan
+        The system as the service runs it.
+    system
+        Its name or path.
+    bundle
+        What it decides with; None for rules alone.
+    script
+        What happened.
+    reference
+        What one event at a time in Python came to.
+    told
+        Told of progress.
+    """
+    total = len(reference.action)
+    few = min(total, CONCURRENT_EVENTS)
+    points = []
+    with service(system, bundle) as port:
+        points.append(
+            in_file_order(plan, script, reference, port=port, told=lambda n: told("http, in file order", n, total))
+        )
+    with service(system, bundle) as port:
+        points.append(
+            concurrently(plan, script, port=port, events=few, told=lambda n: told("http, concurrent", n, few))
+        )
+    return points
+
+
+@contextmanager
+def service(system: str, bundle: Path | None) -> Iterator[int]:
+    """Run the service in a process of its own on a free port of this machine, and yield the port."""
+    port = free_port()
+    command = python("adjudge", "serve", "--system", system, "--port", str(port))
+    if bundle is not None:
+        command += ["--bundle", str(bundle)]
+    with running(command, port=port):
+        yield port
