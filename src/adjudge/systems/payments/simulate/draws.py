@@ -153,3 +153,26 @@ def some(rng: np.random.Generator, count: int, wanted: int) -> BoolArray:
     if count > wanted:
         mask[rng.choice(count, count - wanted, replace=False)] = False
     return mask
+
+
+def spread(rng: np.random.Generator, count: int, low: float, high: float) -> FloatArray:
+    """Return numbers between two bounds, one in each equal slice, in random order.
+
+    Few draws leave long gaps by chance; these do not.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    count
+        How many.
+    low, high
+        Bounds.
+
+    Examples
+    --------
+    >>> sorted(spread(np.random.default_rng(0), 4, 0.0, 4.0).astype(int).tolist())
+    [0, 1, 2, 3]
+    """
+    slices = (rng.permutation(count) + rng.random(count)) / count
+    return low + (high - low) * slices

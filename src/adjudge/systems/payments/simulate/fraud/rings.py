@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from adjudge.systems.payments.simulate.batch import ISSUER, NO_FUNDS, PHONE, WEB, Batch
-from adjudge.systems.payments.simulate.draws import DAY_US, HOUR_US, fitting, pick, running, steps
+from adjudge.systems.payments.simulate.draws import DAY_US, HOUR_US, fitting, pick, running, spread, steps
 from adjudge.systems.payments.simulate.fraud.lone import one_for_each
 from adjudge.systems.payments.simulate.fraud.scene import (
     DIGITAL,
@@ -53,7 +53,7 @@ def compromised_merchant(rng: np.random.Generator, scene: Scene, wanted: int) ->
     leak = np.arange(len(sizes)) % leaks
     hook = _leaked(rng, scene, leaks, leak)
     # All cards of a leak are used within a fortnight or so.
-    sold = society.start_us + ((0.1 + 0.75 * rng.random(leaks)) * society.days * DAY_US).astype(np.int64)
+    sold = society.start_us + (spread(rng, leaks, 0.05, 0.9) * society.days * DAY_US).astype(np.int64)
     began = sold[leak] + (rng.gamma(2.0, 3.0, len(sizes)) * DAY_US).astype(np.int64)
     began = np.minimum(np.maximum(began, honest.at[hook] + DAY_US), society.end_us - HOUR_US)
     at = by_day(rng, scene, began)[case] + minutes(running(3.0 + rng.exponential(40.0, wanted), sizes))
@@ -109,7 +109,7 @@ def colluding_merchant(rng: np.random.Generator, scene: Scene, wanted: int) -> B
     merchant = crooked[ring]
     opens = np.maximum(shops.opened_us[crooked], society.start_us)
     room = np.maximum(society.end_us - opens - 16 * DAY_US, DAY_US)
-    began = opens + (rng.random(len(crooked)) * room).astype(np.int64)
+    began = opens + (spread(rng, len(crooked), 0.0, 1.0) * room).astype(np.int64)
     at = began[ring] + (rng.gamma(2.5, 2.2, wanted) * DAY_US).astype(np.int64)
     at = _not_before(began[ring], by_day(rng, scene, np.minimum(at, society.end_us - 1)))
     online = shops.city[merchant] < 0
@@ -153,7 +153,7 @@ def device_farm(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     rings = -(-len(sizes) // 16)
     member_ring = np.arange(len(sizes)) // 16
     ring, member = member_ring[account], scene.farm[: len(sizes)]
-    began = scene.moments(rng, rings, tail_days=10.0)
+    began = society.start_us + (spread(rng, rings, 0.02, 0.92) * society.days * DAY_US).astype(np.int64)
     opened = began[member_ring] - (rng.gamma(2.0, 4.0, len(sizes)) * DAY_US).astype(np.int64) - HOUR_US
     society.customers.opened_us[member] = opened
     society.customers.verification[member] = rng.integers(0, 2, len(member))
@@ -228,7 +228,7 @@ def hot_spot(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     society, geography = scene.society, scene.society.geography
     spots = max(1, wanted // 110)
     spot = np.sort(rng.integers(0, spots, wanted))
-    middle = (0.1 + 0.7 * rng.random(spots))[spot]
+    middle = spread(rng, spots, 0.05, 0.95)[spot]
     share = np.clip(middle + rng.normal(0, 0.1, wanted), 0.005, 0.995)
     at = by_day(rng, scene, society.start_us + (share * society.days * DAY_US).astype(np.int64))
     area = rng.integers(0, len(geography.area_city), spots)[spot]
