@@ -35,7 +35,7 @@ TESTS = (136, 129, 122, 115)
 """First days of training of the prequential test folds."""
 
 VALIDATIONS = (101, 94, 87, 80)
-"""First days of training of the folds that parameters are chosen on; they end before any of `TESTS` is judged."""
+"""First days of training of the folds that settings are chosen on; none reaches into a test of `TESTS`."""
 
 DELAY = timedelta(days=WEEK)
 """When a transaction's label becomes known."""
@@ -194,6 +194,11 @@ def read(last_day: int) -> Cards:
         .filter(pl.col("TX_TIME_DAYS") <= last_day)
         .sort("TX_TIME_SECONDS", "TRANSACTION_ID")
     )
+    return of_frame(frame)
+
+
+def of_frame(frame: pl.DataFrame) -> Cards:
+    """Return a table in the authors' columns, in order of time, with the columns that the protocol needs."""
 
     def column(name: str, kind: type) -> AnyArray:
         return frame[name].to_numpy().astype(kind)

@@ -48,7 +48,7 @@ PUBLISHED = {
 
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Return the figures of oracle, book and ours; `quick` leaves out the folds, the choice and the forest."""
+    """Return the figures of oracle, book and ours; `quick` leaves out folds, choice and forest."""
     cards = hb.read(hb.SINGLE + 3 * hb.WEEK - 1 if quick else max(hb.TESTS) + 3 * hb.WEEK - 1)
     progress(f"{len(cards.day):,} transactions read")
     single = hb.fold(cards, hb.SINGLE)
