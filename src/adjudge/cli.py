@@ -220,15 +220,19 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address; this machine only unless given.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 8000 unless given.")] = None,
     max_waiting: Annotated[int | None, typer.Option(help="Events that may wait before 429 is answered.")] = None,
+    history: Annotated[Path | None, typer.Option(help="The first system's past, imported before deciding.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Leave out the past from this time (UTC) on.")] = None,
 ) -> None:
     """Serve decisions over HTTP; the OpenAPI page is at /docs.
 
-    Example: adjudge serve --system payments --bundle demo/bundle
+    Example: adjudge serve --system payments --bundle demo/bundle --history world
     """
     from adjudge.service.run import serve as run
     from adjudge.service.settings import Settings
 
-    run(system or ["payments"], bundle or [], Settings.read(host=host, port=port, max_waiting=max_waiting))
+    settings = Settings.read(host=host, port=port, max_waiting=max_waiting)
+    end = until.replace(tzinfo=UTC) if until else None
+    run(system or ["payments"], bundle or [], settings, history=history, until=end)
 
 
 @app.command()

@@ -115,7 +115,7 @@ class Decisions:
     combined: Combined
 
     def __len__(self) -> int:
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     def __iter__(self) -> Iterator[Decision]:
         return (self[i] for i in range(len(self)))
@@ -193,14 +193,13 @@ class Decisions:
         """Return the reasons of one event in words."""
         sentences = []
         for r in self.fired[i]:
-            reason = self.plan.rules[r].reason or self.plan.rules[r].id.replace("_", " ")
-            values = {n: self._value(n, i) for n in placeholders(reason)}
-            sentences.append(render(reason, values))
+            words = self.plan.rules[r].reason or self.plan.rules[r].id.replace("_", " ")
+            sentences.append(render(words, {n: self._value(n, i) for n in placeholders(words)}))
         for reason in self.reasons(i):
             if reason.kind == "model":
                 shown = "missing" if reason.value is None else f"{reason.value:.4g}"
-                words = reason.code.replace("_", " ")
-                sentences.append(f"{words} is {shown} and raises the risk by {reason.weight:.2f} log-odds")
+                name = reason.code.replace("_", " ")
+                sentences.append(f"{name} is {shown} and raises the risk by {reason.weight:.2f} log-odds")
         return sentences
 
     def _value(self, name: str, i: int) -> float | None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from adjudge.history.geo import distance_km
-from adjudge.kernel import kernel
+from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 BLOCK = 256
@@ -53,7 +53,7 @@ _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 
 
-@kernel
+@lean_kernel
 def spread(bits: Any) -> Any:
     """Return the bits of a key mixed so that tables fill evenly (the finaliser of SplitMix64).
 
@@ -73,12 +73,12 @@ def spread(bits: Any) -> Any:
     return np.int64(word ^ (word >> np.uint64(31)))
 
 
-@kernel
+@lean_kernel
 def _finite(value: float) -> float:
     return value if abs(value) < np.inf else np.nan
 
 
-@kernel
+@lean_kernel
 def _floordiv(a: float, b: float) -> float:
     if b == 0.0 or not (abs(a) < np.inf) or b != b:
         return np.nan
@@ -92,7 +92,7 @@ def _floordiv(a: float, b: float) -> float:
     return _finite(whole + 0.0)
 
 
-@kernel
+@lean_kernel
 def _mod(a: float, b: float) -> float:
     if b == 0.0 or not (abs(a) < np.inf) or b != b:
         return np.nan
@@ -102,14 +102,14 @@ def _mod(a: float, b: float) -> float:
     return _finite(rest + 0.0)
 
 
-@kernel
+@lean_kernel
 def _pow(a: float, b: float) -> float:
     if a != a or b != b:  # IEEE says 1 ** NaN is 1; here unknown stays unknown
         return np.nan
     return _finite(math.pow(a, b))
 
 
-@kernel
+@lean_kernel
 def _local(micros: float, offset: float) -> Any:
     """Return local microseconds, or the least integer when either part is missing or out of range."""
     if abs(micros) < 9e17 and abs(offset) < 1e6:
@@ -117,7 +117,7 @@ def _local(micros: float, offset: float) -> Any:
     return np.int64(-(2**63))
 
 
-@kernel
+@lean_kernel
 def _calendar(part: int, micros: float, offset: float) -> float:
     local = _local(micros, offset)
     if local == np.int64(-(2**63)):
@@ -141,14 +141,14 @@ def _calendar(part: int, micros: float, offset: float) -> float:
     return np.float64(((year + era * 400 + (1 if month <= 2 else 0)) * 100 + month) * 100 + monthday)
 
 
-@kernel
+@lean_kernel
 def _distance(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     if lat_a != lat_a or lon_a != lon_a or lat_b != lat_b or lon_b != lon_b:
         return np.nan
     return _finite(distance_km(lat_a, lon_a, lat_b, lon_b))
 
 
-@kernel
+@lean_kernel
 def _holds_text(program: IntArray, table: int, mask: int, key: int) -> bool:
     at = key & mask
     while program[table + at] != 0:
@@ -158,7 +158,7 @@ def _holds_text(program: IntArray, table: int, mask: int, key: int) -> bool:
     return False
 
 
-@kernel
+@lean_kernel
 def _holds_number(program: IntArray, table: int, mask: int, bits: Any) -> bool:
     at = spread(bits) & mask
     while program[table + at] != EMPTY_NUMBER:
@@ -168,7 +168,7 @@ def _holds_number(program: IntArray, table: int, mask: int, bits: Any) -> bool:
     return False
 
 
-@kernel
+@lean_kernel
 def _move(op: int, X: FloatArray, row: int, start: int, m: int, R: FloatArray, K: AnyArray, r: int) -> None:
     """Load a row of X into register r, or store the register into the row."""
     x = X[row, start : start + m]
@@ -188,7 +188,7 @@ def _move(op: int, X: FloatArray, row: int, start: int, m: int, R: FloatArray, K
             x[j] = 1.0 if k == 2 else (0.0 if k == 0 else np.nan)
 
 
-@kernel
+@lean_kernel
 def _move_text(op: int, X: IntArray, row: int, start: int, m: int, T: IntArray, r: int) -> None:
     x = X[row, start : start + m]
     if op == LOAD_T:
@@ -199,7 +199,7 @@ def _move_text(op: int, X: IntArray, row: int, start: int, m: int, T: IntArray, 
             x[j] = T[r, j]
 
 
-@kernel
+@lean_kernel
 def _arithmetic(op: int, R: FloatArray, d: int, a: int, b: int, m: int) -> None:
     if op == ADD:
         for j in range(m):
@@ -237,7 +237,7 @@ def _arithmetic(op: int, R: FloatArray, d: int, a: int, b: int, m: int) -> None:
             R[d, j] = high if x == x and y == y else np.nan
 
 
-@kernel
+@lean_kernel
 def _function(op: int, R: FloatArray, d: int, a: int, m: int) -> None:
     if op == NEG:
         for j in range(m):
@@ -265,7 +265,7 @@ def _function(op: int, R: FloatArray, d: int, a: int, m: int) -> None:
             R[d, j] = _finite(math.log1p(R[a, j]))
 
 
-@kernel
+@lean_kernel
 def _compare(op: int, R: FloatArray, K: AnyArray, d: int, a: int, b: int, m: int) -> None:
     # Two comparisons add up to the three values: both true, both false, or only the negated one true.
     if op == LT:
@@ -281,7 +281,7 @@ def _compare(op: int, R: FloatArray, K: AnyArray, d: int, a: int, b: int, m: int
             K[d, j] = np.uint8(2 if (x == y) == (op == EQ) else 0) if known else np.uint8(1)
 
 
-@kernel
+@lean_kernel
 def _compare_text(op: int, T: IntArray, K: AnyArray, d: int, a: int, b: int, m: int) -> None:
     for j in range(m):
         x, y = T[a, j], T[b, j]
@@ -289,7 +289,7 @@ def _compare_text(op: int, T: IntArray, K: AnyArray, d: int, a: int, b: int, m: 
         K[d, j] = np.uint8(2 if (x == y) == (op == EQ_T) else 0) if known else np.uint8(1)
 
 
-@kernel
+@lean_kernel
 def _logic(op: int, K: AnyArray, d: int, a: int, b: int, m: int) -> None:
     if op == AND:
         for j in range(m):
@@ -313,7 +313,7 @@ def _logic(op: int, K: AnyArray, d: int, a: int, b: int, m: int) -> None:
             K[d, j] = np.uint8(2 if (x == y) == (op == EQ_K) else 0) if known else np.uint8(1)
 
 
-@kernel
+@lean_kernel
 def _ask(op: int, R: FloatArray, T: IntArray, K: AnyArray, d: int, a: int, m: int) -> None:
     if op == MISSING_F:
         for j in range(m):
@@ -323,7 +323,7 @@ def _ask(op: int, R: FloatArray, T: IntArray, K: AnyArray, d: int, a: int, m: in
             K[d, j] = np.uint8(2 if T[a, j] == 0 else 0)
 
 
-@kernel
+@lean_kernel
 def _member(
     op: int,
     R: FloatArray,
@@ -350,7 +350,7 @@ def _member(
             )
 
 
-@kernel
+@lean_kernel
 def _choose(op: int, R: FloatArray, T: IntArray, K: AnyArray, d: int, a: int, b: int, c: int, m: int) -> None:
     if op == WHERE_F:
         for j in range(m):
@@ -372,8 +372,8 @@ def _choose(op: int, R: FloatArray, T: IntArray, K: AnyArray, d: int, a: int, b:
             T[d, j] = T[a, j] if T[a, j] != 0 else T[b, j]
 
 
-@kernel
-def interpret(X: FloatArray, program: IntArray) -> bool:
+@lean_kernel
+def interpret(X: FloatArray, program: IntArray, R: FloatArray, K: AnyArray) -> bool:
     """Run a program over every event of X, in place; False when X has too few rows for it.
 
     Parameters
@@ -382,14 +382,15 @@ def interpret(X: FloatArray, program: IntArray) -> bool:
         The feature matrix, shape (slots, events), C-contiguous.
     program
         The words of a compiled program.
+    R, K
+        Number and truth registers (bytes), as many as the program's header says, each of min(events, BLOCK) places;
+        what is in them before and after means nothing.
     """
     if X.shape[0] < program[4]:
         return False
     n = X.shape[1]
     width = min(n, BLOCK)
-    floats, truths, constants, count = program[0], program[1], program[2], program[3]
-    R = np.empty((floats, width), np.float64)
-    K = np.empty((truths, width), np.uint8)
+    constants, count = program[2], program[3]
     T = R.view(np.int64)
     bits = X.view(np.int64)
     for i in range(constants):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def read_entity(plan: Plan, state: State, entity: str, key: Mapping[str, str], as_of: int) -> dict[str, float | None]:
     """Return the features of one entity as of a time; see `Plan.read`."""
-    owners = [*plan.histories, *plan.profiles]
-    known = {o.entity.name: o.entity.fields for o in owners}
+    known = {h.entity.name: h.entity.fields for h in plan.histories}
+    known |= {p.entity.name: p.entity.fields for p in plan.profiles}
     if entity not in known:
         msg = f"system {plan.system.name!r} keeps nothing about {entity!r}{did_you_mean(entity, known)}"
         raise DefinitionError(msg)
@@ -91,9 +91,9 @@ def catalogue(plan: Plan) -> list[CatalogueRow]:
     """Return every field and feature of a system with its meaning, window, owner and where it is used."""
     uses = _uses(plan)
     rows = []
-    for f in plan.streams[plan.decides].schema:
-        used = uses.get(f.name, [])
-        rows.append(CatalogueRow(f.name, f.role, "", f.meaning or "field of the event", "", plan.decides, used_by=used))
+    for own in plan.streams[plan.decides].schema:
+        meaning, used = own.meaning or "field of the event", uses.get(own.name, [])
+        rows.append(CatalogueRow(own.name, own.role, "", meaning, "", plan.decides, used_by=used))
     for name, f in plan.features.items():
         first = name if name in plan.slots else f"{name}_1"
         rows.append(_row(name, plan.slots[first].type, f, uses.get(name, [])))

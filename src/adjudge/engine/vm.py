@@ -80,6 +80,8 @@ class Program:
     ----------
     words
         What the interpreter reads.
+    floats, truths
+        How many number and truth registers it needs.
     reads
         The rows of X that are read before they are written.
     writes
@@ -87,6 +89,8 @@ class Program:
     """
 
     words: IntArray
+    floats: int
+    truths: int
     reads: tuple[int, ...]
     writes: tuple[int, ...]
 
@@ -106,7 +110,9 @@ class Program:
         if X.dtype != np.float64 or X.ndim != 2 or not X.flags.c_contiguous:
             message = "a feature matrix is a C-contiguous float64 array of two dimensions"
             raise ShapeError(message)
-        if not vm.interpret(X, self.words):
+        width = min(X.shape[1], vm.BLOCK)
+        R, K = np.empty((self.floats, width)), np.empty((self.truths, width), np.uint8)
+        if not vm.interpret(X, self.words, R, K):
             message = f"the program needs {int(self.words[4])} rows, the feature matrix has {X.shape[0]}"
             raise ShapeError(message)
 
@@ -400,7 +406,8 @@ class _Lowering:
                 operands = list(step.extra)
             words += [step.op, registers[step.result], *operands, *[0] * (4 - len(operands))]
         parts = [np.array(words, np.int64), *self.tables]
-        return Program(np.concatenate(parts), tuple(dict.fromkeys(self.reads)), tuple(self.writes))
+        reads, writes = tuple(dict.fromkeys(self.reads)), tuple(self.writes)
+        return Program(np.concatenate(parts), floats, truths, reads, writes)
 
     def allocate(self) -> tuple[dict[_Value, int], int, int]:
         """Return the register of each value and how many of both files are needed.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adjudge.errors import ShapeError
 from adjudge.history import codes
 from adjudge.history.layout import KINDS, Aggregation, Layout, Measure
 from adjudge.typing import FloatArray, IntArray
@@ -130,7 +131,7 @@ def _measures(layout: Layout, reads: Sequence[int]) -> tuple[list[list[int]], in
         first = start - codes.COLUMN_MEASURES
         if measure.kind == "place" and reads[first + 1] != reads[first] + 1:
             msg = f"the two columns of place {measure.name!r} must be neighbours"
-            raise ValueError(msg)
+            raise ShapeError(msg)
         row = [KINDS[measure.kind], reads[first], start, wide, -1]
         wide += _WIDTH[measure.kind]
         if position in sketched:
@@ -172,6 +173,9 @@ def _groups(
         if a.measure is not None and layout.measures[a.measure].kind in ("hash", "place"):
             scale = 1.0
         key = (family, x, y, pair, ages.index(a.delay_us), a.including, half_life)
+        if writes[output : output + a.width] != list(range(writes[output], writes[output] + a.width)):
+            msg = f"the {a.width} outputs of {a.op} must be neighbours"
+            raise ShapeError(msg)
         members.setdefault(key, []).append(
             (ages.index(layout.span_us(a)), code, writes[output], scale, a.parameter)
         )

@@ -16,10 +16,11 @@ from adjudge.errors import DefinitionError, InputError
 from adjudge.learn import bundle
 from adjudge.learn.backfill import backfill
 from adjudge.learn.evaluate import Evaluation
+from adjudge.learn.report import Report
 from adjudge.learn.source import Source
 from adjudge.learn.split import Split, split_by_share
 from adjudge.learn.table import Table
-from adjudge.learn.train import Trained, judge, sample, train, vocabulary_of
+from adjudge.learn.train import Trained, importance, judge, sample, train, vocabulary_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and how far it goes."""
@@ -174,3 +175,54 @@ def with_bundle(build: Callable[[Mapping[str, list[str | float]]], System], path
     )
     found.check(plan)
     return plan
+
+
+def judged(
+    build: Callable[[Mapping[str, list[str | float]]], System],
+    path: Path,
+    source: Source,
+    *,
+    secret: bytes = SECRET,
+    progress: Progress = lambda what, done, of: None,
+) -> Report:
+    """Judge a bundle on the last part of a source, beside rules alone.
+
+    Parameters
+    ----------
+    build
+        Returns the system with given lists.
+    path
+        The bundle's directory.
+    source
+        The data; its first parts, where the bundle was trained on them, are only folded.
+    secret
+        The workspace's 16 bytes.
+    progress
+        Told how far it is.
+    """
+    found = bundle.read(path, secret)
+    plan = with_bundle(build, path, secret)
+    table = table_of(plan, source, progress)
+    if plan.system.label is None:
+        msg = f"system {plan.system.name!r} has no label, so there is nothing to judge by"
+        raise DefinitionError(msg)
+    split = split_by_share(int(table.ts.min()), int(table.ts.max()) + 1, gap_us=micros(plan.system.label.delay))
+    parts = split.parts(table, matures_us=micros(plan.system.label.delay))
+    trained = Trained(found.scorer, None, found.manifest.thresholds, parts, found.manifest.metrics, {})
+    progress("evaluate", 0, 1)
+    made = Run(plan, table, split, trained, judge(plan, trained))
+    progress("evaluate", 1, 1)
+    return report_of(made, found)
+
+
+def report_of(made: Run, written: bundle.Bundle) -> Report:
+    """Return the report of a trained system, without what only a running service can tell."""
+    name = made.plan.system.name
+    return Report(
+        title=f"{name.capitalize()}: rules alone, and rules with the model",
+        subtitle=made.plan.system.meaning,
+        evaluation=made.evaluation,
+        importance=importance(made.trained.scorer, made.trained.parts.test),
+        facts=dict(made.trained.facts),
+        versions={**written.manifest.versions, "bundle": written.id[:16]},
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -194,6 +195,25 @@ class Table:
     def labelled(self) -> Table:
         """Return the events whose label is known."""
         return self.select(~np.isnan(self.label))
+
+    def write(self, path: Path) -> None:
+        """Write the table as parquet: features, then what is not a feature, with an underscore before its name.
+
+        Parameters
+        ----------
+        path
+            The file; written whole or not at all.
+        """
+        import polars as pl
+
+        columns: dict[str, AnyArray] = {name: self.X[row] for row, name in enumerate(self.names)}
+        columns |= {"_ts": self.ts, "_label": self.label, "_known_at": self.known_at, "_amount": self.amount}
+        columns |= {"_entity": self.entity, **{f"_{name}": column for name, column in self.extra.items()}}
+        if len(self.ids):
+            columns["_id"] = self.ids
+        draft = path.with_name(path.name + ".part")
+        pl.DataFrame(columns, nan_to_null=True).write_parquet(draft)
+        draft.replace(path)
 
     def matrix(self) -> FloatArray:
         """Return the features as (n, F), the orientation that training libraries want."""

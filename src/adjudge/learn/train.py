@@ -57,7 +57,7 @@ class Trained:
     scorer
         The served, calibrated model.
     baseline
-        The logistic regression on the same features.
+        The logistic regression on the same features; None for a system that was read from a bundle.
     thresholds
         Probability strictly above which an action is taken; empty where the policy decides otherwise.
     parts
@@ -69,10 +69,10 @@ class Trained:
     """
 
     scorer: Served
-    baseline: Served
+    baseline: Served | None
     thresholds: Mapping[str, float]
     parts: Parts
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | None]
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -174,7 +174,7 @@ def judge(plan: Plan, trained: Trained, *, settings: Settings | None = None) -> 
         test,
         rules=Verdict(rules > 0, rules),
         model=Verdict(alerts(plan.policy, test, p, trained.thresholds), p),
-        baselines={"logistic regression": margins(trained.baseline, test)},
+        baselines={} if trained.baseline is None else {"logistic regression": margins(trained.baseline, test)},
         settings=settings,
     )
 

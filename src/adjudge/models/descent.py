@@ -33,12 +33,12 @@ TINY = float(np.float32(1e-35))
 
 ByteArray = NDArray[np.uint8]
 WordArray = NDArray[np.uint64]
-LeafArray = NDArray[np.int32]
+FeatureArray = NDArray[np.int32]
 
 
 @kernel
 def _rank(
-    values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: LeafArray
+    values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: NDArray[np.int32]
 ) -> None:
     """Count for each value the thresholds below it; NaN is below all."""
     for j in range(width):
@@ -82,8 +82,6 @@ def encode(
     """Fill `codes` (columns, lanes) for the events from `start` on."""
     values = np.empty(width)
     rank = np.empty(width, dtype=np.int32)
-    zero = np.zeros(1)
-    rank_of_zero = np.zeros(1, dtype=np.int32)
     for f in range(len(features) - 1):
         if features[f, 1] == features[f + 1, 1]:
             continue
@@ -93,23 +91,14 @@ def encode(
             value = X[slot, start + j]
             values[j] = 0.0 if flush and abs(value) <= TINY else value
         _rank(values, thresholds, low, high, width, rank)
-        _rank(zero, thresholds, low, high, 1, rank_of_zero)
         for c in range(features[f, 1], features[f + 1, 1]):
-            kind, offset = columns[c, 0], columns[c, 1]
+            kind, offset, if_missing = columns[c, 0], columns[c, 1], columns[c, 2]
             if kind >= SET_OUT:
-                inside_if_missing = kind == SET_IN
                 first, last = sets[offset], sets[offset + 1]
                 for j in range(width):
-                    inside = (
-                        inside_if_missing if np.isnan(values[j]) else _in_set(values[j], words, first, last)
-                    )
-                    codes[c, j] = 0 if inside else SPAN
+                    code = 0 if _in_set(values[j], words, first, last) else SPAN
+                    codes[c, j] = if_missing if np.isnan(values[j]) else code
                 continue
-            if_missing = SPAN
-            if kind in (NAN_LOW, ZERO_LOW):
-                if_missing = 0
-            elif kind == NAN_ZERO:
-                if_missing = min(max(rank_of_zero[0] - offset, 0), SPAN)
             with_zero = kind in (ZERO_LOW, ZERO_HIGH)
             for j in range(width):
                 value = values[j]
@@ -118,15 +107,18 @@ def encode(
 
 
 @kernel
-def _leaf(nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray, lane: int) -> int:
+def _leaf(
+    nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray, lane: int, lanes: int
+) -> np.uint64:
     """Walk one row from the root to its leaf; a leaf leads to itself, so all rows take the same steps."""
     at = np.uint64(leaves) if depth > 0 else np.uint64(0)
     for _ in range(depth):
         word = nodes[np.uint64(base) + at]
         column = (word >> np.uint64(32)) & np.uint64(0xFFFFFF)
-        right = np.uint64(np.uint64(codes[column, lane]) > (word >> np.uint64(56)))
+        code = codes[column * np.uint64(lanes) + np.uint64(lane)]
+        right = np.uint64(np.uint64(code) > (word >> np.uint64(56)))
         at = (word >> (right << np.uint64(4))) & np.uint64(0xFFFF)
-    return int(at)
+    return at
 
 
 @kernel
@@ -168,26 +160,72 @@ def largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: Float
 
 
 @kernel
-def _add(
-    leaf: LeafArray,
-    width: int,
-    first: int,
+def _explain(
+    leaf: int, paths: IntArray, path_feature: FeatureArray, path_value: FloatArray, pushes: FloatArray
+) -> None:
+    """Book each step on the way to a leaf on the feature that was asked."""
+    for i in range(np.uint64(paths[leaf]), np.uint64(paths[leaf + 1])):
+        pushes[np.uint64(path_feature[i])] += path_value[i]
+
+
+@kernel
+def _row(
+    codes: ByteArray,
+    lane: int,
+    lanes: int,
+    trees: IntArray,
+    nodes: WordArray,
     leaf_value: FloatArray,
     paths: IntArray,
-    path_feature: NDArray[np.int32],
+    path_feature: FeatureArray,
+    path_value: FloatArray,
+    base: float,
+    explain: bool,
+    pushes: FloatArray,
+) -> float:
+    """Send one row through all trees; trees do not wait for each other, so the processor overlaps their walks."""
+    total = base
+    for t in range(len(trees)):
+        leaf = trees[t, 3] + np.int64(_leaf(nodes, trees[t, 0], trees[t, 1], trees[t, 2], codes, lane, lanes))
+        total += leaf_value[leaf]
+        if explain:
+            _explain(leaf, paths, path_feature, path_value, pushes)
+    return total
+
+
+@kernel
+def _block(
+    codes: ByteArray,
+    width: int,
+    found: ByteArray,
+    trees: IntArray,
+    nodes: WordArray,
+    leaf_value: FloatArray,
+    paths: IntArray,
+    path_feature: FeatureArray,
     path_value: FloatArray,
     explain: bool,
     total: FloatArray,
     pushes: FloatArray,
 ) -> None:
-    """Add one tree's leaf values, and what each step on the way to the leaf contributed."""
-    for j in range(width):
-        total[j] += leaf_value[first + leaf[j]]
-    if explain:
+    """Send a block of rows through all trees, tree by tree."""
+    flat = codes.reshape(codes.size)
+    leaf = np.zeros(width, dtype=np.int64)
+    for t in range(len(trees)):
+        first_node, leaves, depth, first = trees[t, 0], trees[t, 1], trees[t, 2], trees[t, 3]
+        if leaves <= 256:
+            _leaves(nodes, first_node, leaves, codes, found)
+            answer = found[256 if leaves > 1 else 0]
+            for j in range(width):
+                leaf[j] = first + answer[j]
+        else:
+            for j in range(width):
+                leaf[j] = first + np.int64(_leaf(nodes, first_node, leaves, depth, flat, j, LANES))
         for j in range(width):
-            at = first + leaf[j]
-            for i in range(paths[at], paths[at + 1]):
-                pushes[j, path_feature[i]] += path_value[i]
+            total[j] += leaf_value[leaf[j]]
+        if explain:
+            for j in range(width):
+                _explain(leaf[j], paths, path_feature, path_value, pushes[j])
 
 
 @kernel
@@ -204,7 +242,7 @@ def descend(
     nodes: WordArray,
     leaf_value: FloatArray,
     paths: IntArray,
-    path_feature: NDArray[np.int32],
+    path_feature: FeatureArray,
     path_value: FloatArray,
     base: float,
     divisor: float,
@@ -220,28 +258,48 @@ def descend(
     explain = k > 0 or len(every) > 0
     lanes = LANES if n > FEW else max(n, 1)
     codes = np.zeros((len(columns), lanes), dtype=np.uint8)
-    pushes = np.zeros((lanes if explain else 0, count))
-    leaf = np.zeros(lanes, dtype=np.int32)
+    flat = codes.reshape(codes.size)
+    pushes = np.zeros((lanes if explain else 1, count if explain else 0))
     total = np.zeros(lanes)
-    found = np.empty((512 if n > FEW else 0, lanes), dtype=np.uint8)
+    found = np.empty((512 if n > FEW else 0, LANES), dtype=np.uint8)
     for i in range(min(len(found), 256)):
         found[i] = i
     for start in range(0, n, lanes):
         width = min(lanes, n - start)
         encode(X, rows, start, width, features, thresholds, columns, sets, words, flush, codes)
-        total[:] = base
         pushes[:] = 0.0
-        for t in range(len(trees)):
-            first_node, leaves, depth, first = trees[t, 0], trees[t, 1], trees[t, 2], trees[t, 3]
-            if width > FEW and leaves <= 256:
-                _leaves(nodes, first_node, leaves, codes, found)
-                answer = found[256 if leaves > 1 else 0]
-                for j in range(width):
-                    leaf[j] = answer[j]
-            else:
-                for j in range(width):
-                    leaf[j] = _leaf(nodes, first_node, leaves, depth, codes, j)
-            _add(leaf, width, first, leaf_value, paths, path_feature, path_value, explain, total, pushes)
+        if width > FEW:
+            total[:] = base
+            _block(
+                codes,
+                width,
+                found,
+                trees,
+                nodes,
+                leaf_value,
+                paths,
+                path_feature,
+                path_value,
+                explain,
+                total,
+                pushes,
+            )
+        else:
+            for j in range(width):
+                total[j] = _row(
+                    flat,
+                    j,
+                    lanes,
+                    trees,
+                    nodes,
+                    leaf_value,
+                    paths,
+                    path_feature,
+                    path_value,
+                    base,
+                    explain,
+                    pushes[j if explain else 0],
+                )
         for j in range(width):
             margin[start + j] = total[j] / divisor
             if k > 0:

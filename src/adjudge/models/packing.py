@@ -9,7 +9,7 @@ import numpy as np
 
 from adjudge.errors import BundleError
 from adjudge.kernel import kernel
-from adjudge.models.descent import SET_IN, SET_OUT, SPAN
+from adjudge.models.descent import NAN_LOW, NAN_ZERO, SET_IN, SET_OUT, SPAN, ZERO_LOW
 from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def pack(forest: Forest) -> Packed:
     arrays = (
         np.stack([starts, first_column], axis=1),
         thresholds,
-        np.ascontiguousarray(columns[:, 1:]),
+        _with_missing(columns, thresholds, starts),
         sets,
         words,
         forest.flush,
@@ -173,6 +173,16 @@ def _thresholds(forest: Forest, is_set: BoolArray) -> tuple[FloatArray, IntArray
         starts[f + 1] = starts[f] + len(unique)
         parts.append(unique)
     return np.concatenate(parts), starts, rank
+
+
+def _with_missing(columns: IntArray, thresholds: FloatArray, starts: IntArray) -> IntArray:
+    """Return kind and offset of each column, and the code that a missing value has in it."""
+    if_missing = np.where(np.isin(columns[:, 1], (NAN_LOW, ZERO_LOW, SET_IN)), 0, SPAN)
+    for c in np.flatnonzero(columns[:, 1] == NAN_ZERO):
+        f, _, offset = columns[c]
+        rank = np.searchsorted(thresholds[starts[f] : starts[f + 1]], 0.0, side="left")
+        if_missing[c] = np.clip(rank - offset, 0, SPAN)
+    return np.ascontiguousarray(np.column_stack([columns[:, 1:], if_missing]), dtype=np.int64)
 
 
 def _bits(forest: Forest) -> tuple[IntArray, AnyArray]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adjudge.errors import BundleError, ShapeError
+from adjudge.kernel import kernel
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 Meta = dict[str, Any]
@@ -110,14 +111,29 @@ def take(arrays: Mapping[str, AnyArray], name: str, dtype: type[np.generic], dim
     return np.ascontiguousarray(array)
 
 
+@kernel
+def _inside(rows: IntArray, limit: int) -> bool:
+    """Return whether all positions lie in 0..limit - 1; numpy's minimum takes as long as a small forest."""
+    outside = 0
+    for row in rows:
+        outside += row < 0 or row >= limit
+    return outside == 0
+
+
 def check_matrix(X: FloatArray, rows: IntArray, features: int) -> None:
-    """Refuse what the kernel could not read safely."""
+    """Refuse what a kernel could not read safely.
+
+    Raises
+    ------
+    ShapeError
+        If X is not a C-contiguous float64 matrix, or `rows` does not say where in it each feature is.
+    """
     if X.ndim != 2 or X.dtype != np.float64 or not X.flags.c_contiguous:
         msg = "X must be a C-contiguous float64 matrix of shape (slots, events)"
         raise ShapeError(msg)
-    if rows.shape != (features,):
-        msg = f"the model reads {features} features, but rows has shape {rows.shape}"
+    if rows.shape != (features,) or rows.dtype != np.int64:
+        msg = f"the model reads {features} features, but rows has shape {rows.shape} and type {rows.dtype}"
         raise ShapeError(msg)
-    if features and (rows.min() < 0 or rows.max() >= len(X)):
+    if not _inside(rows, len(X)):
         msg = f"rows must lie in 0..{len(X) - 1}, the rows of X"
         raise ShapeError(msg)

@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime
 from starlette.exceptions import HTTPException
 
-from adjudge.define import Field, Schema
 from adjudge.engine.encode import micros_of
 from adjudge.engine.read import CatalogueRow, catalogue
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
@@ -23,6 +22,7 @@ from adjudge.service.decider import Decider
 from adjudge.service.decode import Decoded, EventDecoder
 from adjudge.service.describe import describe
 from adjudge.service.hot import SECURITY, Gone, HotPath, Message, Receive, Scope, Send, read_body
+from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.problem import CONTENT_TYPE, problem, problem_of
 from adjudge.service.settings import Settings
@@ -47,18 +47,6 @@ class Page(msgspec.Struct):
 
     entries: list[Entry]
     next: int | None = None
-
-
-def _marks(what: str, value: bool = True) -> EventDecoder:
-    """Return the decoder of labels, outcomes or retractions: they pass the same door as events."""
-    fields = [Field("id", "id"), Field("stream", "category", optional=True)]
-    if value:
-        fields += [Field(what, "category", optional=True), Field("value", "boolean")]
-    return EventDecoder(Schema(what, tuple(fields), id_field="id", time_field=""))
-
-
-LABELS, OUTCOMES, RETRACTIONS = _marks("label"), _marks("outcome"), _marks("retraction", value=False)
-"""Decoders of what is said about earlier events."""
 
 
 class Service:
@@ -173,8 +161,8 @@ def _add_events(api: FastAPI, service: Service) -> None:
         return await read_body(await request.receive(), request.receive, settings.max_body_bytes)
 
     async def change(request: Request, door: EventDecoder, kind: Kind) -> Response:
-        decoded = _one_or_many(door, await body_of(request), settings.max_rows)
-        changes = [_change(service, kind, item) for item in decoded.events]
+        decoded = one_or_many(door, await body_of(request), settings.max_rows)
+        changes = [change_of(decider.workspace, kind, item) for item in decoded.events]
         said = decider.change([c for c in changes if isinstance(c, Change)])
         results = iter(said)
         outcomes = [c if isinstance(c, InputError) else next(results) for c in changes]
@@ -207,7 +195,7 @@ def _add_events(api: FastAPI, service: Service) -> None:
         if decider.workspace.deciding(stream):
             message = f"stream {stream!r} is decided; send its events to /v1/decide"
             raise InputError(message, field="stream", code="decided_stream")
-        decoded = _one_or_many(door, await body_of(request), settings.max_rows)
+        decoded = one_or_many(door, await body_of(request), settings.max_rows)
         done: list[dict[str, Any] | InputError] = []
         for start in range(0, len(decoded.events), settings.max_batch):
             part = decoded.events[start : start + settings.max_batch]
@@ -216,52 +204,6 @@ def _add_events(api: FastAPI, service: Service) -> None:
                 status = "repeated" if verdict.repeated else "accepted"
                 done.append(verdict.error or {"id": id_, "status": status, "seq": verdict.seq})
         return _results(decoded, done)
-
-
-def _one_or_many(door: EventDecoder, body: bytes, limit: int) -> Decoded:
-    """Decode an array of items, or a single item as an array of one."""
-    if body.lstrip()[:1] != b"[":
-        return Decoded([door.one(body)], [0], [])
-    decoded = door.many(body)
-    total = len(decoded.events) + len({e.row for e in decoded.errors})
-    if total > limit:
-        message = f"a request may hold {limit} items, this one has {total}"
-        raise InputError(message, code="too_large")
-    return decoded
-
-
-def _change(service: Service, kind: Kind, item: Any) -> Change | InputError:
-    """Return the change that a decoded item means, with what it left out filled in."""
-    workspace = service.decider.workspace
-    stream = item.stream
-    if stream is None:
-        decided = {s.plan.decides for s in workspace.systems.values()}
-        if len(decided) != 1:
-            message = f"stream is required, one of {', '.join(sorted(decided))}"
-            return InputError(message, field="stream", code="missing_field")
-        (stream,) = decided
-    try:
-        workspace.door(stream)
-    except InputError as error:
-        return error
-    if kind == Kind.RETRACTION:
-        return Change(kind, stream, item.id)
-    systems = [s.plan.system for s in workspace.systems.values() if s.plan.decides == stream]
-    if kind == Kind.LABEL:
-        what, name = "label", item.label
-        names = list(dict.fromkeys(s.label.name for s in systems if s.label))
-    else:
-        what, name = "outcome", item.outcome
-        names = list(dict.fromkeys(o.name for s in systems for o in s.outcomes))
-    if name is None and len(names) == 1:
-        name = names[0]
-    if name is None:
-        message = f"{what} is required, one of {', '.join(names) or 'none: there is no such thing'}"
-        return InputError(message, field=what, code="missing_field")
-    if name not in names:
-        message = f"stream {stream!r} has no {what} {name!r}{did_you_mean(name, names)}"
-        return InputError(message, field=what, code=f"unknown_{what}")
-    return Change(kind, stream, item.id, name, float(item.value))
 
 
 def _results(decoded: Decoded, done: Sequence[dict[str, Any] | InputError]) -> Response:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adjudge.errors import AdjudgeError, InputError, UnavailableError
-from adjudge.service.decider import Decider, Verdict
+from adjudge.service.decider import Decider
 from adjudge.service.decode import EventStruct
+from adjudge.service.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from adjudge.define import Field, Schema
 from adjudge.define.event import MINOR_DIGITS
 from adjudge.engine.read import CatalogueRow
+from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.record import StoredAnswer
 from adjudge.service.workspace import Workspace
@@ -194,9 +195,9 @@ def _document(api: FastAPI, workspace: Workspace) -> Json:
     for name, door in workspace.doors.items():
         components[f"event_{name}"] = event_schema(door.schema)
     paths = document["paths"]
-    for path, (summary, description) in TEXTS.items():
-        paths[path] = {"post": _hot_route(workspace, path, summary, description)}
     _fill_in(paths, workspace)
+    hot = {path: {"post": _hot_route(workspace, path, *texts)} for path, texts in TEXTS.items()}
+    document["paths"] = hot | paths  # what a reader looks for first comes first
     return document
 
 
@@ -226,21 +227,8 @@ def _hot_route(workspace: Workspace, path: str, summary: str, description: str) 
 
 def _fill_in(paths: Json, workspace: Workspace) -> None:
     """Say what FastAPI cannot know of routes whose bodies pass our own door."""
-    for path, what in (("labels", "label"), ("outcomes", "outcome"), ("retractions", "")):
-        properties: Json = {
-            "id": {"type": "string", "minLength": 1, "maxLength": 200},
-            "stream": {"type": "string"},
-        }
-        if what:
-            properties |= {what: {"type": "string", "maxLength": 200}, "value": {"type": "boolean"}}
-        required = ["id", "value"] if what else ["id"]
-        item = {
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": False,
-        }
-        _takes(paths[f"/v1/{path}"]["post"], item)
+    for path, door in (("labels", LABELS), ("outcomes", OUTCOMES), ("retractions", RETRACTIONS)):
+        _takes(paths[f"/v1/{path}"]["post"], event_schema(door.schema))
     streams = [f"event_{name}" for name in workspace.doors if not workspace.deciding(name)]
     _takes(paths["/v1/events/{stream}"]["post"], _any(streams) if streams else {"type": "object"})
     for path in ("/v1/decisions/{id}", "/v1/features/{entity}", "/v1/catalogue", "/v1/log"):

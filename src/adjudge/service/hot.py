@@ -19,11 +19,11 @@ import msgspec
 
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
 from adjudge.service.batching import Batcher, Overloaded
-from adjudge.service.decider import Verdict
 from adjudge.service.decode import BadBody, EventDecoder, EventStruct
 from adjudge.service.metrics import Meter
 from adjudge.service.problem import CONTENT_TYPE, Problem, problem, problem_of
 from adjudge.service.settings import Settings
+from adjudge.service.verdict import Verdict
 from adjudge.service.workspace import Running
 
 Scope = MutableMapping[str, Any]

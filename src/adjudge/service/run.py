@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from adjudge.discover import find
@@ -69,7 +70,14 @@ def plans_of(systems: Sequence[str], bundles: Sequence[Path]) -> list[Plan]:
     return [plan_of(s, b) for s, b in zip(systems, padded, strict=True)]
 
 
-def serve(systems: Sequence[str], bundles: Sequence[Path], settings: Settings) -> None:
+def serve(
+    systems: Sequence[str],
+    bundles: Sequence[Path],
+    settings: Settings,
+    *,
+    history: Path | None = None,
+    until: datetime | None = None,
+) -> None:
     """Serve systems until the process is told to stop.
 
     Parameters
@@ -78,6 +86,10 @@ def serve(systems: Sequence[str], bundles: Sequence[Path], settings: Settings) -
         See `plans_of`.
     settings
         Address, port and limits.
+    history
+        The first system's past, imported before anything is decided.
+    until
+        What of it lies before this time; None for all.
     """
     from adjudge.service.app import Service
     from adjudge.service.decider import Decider
@@ -85,7 +97,17 @@ def serve(systems: Sequence[str], bundles: Sequence[Path], settings: Settings) -
     from adjudge.service.warm import warm
 
     plans = plans_of(systems, bundles)
-    warm(plans, lambda text: print(text, file=sys.stderr, flush=True))
+    warm(plans, _say)
+    decider = Decider(plans)
+    if history is not None:
+        from adjudge.service.past import import_source
+
+        count = import_source(decider, find(systems[0]).read(history), plans[0].system.name, until=until)
+        _say(f"imported {count:,} events")
     names = ", ".join(p.system.name for p in plans)
-    print(f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)", file=sys.stderr, flush=True)
-    serve_application(Service(Decider(plans), settings), settings)
+    _say(f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)")
+    serve_application(Service(decider, settings), settings)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

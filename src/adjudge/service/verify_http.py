@@ -6,7 +6,8 @@ import http.client
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import numpy as np

@@ -73,11 +73,11 @@ def read(path: Path) -> Source:
     return of_handbook(frame) if set(frame.columns) >= HANDBOOK_COLUMNS else read_streams(payments(), path)
 
 
-def simulate(events: int, *, seed: int = 7, **settings: float) -> Source:
+def simulate(events: int, *, seed: int = 7) -> Source:
     """Return a simulated world of so many payments; see `adjudge.systems.payments.simulate.simulate`."""
     from adjudge.systems.payments.simulate import simulate as simulate_world
 
-    return of_world(simulate_world(events=events, seed=seed, **settings))
+    return of_world(simulate_world(events=events, seed=seed))
 
 
 def of_handbook(frame: pl.DataFrame) -> Source:
