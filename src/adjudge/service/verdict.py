@@ -1,0 +1,77 @@
+"""What the decider says: of one event, of one change, and of a decision that was made earlier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adjudge.errors import InputError
+
+Clock = Callable[[], int]
+"""Returns the time in microseconds since 1970 UTC."""
+
+Status = Literal["set", "unchanged", "waiting"]
+"""What became of a label, outcome or retraction."""
+
+
+def wall_clock() -> int:
+    """Return the time of this machine in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of one event.
+
+    Parameters
+    ----------
+    record
+        The decision as JSON; empty if the event was refused or its stream is not decided.
+    features
+        The bits of its features.
+    error
+        Why it was refused; None if it was not.
+    repeated
+        True if the event was accepted before, and this is what came of it then.
+    seq
+        Its position in the log; -1 if it is not there.
+    """
+
+    record: bytes = b""
+    features: bytes = b""
+    error: InputError | None = None
+    repeated: bool = False
+    seq: int = -1
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A decision that was made earlier, with all that belongs to it.
+
+    Parameters
+    ----------
+    record
+        The decision as JSON.
+    features
+        The values that it was made from.
+    event
+        The event, by field.
+    words
+        The reasons in sentences.
+    received_at
+        When the event was admitted, in microseconds.
+    marks
+        Labels and outcomes since, by name.
+    retracted
+        Whether the event was taken back since.
+    """
+
+    record: bytes
+    features: dict[str, float | None]
+    event: dict[str, Any]
+    words: list[str]
+    received_at: int
+    marks: dict[str, bool]
+    retracted: bool
