@@ -2,7 +2,7 @@
 
 A world is a function of its settings and its seed. Honest life comes first (`life`, `habits`), `fraud` bends
 it, and truth comes out late and in part (`labels`).
-`docs/guides/simulator.md` states what was made up.
+`docs/guides/simulate.md` states what was made up.
 
 ``payments``, in order of time, equal times in random order:
 
