@@ -248,9 +248,7 @@ class BlendScorer:
     def _parts(self, rows: IntArray) -> list[tuple[Family, IntArray]]:
         return [(family, rows[self._first[i] : self._first[i + 1]]) for i, family in enumerate(self.families)]
 
-    def _blend(
-        self, margins: FloatArray, probabilities: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _blend(self, margins: FloatArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         margin, p, factor = np.empty(margins.shape[1]), np.empty(margins.shape[1]), np.empty(margins.shape)
         if self.how == "stack":
             _stack(margins, self._weights, self.intercept, margin, p, factor)
@@ -303,9 +301,7 @@ class BlendScorer:
         return result
 
     @classmethod
-    def from_arrays(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret: bytes
-    ) -> BlendScorer:
+    def from_arrays(cls, meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret: bytes) -> BlendScorer:
         """Build a blend from what `meta` and `arrays` returned, for the workspace with this secret."""
         families = [
             Family(
@@ -320,8 +316,6 @@ class BlendScorer:
             families,
             meta["how"],
             intercept=float(meta["intercept"]),
-            categories=None
-            if meta["categories"] is None
-            else Categories.from_meta(meta["categories"], secret),
+            categories=None if meta["categories"] is None else Categories.from_meta(meta["categories"], secret),
             top=top_from(meta),
         )

@@ -377,9 +377,7 @@ def calibrator_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> 
     """
     kind = meta["kind"]
     if kind == Isotonic.kind:
-        return Isotonic(
-            take(arrays, "at", np.float64), take(arrays, "value", np.float64), float(meta["slope"])
-        )
+        return Isotonic(take(arrays, "at", np.float64), take(arrays, "value", np.float64), float(meta["slope"]))
     if kind == Platt.kind:
         return Platt(float(meta["a"]), float(meta["b"]))
     if kind == Beta.kind:

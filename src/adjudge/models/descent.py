@@ -37,9 +37,7 @@ FeatureArray = NDArray[np.int32]
 
 
 @kernel
-def _rank(
-    values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: NDArray[np.int32]
-) -> None:
+def _rank(values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: NDArray[np.int32]) -> None:
     """Count for each value the thresholds below it; NaN is below all."""
     for j in range(width):
         rank[j] = 0
@@ -107,9 +105,7 @@ def encode(
 
 
 @kernel
-def _leaf(
-    nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray, lane: int, lanes: int
-) -> np.uint64:
+def _leaf(nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray, lane: int, lanes: int) -> np.uint64:
     """Walk one row from the root to its leaf; a leaf leads to itself, so all rows take the same steps."""
     at = np.uint64(leaves) if depth > 0 else np.uint64(0)
     for _ in range(depth):
@@ -183,7 +179,7 @@ def _row(
     explain: bool,
     pushes: FloatArray,
 ) -> float:
-    """Send one row through all trees; trees do not wait for each other, so the processor overlaps their walks."""
+    """Send one row through all trees; no tree waits for another, so the processor overlaps their walks."""
     total = base
     for t in range(len(trees)):
         leaf = trees[t, 3] + np.int64(_leaf(nodes, trees[t, 0], trees[t, 1], trees[t, 2], codes, lane, lanes))

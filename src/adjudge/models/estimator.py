@@ -167,9 +167,7 @@ class Estimator(Parameters, ABC):
         ShapeError
             If the arrays do not belong together, or one class is missing.
         """
-        self.names_ = (
-            tuple(names) if names is not None else tuple(f"f{i}" for i in range(np.asarray(X).shape[1]))
-        )
+        self.names_ = tuple(names) if names is not None else tuple(f"f{i}" for i in range(np.asarray(X).shape[1]))
         self.categories_ = categories
         self.classes_ = np.array([0, 1])
         task = prepare(X, y, self.names_, categories, weight)

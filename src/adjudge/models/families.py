@@ -159,13 +159,10 @@ class Families(Parameters):
             total = sum(given.values())
             weights = {name: weight / total for name, weight in given.items()}
         families = [
-            Family(name, one.model_, one.calibrator_ or Platt(), weights[name])
-            for name, one in self.fitted_.items()
+            Family(name, one.model_, one.calibrator_ or Platt(), weights[name]) for name, one in self.fitted_.items()
         ]
         how: Literal["mean", "stack"] = "stack" if self.stack else "mean"
-        return BlendScorer(
-            families, how, intercept=intercept, categories=self._own_categories(), top=self.top
-        )
+        return BlendScorer(families, how, intercept=intercept, categories=self._own_categories(), top=self.top)
 
     def _own_categories(self) -> Categories | None:
         """Return the categories of the features that some family reads."""

@@ -66,10 +66,7 @@ class Logistic(Estimator):
         edges = [_edges(column, self.bins) for column in task.X.T]
         starts = np.concatenate([[0], np.cumsum([len(cuts) for cuts in edges])]).astype(np.int64)
         first = starts[:-1] + 2 * np.arange(len(names))
-        bins = (
-            np.stack([_bins(column, cuts) for column, cuts in zip(task.X.T, edges, strict=True)], axis=1)
-            + first
-        )
+        bins = np.stack([_bins(column, cuts) for column, cuts in zip(task.X.T, edges, strict=True)], axis=1) + first
         n, width = bins.shape
         places = int(starts[-1]) + 2 * width
         ones = csr_matrix((np.ones(n * width), bins.ravel(), np.arange(n + 1) * width), shape=(n, places))

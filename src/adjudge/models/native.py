@@ -283,9 +283,7 @@ def below_float32(threshold: float) -> float:
     return float(np.nextafter(middle, -np.inf)) if np.float32(middle) == limit else middle
 
 
-def _assemble(
-    names: tuple[str, ...], trees: Sequence[_Tree], *, base: float, divisor: float, flush: bool
-) -> Forest:
+def _assemble(names: tuple[str, ...], trees: Sequence[_Tree], *, base: float, divisor: float, flush: bool) -> Forest:
     """Join trees into the flat arrays of a `Forest`; sets are numbered through."""
     threshold: FloatArray = np.array([x for tree in trees for x in tree.threshold], dtype=np.float64)
     node_start = _starts([len(tree.feature) for tree in trees])

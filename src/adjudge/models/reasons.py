@@ -126,17 +126,13 @@ class Sentences:
     def _usual(self, about: About, values: Mapping[str, float | str | None]) -> str:
         if about.normal is None:
             return ""
-        mean, std = (
-            shown(values.get(name), "", about.decimals) if name else "missing" for name in about.normal
-        )
+        mean, std = (shown(values.get(name), "", about.decimals) if name else "missing" for name in about.normal)
         if mean == "missing":
             return ""
         spread = "" if std == "missing" else f" +- {std}"
         return f"{mean}{spread} {about.unit}".rstrip()
 
-    def of(
-        self, scores: Scores, i: int, names: Sequence[str], values: Mapping[str, float | str | None]
-    ) -> list[str]:
+    def of(self, scores: Scores, i: int, names: Sequence[str], values: Mapping[str, float | str | None]) -> list[str]:
         """Return the sentences of one scored event, the largest push first.
 
         Parameters

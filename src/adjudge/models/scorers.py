@@ -118,9 +118,7 @@ class ModelScorer:
         return under(self.model.arrays(), "model") | under(self.calibrator.arrays(), "calibrator")
 
     @classmethod
-    def from_arrays(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret: bytes
-    ) -> ModelScorer:
+    def from_arrays(cls, meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret: bytes) -> ModelScorer:
         """Build a scorer from what `meta` and `arrays` returned, for the workspace with this secret."""
         return cls(
             model_from(meta["model"], sub(arrays, "model")),

@@ -204,9 +204,7 @@ def _lightgbm(
     rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     forest = from_lightgbm(booster.model_to_string(num_iteration=rounds), names)
     some = task.X[:CHECKED_ROWS]
-    difference = _verify(
-        forest, some, np.asarray(booster.predict(some, raw_score=True, num_iteration=rounds))
-    )
+    difference = _verify(forest, some, np.asarray(booster.predict(some, raw_score=True, num_iteration=rounds)))
     return Trained("lightgbm", forest, _average_precision(forest, held_out), rounds, difference)
 
 
