@@ -23,7 +23,7 @@ from adjudge.history.geo import distance_km
 from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
-BLOCK = 256
+BLOCK = 1024
 """Events that go through the program together."""
 
 HEADER = 8
@@ -345,9 +345,7 @@ def _member(
     else:
         for j in range(m):
             key = T[a, j]
-            K[d, j] = (
-                np.uint8(2 if _holds_text(program, table, mask, key) else 0) if key != 0 else np.uint8(1)
-            )
+            K[d, j] = np.uint8(2 if _holds_text(program, table, mask, key) else 0) if key != 0 else np.uint8(1)
 
 
 @lean_kernel

@@ -160,9 +160,7 @@ def compile_program(
     for expression, row in outputs:
         found = check(expression, types, kinds)
         if found not in _FILES:
-            message = (
-                f"{str(expression)!r} gives a {found}; a feature or rule is a number, truth value or text"
-            )
+            message = f"{str(expression)!r} gives a {found}; a feature or rule is a number, truth value or text"
             raise DefinitionError(message)
         if row in written:
             message = f"two expressions are written to row {row}"
