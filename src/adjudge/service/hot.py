@@ -48,6 +48,10 @@ JSON = [*SECURITY, (b"content-type", b"application/json")]
 PROBLEM = [*SECURITY, (b"content-type", CONTENT_TYPE.encode())]
 
 
+PATIENCE = 4
+"""How many times the largest body is read before a sender that does not stop is cut off."""
+
+
 class Gone(Exception):
     """The client went away before its body was there."""
 
@@ -171,8 +175,6 @@ class HotPath:
                 if b"json" not in value.lower():
                     message = "the body must be application/json"
                     raise InputError(message, code="wrong_media_type")
-            elif name == b"content-length" and value.isdigit() and int(value) > limit:
-                raise _too_large(limit)
             elif name == b"content-encoding" and value.lower() != b"identity":
                 message = "the body must not be compressed"
                 raise InputError(message, code="wrong_media_type")
@@ -261,19 +263,19 @@ async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
     InputError
         If the body is too large.
     """
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise Gone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body"):
-            return b"".join(parts)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body") and len(body) <= limit and message["type"] == "http.request":
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body") and size <= PATIENCE * limit:
         message = await receive()
-
-
-def _too_large(limit: int) -> InputError:
-    return InputError(f"a body may have {limit} bytes", code="too_large")
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= limit:
+            parts.append(part)  # what is beyond the limit is read, so that the sender hears, but not kept
+    if message["type"] == "http.disconnect":
+        raise Gone
+    if size > limit:
+        detail = f"a body may have {limit} bytes"
+        raise InputError(detail, code="too_large")
+    return b"".join(parts)

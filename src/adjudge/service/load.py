@@ -126,6 +126,7 @@ class _Load:
         self._bodies = bodies
         self._rate = rate_per_s
         self._wanted = connections
+        self._all: list[_Connection] = []
         self._free: list[_Connection] = []
         self._queue: deque[int] = deque()
         self._statuses = np.full(len(bodies), -1, np.int64)
@@ -158,8 +159,12 @@ class _Load:
                 await asyncio.sleep(max(0.0, due[sent] - self._loop.time()))
         if self._open:
             await self.done.wait()
+        cpu = time.process_time() - cpu
         watch.cancel()
-        return self._report(start, time.process_time() - cpu)
+        for connection in self._all:
+            connection.close()
+        await asyncio.sleep(0)  # lets the connections close
+        return self._report(start, cpu)
 
     def answered(self, connection: _Connection, number: int, status: int) -> None:
         self._end(number, status)
@@ -170,6 +175,7 @@ class _Load:
 
     def lost(self, connection: _Connection, number: int | None) -> None:
         """Count the request that was on a lost connection as failed, and connect again."""
+        self._all.remove(connection)
         if connection in self._free:
             self._free.remove(connection)
         if number is not None:
@@ -203,6 +209,7 @@ class _Load:
 
     async def _connect(self) -> None:
         _, connection = await self._loop.create_connection(lambda: _Connection(self), self.host, self.port)
+        self._all.append(connection)
         self._free.append(connection)
 
     async def _reconnect(self) -> None:

@@ -95,14 +95,15 @@ def made_up(schema: Schema, n: int) -> list[EventStruct]:
 
 
 def _value(f: Field, i: int) -> Any:
-    low = f.minimum if f.minimum is not None else min(1.0, f.maximum if f.maximum is not None else 1.0)
+    low = max(1.0, f.minimum if f.minimum is not None else 1.0)
+    low = low if f.maximum is None else min(low, f.maximum)
     match f.role:
         case "id":
             return f"made-up-{i}"
         case "time":
             return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=i)
         case "money":
-            return Decimal(str(low)).quantize(Decimal(1)) if f.currency_from is None else None
+            return Decimal(str(low)).quantize(Decimal(1))
         case "place":
             return {"lat": 1.0 + i, "lon": 1.0}
         case "number":
