@@ -59,9 +59,7 @@ def run(id_: str, *, quick: bool) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Understand the command line, run, print and keep."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure adjudge beside its peers."
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure adjudge beside its peers.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("list", help="name every benchmark")
     running = verbs.add_parser("run", help="run one benchmark")

@@ -40,8 +40,7 @@ def blocks(document: Path) -> list[Block]:
     """Return the fenced blocks of a document, in order."""
     text = document.read_text(encoding="utf-8")
     return [
-        Block(m["language"], m["text"], text[: m.start("text")].count("\n"), m["file"])
-        for m in _FENCE.finditer(text)
+        Block(m["language"], m["text"], text[: m.start("text")].count("\n"), m["file"]) for m in _FENCE.finditer(text)
     ]
 
 
@@ -81,9 +80,7 @@ def run(document: Path, folder: Path) -> int:
 def _hold(document: Path, block: Block, namespace: dict[str, Any]) -> None:
     """Run a console session and compare what it prints with what the document shows."""
     printed: list[str] = []
-    test = doctest.DocTestParser().get_doctest(
-        block.text, namespace, document.name, str(document), block.line
-    )
+    test = doctest.DocTestParser().get_doctest(block.text, namespace, document.name, str(document), block.line)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     runner.run(test, out=printed.append, clear_globs=False)
     namespace.update(test.globs)

@@ -61,14 +61,8 @@ def test_commands_that_a_document_shows_exist(document: Path) -> None:
 
 
 def test_every_rule_of_the_contract_has_tests() -> None:
-    rules = re.findall(
-        r'<a id="rule-(\d+)"></a>\*\*(\d+)\.', (DOCS / "contract.md").read_text(encoding="utf-8")
-    )
-    assert (
-        [int(anchor) for anchor, _ in rules]
-        == [int(number) for _, number in rules]
-        == [*range(1, len(rules) + 1)]
-    )
+    rules = re.findall(r'<a id="rule-(\d+)"></a>\*\*(\d+)\.', (DOCS / "contract.md").read_text(encoding="utf-8"))
+    assert [int(anchor) for anchor, _ in rules] == [int(number) for _, number in rules] == [*range(1, len(rules) + 1)]
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "contracts").glob("test_*.py")]
     tested = {int(n) for text in sources for n in re.findall(r"def test_rule_(\d+)_", text)}
     assert tested == set(range(1, len(rules) + 1))

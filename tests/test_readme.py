@@ -28,9 +28,7 @@ def test_links_inside_the_repository_lead_to_files(document: Path) -> None:
         file = document if not path else document.parent / path
         assert file.exists(), f"{document.name} links to {target}, which does not exist"
         if anchor:
-            assert anchor in _anchors(file), (
-                f"{document.name} links to {target}, a heading that does not exist"
-            )
+            assert anchor in _anchors(file), f"{document.name} links to {target}, a heading that does not exist"
 
 
 @EVERY
@@ -39,9 +37,7 @@ def test_make_targets_that_a_document_names_exist(document: Path) -> None:
     for line, command in commands(document, "make"):
         for word in shlex.split(command)[1:]:
             if "=" not in word:
-                assert re.search(rf"^{word}:", makefile, re.MULTILINE), (
-                    f"{document.name}:{line}: no target {word!r}"
-                )
+                assert re.search(rf"^{word}:", makefile, re.MULTILINE), f"{document.name}:{line}: no target {word!r}"
 
 
 def test_readme_shows_the_two_commands_first() -> None:

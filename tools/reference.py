@@ -98,9 +98,7 @@ def http() -> str:
             ]
             if rows:
                 parts += ["| parameter | in | meaning |", "|---|---|---|", *rows, ""]
-            answers = [
-                f"| {status} | {_cell(r['description'])} |" for status, r in route["responses"].items()
-            ]
+            answers = [f"| {status} | {_cell(r['description'])} |" for status, r in route["responses"].items()]
             parts += ["| answer | when |", "|---|---|", *answers, ""]
     return NOTE + "\n".join(parts).rstrip() + "\n"
 
@@ -188,9 +186,7 @@ def _constant(module: ModuleType, name: str) -> str:
 def _text_under(module: ModuleType, name: str) -> str:
     body = ast.parse(inspect.getsource(module)).body
     for statement, below in itertools.pairwise(body):
-        targets = (
-            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        )
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         named = any(isinstance(t, ast.Name) and t.id == name for t in targets)
         if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             return str(below.value.value)

@@ -118,9 +118,7 @@ def test_rule_26_reads_and_batches_never_merge() -> None:
 
 def test_rule_26_windows_of_other_entities_change_nothing() -> None:
     few = Timeline(small.count(days(7)), small.std("x", days(7)))
-    many = Timeline(
-        small.count(days(7)), small.std("x", days(7)), device.count(days(30)), pair.sum("amount", days(60))
-    )
+    many = Timeline(small.count(days(7)), small.std("x", days(7)), device.count(days(30)), pair.sum("amount", days(60)))
     for event in rows(300):
         few.offer_all([event])
         many.offer_all([event])

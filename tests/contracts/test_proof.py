@@ -6,8 +6,9 @@ from adjudge.define import Label, System, days, hours
 from adjudge.engine import compile
 from adjudge.learn.source import Source
 from adjudge.service.verify import script_of, verify_python
-from adjudge.systems.payments.data import simulate
+from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import Payment
+from adjudge.systems.payments.simulate import simulate
 
 user, merchant = Payment.by("user"), Payment.by("merchant")
 
@@ -26,7 +27,7 @@ SYSTEM = System(
 
 
 def test_rule_29_the_proof_counts_what_it_compared_and_can_fail() -> None:
-    world = simulate(1000, seed=5, days=14, fraud_share=0.1)
+    world = of_world(simulate(1000, seed=5, days=14, fraud_share=0.1))
     source = Source({"payment": world.frames["payment"]}, {"fraud": world.labels["fraud"]})
     plan = compile(SYSTEM)
     _, points, caught = verify_python(plan, script_of(plan, source), told=lambda what, done, of: None)

@@ -101,9 +101,7 @@ def test_rule_06_what_has_no_window_has_a_memory() -> None:
     line = Timeline(forgetful.since_last(), forgetful.is_new())
     assert line.send("a", 0) == {"user_since_last_s": None, "user_is_new": 1}
     assert line.score(59) == {"user_since_last_s": 59 * 60, "user_is_new": 0}
-    assert line.score(60) == {"user_since_last_s": None, "user_is_new": 1}, (
-        "exactly as old as the memory is out"
-    )
+    assert line.score(60) == {"user_since_last_s": None, "user_is_new": 1}, "exactly as old as the memory is out"
 
 
 def test_rule_07_late_events_are_accepted_up_to_the_lateness() -> None:

@@ -27,8 +27,9 @@ from adjudge.define.feature import Features
 from adjudge.engine import LATENESS, Plan, compile
 from adjudge.errors import InputError
 from adjudge.log import Kind, Log
-from adjudge.service.decider import Decider, Stored, Verdict
+from adjudge.service.decider import Decider
 from adjudge.service.decode import EventDecoder
+from adjudge.service.verdict import Stored, Verdict
 from adjudge.service.workspace import Change
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -99,9 +100,7 @@ class Timeline:
         )
         self.plan: Plan = compile(system, threads=threads, lateness=lateness)
         self.clock = NOON + days(365)
-        self.decider = Decider(
-            [self.plan], log, clock=lambda: micros(self.clock - datetime(1970, 1, 1, tzinfo=UTC))
-        )
+        self.decider = Decider([self.plan], log, clock=lambda: micros(self.clock - datetime(1970, 1, 1, tzinfo=UTC)))
 
     def send(self, id_: str, minute: float, user: str | None = "u", **fields: Any) -> dict[str, float | None]:
         """Decide one payment, which must be accepted, and return its features."""
