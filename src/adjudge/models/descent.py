@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from adjudge.kernel import kernel
-from adjudge.typing import FloatArray, IntArray
+from adjudge.kernel import lean_kernel
+from adjudge.typing import AnyArray, FloatArray, IntArray
 
 LANES = 128
 """Rows that go through a tree together; 128 bytes are two vector registers of the widest kind."""
@@ -36,8 +36,8 @@ WordArray = NDArray[np.uint64]
 FeatureArray = NDArray[np.int32]
 
 
-@kernel
-def _rank(values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: NDArray[np.int32]) -> None:
+@lean_kernel
+def _rank(values: FloatArray, thresholds: FloatArray, low: int, high: int, width: int, rank: IntArray) -> None:
     """Count for each value the thresholds below it; NaN is below all."""
     for j in range(width):
         rank[j] = 0
@@ -53,7 +53,7 @@ def _rank(values: FloatArray, thresholds: FloatArray, low: int, high: int, width
         rank[j] += 1 if thresholds[low + rank[j]] < values[j] else 0
 
 
-@kernel
+@lean_kernel
 def _in_set(value: float, words: WordArray, first: int, last: int) -> bool:
     """Return whether the whole part of a category value is in a set of bits."""
     if not (value > -1.0 and value < 2147483648.0):
@@ -63,7 +63,7 @@ def _in_set(value: float, words: WordArray, first: int, last: int) -> bool:
     return bool(word < last and (words[word] >> np.uint64(category & 63)) & np.uint64(1) == np.uint64(1))
 
 
-@kernel
+@lean_kernel
 def encode(
     X: FloatArray,
     rows: IntArray,
@@ -76,10 +76,10 @@ def encode(
     words: WordArray,
     flush: bool,
     codes: ByteArray,
+    values: FloatArray,
+    rank: IntArray,
 ) -> None:
-    """Fill `codes` (columns, lanes) for the events from `start` on."""
-    values = np.empty(width)
-    rank = np.empty(width, dtype=np.int32)
+    """Fill `codes` (columns, lanes) for the events from `start` on; `values` and `rank` are room to work in."""
     for f in range(len(features) - 1):
         if features[f, 1] == features[f + 1, 1]:
             continue
@@ -104,7 +104,7 @@ def encode(
                 codes[c, j] = if_missing if missing else min(max(rank[j] - offset, 0), SPAN)
 
 
-@kernel
+@lean_kernel
 def _leaf(nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray, lane: int, lanes: int) -> np.uint64:
     """Walk one row from the root to its leaf; a leaf leads to itself, so all rows take the same steps."""
     at = np.uint64(leaves) if depth > 0 else np.uint64(0)
@@ -117,7 +117,7 @@ def _leaf(nodes: WordArray, base: int, leaves: int, depth: int, codes: ByteArray
     return at
 
 
-@kernel
+@lean_kernel
 def _leaves(nodes: WordArray, base: int, leaves: int, codes: ByteArray, found: ByteArray) -> None:
     """Find the leaf of every lane: children first, each node takes over one child's answer."""
     of_leaf = np.uint64(leaves)
@@ -137,7 +137,7 @@ def _leaves(nodes: WordArray, base: int, leaves: int, codes: ByteArray, found: B
             answer[j] = other if code[j] > limit else one
 
 
-@kernel
+@lean_kernel
 def largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: FloatArray) -> None:
     """Write the k largest positive pushes in falling order; of equal ones the first feature comes first."""
     for i in range(k):
@@ -155,7 +155,7 @@ def largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: Float
             top_value[i] = value
 
 
-@kernel
+@lean_kernel
 def _explain(
     leaf: int, paths: IntArray, path_feature: FeatureArray, path_value: FloatArray, pushes: FloatArray
 ) -> None:
@@ -164,7 +164,7 @@ def _explain(
         pushes[np.uint64(path_feature[i])] += path_value[i]
 
 
-@kernel
+@lean_kernel
 def _row(
     codes: ByteArray,
     lane: int,
@@ -189,11 +189,13 @@ def _row(
     return total
 
 
-@kernel
+@lean_kernel
 def _block(
     codes: ByteArray,
+    flat: ByteArray,
     width: int,
     found: ByteArray,
+    leaf: IntArray,
     trees: IntArray,
     nodes: WordArray,
     leaf_value: FloatArray,
@@ -205,8 +207,6 @@ def _block(
     pushes: FloatArray,
 ) -> None:
     """Send a block of rows through all trees, tree by tree."""
-    flat = codes.reshape(codes.size)
-    leaf = np.zeros(width, dtype=np.int64)
     for t in range(len(trees)):
         first_node, leaves, depth, first = trees[t, 0], trees[t, 1], trees[t, 2], trees[t, 3]
         if leaves <= 256:
@@ -224,7 +224,7 @@ def _block(
                 _explain(leaf[j], paths, path_feature, path_value, pushes[j])
 
 
-@kernel
+@lean_kernel
 def descend(
     X: FloatArray,
     rows: IntArray,
@@ -247,58 +247,56 @@ def descend(
     top: NDArray[np.int32],
     top_value: FloatArray,
     every: FloatArray,
+    codes: ByteArray,
+    flat: ByteArray,
+    found: ByteArray,
+    total: FloatArray,
+    pushes: FloatArray,
+    values: FloatArray,
+    places: IntArray,
 ) -> None:
-    """Score all events; with k > 0 also the k largest contributions, with room in `every` (n, F) all."""
+    """Score all events; with k > 0 also the k largest contributions, with room in `every` (n, F) all.
+
+    What follows `every` is room to work in, made by `room`: a kernel that allocates nothing need not count references.
+    """
     n = X.shape[1]
-    count = len(features) - 1
     explain = k > 0 or len(every) > 0
-    lanes = LANES if n > FEW else max(n, 1)
-    codes = np.zeros((len(columns), lanes), dtype=np.uint8)
-    flat = codes.reshape(codes.size)
-    pushes = np.zeros((lanes if explain else 1, count if explain else 0))
-    total = np.zeros(lanes)
-    found = np.empty((512 if n > FEW else 0, LANES), dtype=np.uint8)
+    lanes = codes.shape[1]
     for i in range(min(len(found), 256)):
-        found[i] = i
+        for j in range(LANES):
+            found[i, j] = i
     for start in range(0, n, lanes):
         width = min(lanes, n - start)
-        encode(X, rows, start, width, features, thresholds, columns, sets, words, flush, codes)
-        pushes[:] = 0.0
+        encode(X, rows, start, width, features, thresholds, columns, sets, words, flush, codes, values, places)
+        for j in range(width):
+            total[j] = base
+            for f in range(pushes.shape[1]):
+                pushes[j, f] = 0.0
+        tables = (trees, nodes, leaf_value, paths, path_feature, path_value)
         if width > FEW:
-            total[:] = base
-            _block(
-                codes,
-                width,
-                found,
-                trees,
-                nodes,
-                leaf_value,
-                paths,
-                path_feature,
-                path_value,
-                explain,
-                total,
-                pushes,
-            )
+            _block(codes, flat, width, found, places, *tables, explain, total, pushes)
         else:
             for j in range(width):
-                total[j] = _row(
-                    flat,
-                    j,
-                    lanes,
-                    trees,
-                    nodes,
-                    leaf_value,
-                    paths,
-                    path_feature,
-                    path_value,
-                    base,
-                    explain,
-                    pushes[j if explain else 0],
-                )
+                total[j] = _row(flat, j, lanes, *tables, base, explain, pushes[j])
         for j in range(width):
             margin[start + j] = total[j] / divisor
             if k > 0:
                 largest(pushes[j], k, top[start + j], top_value[start + j])
             if len(every) > 0:
-                every[start + j] = pushes[j]
+                for f in range(pushes.shape[1]):
+                    every[start + j, f] = pushes[j, f]
+
+
+def room(n: int, columns: int, features: int, explain: bool) -> tuple[AnyArray, ...]:
+    """Return the arrays that `descend` works in, for n events."""
+    lanes = LANES if n > FEW else max(n, 1)
+    codes = np.empty((columns, lanes), dtype=np.uint8)
+    return (
+        codes,
+        codes.reshape(-1),
+        np.empty((512 if n > FEW else 0, LANES), dtype=np.uint8),
+        np.empty(lanes),
+        np.empty((lanes, features if explain else 0)),
+        np.empty(lanes),
+        np.empty(lanes, dtype=np.int64),
+    )

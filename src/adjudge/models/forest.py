@@ -126,8 +126,10 @@ class Forest:
 
     def _descend(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))
+        packed = self._packed
         outputs = (result.margin, result.top, result.top_value, every)
-        arguments = (X, rows, *self._packed.arrays, self.base, self.divisor, k, *outputs)
+        room = descent.room(X.shape[1], packed.columns, len(self.names), k > 0 or len(every) > 0)
+        arguments = (X, rows, *packed.arrays, self.base, self.divisor, k, *outputs, *room)
         descent.descend(*arguments)
 
     def meta(self) -> Meta:

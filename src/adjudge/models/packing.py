@@ -24,9 +24,10 @@ MAX_COLUMNS = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A forest as its kernel reads it: the arrays in the order of the kernel's parameters, and the bias."""
+    """A forest as its kernel reads it: the arrays in the order of the kernel's parameters, and how many columns."""
 
     arrays: tuple[Any, ...]
+    columns: int
     bias: float
 
 
@@ -158,7 +159,7 @@ def pack(forest: Forest) -> Packed:
         path_feature,
         path_value / forest.divisor,
     )
-    return Packed(arrays, float(bias / forest.divisor))
+    return Packed(arrays, len(columns), float(bias / forest.divisor))
 
 
 def _thresholds(forest: Forest, is_set: BoolArray) -> tuple[FloatArray, IntArray, IntArray]:
