@@ -68,7 +68,7 @@ from adjudge.systems.payments.simulate.life import honest_payments
 from adjudge.systems.payments.simulate.merchants import make_merchants
 from adjudge.systems.payments.simulate.society import Society, card_number
 from adjudge.systems.payments.simulate.world import World, read
-from adjudge.typing import IntArray
+from adjudge.typing import BoolArray, IntArray
 
 __all__ = ["PATTERNS", "SHARES", "World", "read", "simulate"]
 
@@ -124,9 +124,7 @@ def simulate(
     batch, scene = _payments(life_rng, fraud_rng, society, events, frauds)
     row, reported, known_at = reports(label_rng, batch)
     names = naming.Names(int(name_rng.integers(1, 1 << 31)))
-    card = naming.card_numbers(
-        batch, _replacements(label_rng, society, batch, row[reported], known_at[reported])
-    )
+    card = naming.card_numbers(batch, _replacements(label_rng, society, batch, row[reported], known_at[reported]))
     payments = naming.payments_frame(society, batch, card, names, seed)
     ids = payments["payment_id"]
     return World(
@@ -148,7 +146,7 @@ def _check(
     merchants: int | None,
 ) -> None:
     checks = (
-        ("events", 1000 <= events <= 50_000_000, "must lie between 1,000 and 50,000,000"),
+        ("events", 200 <= events <= 50_000_000, "must lie between 200 and 50,000,000"),
         ("days", 7 <= days <= 1000, "must lie between 7 and 1000"),
         ("fraud_share", 0.0 <= fraud_share <= 0.2, "must lie between 0 and 0.2"),
         ("start", start.tzinfo is not None, "needs a time zone"),
@@ -174,9 +172,7 @@ def _society(
     honest = customers or max(100, events // 28)
     farmed = frauds["device_farm"] // 3 + 1
     shops = make_merchants(rng, geography, merchants or max(700, events // 300), days)
-    return Society(
-        geography, shops, make_customers(rng, geography, honest, farmed, days), start, days, honest
-    )
+    return Society(geography, shops, make_customers(rng, geography, honest, farmed, days), start, days, honest)
 
 
 def _payments(
@@ -188,30 +184,38 @@ def _payments(
 ) -> tuple[Batch, Scene]:
     """Return all payments in order of time, exactly as many of each kind as asked for."""
     honest = events - sum(frauds.values())
-    drawn = honest_payments(life, society, honest)
     spare = honest // 200 + 20
     old = np.flatnonzero(society.customers.opened_us[: society.honest] < society.start_us)
     scene = Scene(
         society,
-        honest=drawn.take(some(life, len(drawn), honest + spare)),
+        honest=_drawn(life, society, honest + spare),
         farm=np.arange(society.honest, len(society.customers)),
         blocked=crime.permutation(old)[: max(5, len(old) // 400)],
     )
-    parts = [fraud(crime, scene, frauds)] if any(frauds.values()) else []
-    remaining = _still_there(scene, scene.honest)
-    while len(remaining) < honest:
-        more = honest_payments(life, society, honest - len(remaining) + 100)
-        remaining = Batch.join([remaining, _still_there(scene, more)])
-    batch = Batch.join([remaining.take(some(life, len(remaining), honest)), *parts])
-    return batch.take(naming.order_of(life, batch.at)), scene
+    crimes = [fraud(crime, scene, frauds)] if any(frauds.values()) else []
+    while _still_there(scene).sum() < honest:
+        scene.honest = Batch.join([scene.honest, _drawn(life, society, spare)])
+    there = np.flatnonzero(_still_there(scene))
+    there = there[some(life, len(there), honest)]
+    every = Batch.join([scene.honest, *crimes])
+    rows = np.concatenate([there, np.arange(len(scene.honest), len(every))])
+    # The payments are by far the largest thing here: let go of one copy before making the next.
+    scene.honest = every.take(rows[:0])
+    return every.take(rows[naming.order_of(life, every.at[rows])]), scene
 
 
-def _still_there(scene: Scene, batch: Batch) -> Batch:
-    """Leave out what customers who vanished would have paid, and what falls after the end."""
+def _drawn(life: np.random.Generator, society: Society, wanted: int) -> Batch:
+    batch = honest_payments(life, society, wanted)
+    return batch.take(some(life, len(batch), wanted))
+
+
+def _still_there(scene: Scene) -> BoolArray:
+    """Return which honest payments were made: not those after the end, or by a customer who had vanished."""
     leaves = np.full(len(scene.society.customers), scene.society.end_us)
     for who, moment in scene.stopped.items():
         leaves[who] = moment
-    return batch.take(batch.at < leaves[batch.who])
+    made: BoolArray = scene.honest.at < leaves[scene.honest.who]
+    return made
 
 
 def _replacements(

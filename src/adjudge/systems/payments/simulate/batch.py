@@ -124,8 +124,5 @@ class Batch:
             At least one.
         """
         return Batch(
-            **{
-                field.name: np.concatenate([getattr(b, field.name) for b in batches])
-                for field in fields(Batch)
-            }
+            **{field.name: np.concatenate([getattr(b, field.name) for b in batches]) for field in fields(Batch)}
         )

@@ -141,9 +141,7 @@ class Customers:
         return result
 
 
-def make_customers(
-    rng: np.random.Generator, geography: Geography, count: int, farmed: int, days: int
-) -> Customers:
+def make_customers(rng: np.random.Generator, geography: Geography, count: int, farmed: int, days: int) -> Customers:
     """Draw the customers of one world.
 
     Parameters
@@ -232,9 +230,7 @@ def _trips(
     # Each journey lives in its own slice of the calendar, so journeys never overlap.
     slice_us = days * DAY_US / most
     length = np.minimum(np.exp(rng.normal(1.3, 0.7, (n, most))) + 0.5, 0.7 * days / most) * DAY_US
-    begin = geography.start_us + ((np.arange(most) + rng.random((n, most)) * 0.25) * slice_us).astype(
-        np.int64
-    )
+    begin = geography.start_us + ((np.arange(most) + rng.random((n, most)) * 0.25) * slice_us).astype(np.int64)
     start = (begin // DAY_US) * DAY_US + (rng.integers(5, 20, (n, most)) * HOUR_US)
     start = np.maximum(start, geography.start_us)
     km = distance_km(

@@ -95,9 +95,7 @@ def fingerprints(number: IntArray, home: IntArray, seed: int) -> pl.DataFrame:
     return _spelled(frame)
 
 
-def _identity(
-    number: IntArray, owned: BoolArray, customers: int, seed: int
-) -> tuple[IntArray, IntArray, IntArray]:
+def _identity(number: IntArray, owned: BoolArray, customers: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
     """Return the device, the kind of its owner's devices that it is, and the owner, of each fingerprint."""
     plain, stage = np.divmod(number, DEVICE_EPOCHS)
     # One change in three is another device; the others are updates of the same one.
@@ -125,9 +123,7 @@ def _spelled(codes: pl.DataFrame) -> pl.DataFrame:
             "timezone": zones.gather(codes["zone"]),
         }
     )
-    traits = pl.concat(
-        [named, codes.select("version", "build", "release", "patch")], how="horizontal"
-    ).select(
+    traits = pl.concat([named, codes.select("version", "build", "release", "patch")], how="horizontal").select(
         browser=pl.format("{} {}.0.{}", "family", "version", "build"),
         system=pl.format("{} {}.{}", "os", "release", "patch"),
         screen="screen",

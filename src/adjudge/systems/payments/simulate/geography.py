@@ -176,9 +176,7 @@ def make_geography(rng: np.random.Generator, start: datetime, days: int) -> Geog
     area_lon = lon[area_city] + rng.normal(0, scatter, len(area_city)) / np.cos(np.radians(lat[area_city]))
     weights = np.zeros((len(CITIES), len(area_city)))
     weights[area_city, np.arange(len(area_city))] = rng.gamma(3.0, size=len(area_city))
-    names = tuple(
-        f"{CITIES[city][0]}-{city:02d}{area:02d}" for city, area in zip(area_city, number, strict=True)
-    )
+    names = tuple(f"{CITIES[city][0]}-{city:02d}{area:02d}" for city, area in zip(area_city, number, strict=True))
     return Geography(
         country, lat, lon, home, visit, area_city, area_lat, area_lon, names, Choice(weights),
         _offsets(start, days), _rates(rng, days), int(start.timestamp()) * 1_000_000,

@@ -124,9 +124,7 @@ _SIGMA = np.array([c.sigma for c in CATEGORIES])
 _BASKET = np.array([c.ending == "free" for c in CATEGORIES])
 
 
-def draw_category(
-    rng: np.random.Generator, society: Society, who: IntArray, at: IntArray, city: IntArray
-) -> IntArray:
+def draw_category(rng: np.random.Generator, society: Society, who: IntArray, at: IntArray, city: IntArray) -> IntArray:
     """Return what each customer would buy at the local time of a city.
 
     Parameters
@@ -295,20 +293,14 @@ def _same_city(society: Society, who: IntArray) -> IntArray:
     return result
 
 
-def _device(
-    rng: np.random.Generator, people: Customers, who: IntArray, at: IntArray, channel: IntArray
-) -> IntArray:
+def _device(rng: np.random.Generator, people: Customers, who: IntArray, at: IntArray, channel: IntArray) -> IntArray:
     n = len(who)
-    slot = np.where(
-        channel == APP, np.where(rng.random(n) < 0.93, 0, 2), np.where(rng.random(n) < 0.55, 1, 0)
-    )
+    slot = np.where(channel == APP, np.where(rng.random(n) < 0.93, 0, 2), np.where(rng.random(n) < 0.55, 1, 0))
     borrowed = (channel == WEB) & (slot == 1) & (rng.random(n) < 0.10)
     owner = np.where(borrowed, people.mate[who], who)
     device = people.fingerprint(owner, slot, at)
     public = (channel == WEB) & (rng.random(n) < 0.008)
-    device[public] = len(people) * DEVICE_SLOTS * DEVICE_EPOCHS + rng.integers(
-        0, PUBLIC_DEVICES, int(public.sum())
-    )
+    device[public] = len(people) * DEVICE_SLOTS * DEVICE_EPOCHS + rng.integers(0, PUBLIC_DEVICES, int(public.sum()))
     return np.where((channel == WEB) | (channel == APP), device, -1)
 
 

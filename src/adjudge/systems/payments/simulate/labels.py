@@ -58,9 +58,7 @@ def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray
     back = rng.random(len(false)) < WITHDRAWN
     cleared = asked[back] + ((3.0 + rng.exponential(6.0, int(back.sum()))) * DAY_US).astype(np.int64)
     row = np.concatenate([told, false, false[back]])
-    fraud = np.concatenate(
-        [np.ones(len(told) + len(false), dtype=np.bool_), np.zeros(int(back.sum()), dtype=np.bool_)]
-    )
+    fraud = np.concatenate([np.ones(len(told) + len(false), dtype=np.bool_), np.zeros(int(back.sum()), dtype=np.bool_)])
     known_at = np.concatenate([known, asked, cleared])
     order = np.lexsort((row, known_at))
     return row[order], fraud[order], known_at[order]

@@ -73,9 +73,7 @@ def _visits(
     city, _ = people.whereabouts(who, at)
     # A traveller keeps the hours of the place.
     shift = society.geography.offset_min(people.city[who], at) - society.geography.offset_min(city, at)
-    at = np.clip(
-        at + shift * 60_000_000, np.maximum(society.start_us, people.opened_us[who]), society.end_us - 1
-    )
+    at = np.clip(at + shift * 60_000_000, np.maximum(society.start_us, people.opened_us[who]), society.end_us - 1)
     touring = tour[visit]
     category = draw_category(rng, society, who, at, city)
     category = np.where(touring, np.array(BINGE)[rng.integers(0, len(BINGE), len(who))], category)

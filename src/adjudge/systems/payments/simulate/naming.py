@@ -223,9 +223,7 @@ def labels_frame(payment_id: pl.Series, row: IntArray, fraud: BoolArray, known_a
     row, fraud, known_at
         Payment, content and moment of each report.
     """
-    return pl.DataFrame(
-        {"payment_id": payment_id.gather(row), "fraud": fraud, "known_at": _moments(known_at)}
-    )
+    return pl.DataFrame({"payment_id": payment_id.gather(row), "fraud": fraud, "known_at": _moments(known_at)})
 
 
 def accounts_frame(rng: np.random.Generator, society: Society, scene: Scene, names: Names) -> pl.DataFrame:

@@ -72,14 +72,10 @@ def read(folder: str | Path) -> World:
     """
     folder = Path(folder)
     missing = [
-        name
-        for name in (*(f"{frame}.parquet" for frame in FRAMES), "lists.json")
-        if not (folder / name).is_file()
+        name for name in (*(f"{frame}.parquet" for frame in FRAMES), "lists.json") if not (folder / name).is_file()
     ]
     if missing:
-        message = (
-            f"{folder} holds no simulated world: {', '.join(missing)} missing; write one with World.write"
-        )
+        message = f"{folder} holds no simulated world: {', '.join(missing)} missing; write one with World.write"
         raise InputError(message, code="missing_file")
     frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
     return World(**frames, lists=json.loads((folder / "lists.json").read_text(encoding="utf-8")))

@@ -35,9 +35,7 @@ from adjudge.systems.payments.simulate.geography import distance_km
 from adjudge.systems.payments.simulate.habits import Wish, plausible, scale_amount
 from adjudge.typing import BoolArray, IntArray
 
-TESTED = categories(
-    "digital_goods", "charity", "gaming", "transport", "marketplace", "books_media", "telecom"
-)
+TESTED = categories("digital_goods", "charity", "gaming", "transport", "marketplace", "books_media", "telecom")
 """Where small amounts raise no eyebrow."""
 
 STOLEN_BEFORE = -7

@@ -124,9 +124,9 @@ def colluding_merchant(rng: np.random.Generator, scene: Scene, wanted: int) -> B
     day = np.clip((at - society.start_us) // DAY_US, 0, society.days)
     amount = np.exp(rng.normal(4.9, 0.5, wanted)) / society.geography.rates[batch.currency, day]
     even = rng.random(wanted) < 0.4
-    batch.minor = np.maximum(
-        np.where(even, np.round(amount / 10) * 1000, np.round(amount) * 100 - 1), 99
-    ).astype(np.int64)
+    batch.minor = np.maximum(np.where(even, np.round(amount / 10) * 1000, np.round(amount) * 100 - 1), 99).astype(
+        np.int64
+    )
     device = scene.new_devices(len(crooked) * 3)[ring * 3 + rng.integers(0, 3, wanted)]
     strange_device(rng, scene, batch, device, online, abroad=0.1)
     refuse(rng, batch, 0.12, ISSUER)
@@ -241,9 +241,7 @@ def hot_spot(rng: np.random.Generator, scene: Scene, wanted: int) -> Batch:
     batch = plausible(rng, society, who, at, Wish(category, online, explore=0.95))
     pay_by_card(scene, batch, np.zeros(wanted, dtype=np.int64))
     scale_amount(batch, np.exp(rng.normal(0.8, 0.45, wanted)), online, society)
-    send_to(
-        scene, batch, scene.new_addresses(spots * 25)[spot * 25 + rng.integers(0, 25, wanted)], area, online
-    )
+    send_to(scene, batch, scene.new_addresses(spots * 25)[spot * 25 + rng.integers(0, 25, wanted)], area, online)
     device = scene.new_devices(spots * 20)[spot * 20 + rng.integers(0, 20, wanted)]
     strange_device(rng, scene, batch, device, rng.random(wanted) < 0.75, abroad=0.1)
     refuse(rng, batch, 0.08, ISSUER)

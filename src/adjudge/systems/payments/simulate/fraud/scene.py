@@ -28,9 +28,7 @@ def categories(*names: str) -> IntArray:
     return np.array([CATEGORY_INDEX[name] for name in names])
 
 
-RESALE = categories(
-    "electronics", "jewellery", "gift_cards", "fashion", "marketplace", "sports", "home_garden"
-)
+RESALE = categories("electronics", "jewellery", "gift_cards", "fashion", "marketplace", "sports", "home_garden")
 """What can be turned into money."""
 
 DIGITAL = categories("digital_goods", "gaming", "gift_cards", "marketplace", "transport")
@@ -108,9 +106,7 @@ class Scene:
         at = pick(rng, self.honest.at, count)
         shuffle = rng.random(count) < 0.35
         day = (at - self.society.start_us) // DAY_US * DAY_US
-        at = np.where(
-            shuffle, self.society.start_us + day + (rng.random(count) * DAY_US).astype(np.int64), at
-        )
+        at = np.where(shuffle, self.society.start_us + day + (rng.random(count) * DAY_US).astype(np.int64), at)
         at = at + rng.integers(0, 60_000_000, count)
         span = self.society.end_us - self.society.start_us
         room = min(tail_days * DAY_US, 0.5 * span)
