@@ -1,7 +1,7 @@
 """Finding a system: one that comes with the package by name, or a folder of somebody's own by path.
 
-Every system is a folder of the same shape: ``definition.py`` with ``system``, and optionally ``data.py`` with ``read`` and
-``simulate``.
+Every system is a folder of the same shape: ``definition.py`` with ``system``, and optionally ``data.py`` with
+``read`` and ``simulate``.
 """
 
 from __future__ import annotations

@@ -77,7 +77,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "derived from later": (lambda: system([feature("x", "y"), feature("y", "1")]), "feature 'x'.*unknown name 'y'"),
     "condition": (lambda: system([buyer.where("weigth > 1").count(days(1))]), "condition.*did you mean 'weight'"),
     "condition type": (lambda: system([buyer.where("weight").count(days(1))]), "must be a boolean"),
-    "same name twice": (lambda: system([feature("x", "1"), feature("x", "2")]), "two features or fields are called 'x'"),
+    "same name twice": (
+        lambda: system([feature("x", "1"), feature("x", "2")]),
+        "two features or fields are called 'x'",
+    ),
     "name of a field": (lambda: system([feature("weight", "1")]), "called 'weight'"),
     "rule name": (lambda: system(rules=Rules((Rule("r", "amnt > 1", "block"),))), "rule 'r'.*unknown name 'amnt'"),
     "rule action": (lambda: system(rules=Rules((Rule("r", "amount > 1", "blok"),))), "rule 'r'.*did you mean 'block'"),

@@ -112,9 +112,7 @@ def test_an_arrow_column_is_hashed_in_place(column: list[str | None]) -> None:
     offsets = np.cumsum([0, *(len((text or "").encode()) for text in column)])
     data = np.frombuffer("".join(text or "" for text in column).encode(), np.uint8)
     valid = np.array([text is not None for text in column])
-    assert (
-        hash_arrow(SECRET, TEXT_TAG, offsets, data, valid).tolist() == hash_texts(SECRET, 1, column).tolist()
-    )
+    assert hash_arrow(SECRET, TEXT_TAG, offsets, data, valid).tolist() == hash_texts(SECRET, 1, column).tolist()
 
 
 def test_hashes_depend_on_secret_and_tag() -> None:

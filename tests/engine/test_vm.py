@@ -38,16 +38,10 @@ _special = [0.0, -0.0, 1.0, -1.0, 2.5, -3.0, 1e308, -1e308, 5e-324, 1e-9, math.i
 _number = st.one_of(st.none(), st.sampled_from(_special), st.floats(allow_nan=False))
 _truth = st.sampled_from([None, True, False])
 _text = st.one_of(st.none(), st.sampled_from(TEXTS))
-_micros = st.one_of(
-    st.integers(-6 * 10**15, 6 * 10**15), st.sampled_from([0, -1, 951782400000000, -3600000000])
-)
-_time = st.one_of(
-    st.none(), st.tuples(_micros.map(float), st.sampled_from([0.0, 3600.0, -34200.0, 19800.0, 50400.0]))
-)
+_micros = st.one_of(st.integers(-6 * 10**15, 6 * 10**15), st.sampled_from([0, -1, 951782400000000, -3600000000]))
+_time = st.one_of(st.none(), st.tuples(_micros.map(float), st.sampled_from([0.0, 3600.0, -34200.0, 19800.0, 50400.0])))
 _degrees = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
-_place = st.one_of(
-    st.none(), _degrees, st.sampled_from([(0.0, 0.0), (90.0, 0.0), (0.0, 180.0), (0.0, -180.0)])
-)
+_place = st.one_of(st.none(), _degrees, st.sampled_from([(0.0, 0.0), (90.0, 0.0), (0.0, 180.0), (0.0, -180.0)]))
 _strategies = {
     "number": _number,
     "money": _number,
@@ -245,9 +239,7 @@ def test_every_day_of_four_centuries() -> None:
     X[0], X[1] = days * 86_400_000_000.0 + 86_399_999_999.0 * (days % 3 == 0), offsets
     scope = {"at": Slot("time", 0)}
     parts = ("hour", "weekday", "date", "monthday")
-    compile_program(
-        [(parse(f"{part}(at)"), 2 + i) for i, part in enumerate(parts)], scope, hash_text=len
-    ).run(X)
+    compile_program([(parse(f"{part}(at)"), 2 + i) for i, part in enumerate(parts)], scope, hash_text=len).run(X)
     start = datetime(1970, 1, 1)  # noqa: DTZ001
     local = [start + timedelta(microseconds=us, seconds=offset) for us, offset in X[:2].T.tolist()]
     assert X[2].tolist() == [t.hour for t in local]

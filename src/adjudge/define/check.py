@@ -23,9 +23,7 @@ _ARTICLE = {
 }
 
 
-def check(
-    expression: Expression, types: Mapping[str, Type], lists: Mapping[str, ListType] | None = None
-) -> Type:
+def check(expression: Expression, types: Mapping[str, Type], lists: Mapping[str, ListType] | None = None) -> Type:
     """Return the type of an expression over fields and features of known types.
 
     Parameters
@@ -162,9 +160,7 @@ class _Checker:
                 continue
             found = self.plain(argument)
             if found in ("time", "place"):
-                self.fail(
-                    argument, f"{node.function} works with numbers, truth values and texts, not {found}s"
-                )
+                self.fail(argument, f"{node.function} works with numbers, truth values and texts, not {found}s")
             if same is not None and found != same:
                 message = f"{node.function} needs arguments of one type, here are {_ARTICLE[same]}"
                 self.fail(argument, f"{message} and {_ARTICLE[found]}")

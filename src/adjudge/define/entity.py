@@ -264,7 +264,13 @@ class Entity:
         if isinstance(parameter, timedelta):
             name, value = f"{stem}_{duration_text(parameter)}", parameter.total_seconds()
         else:
-            suffix = {"last_n": f"_{parameter}", "speed": "_kmh", "distance": "_km", "since_last": "_s", "since_first": "_s"}
+            suffix = {
+                "last_n": f"_{parameter}",
+                "speed": "_kmh",
+                "distance": "_km",
+                "since_last": "_s",
+                "since_first": "_s",
+            }
             name, value = stem + suffix.get(aggregation, ""), float(parameter)
         return (
             WindowFeature(

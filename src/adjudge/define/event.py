@@ -158,7 +158,7 @@ def field(
     >>> Payment.schema()["amount"].minimum
     0
     """
-    return Options({k: v for k, v in locals().items()})
+    return Options(dict(locals()))
 
 
 @dataclass(frozen=True)

@@ -197,9 +197,7 @@ class _Reader:
             self.fail(at, "a control character is not allowed in an expression")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "error"
-                )  # a doubtful escape such as "\d" is an error here, not a warning
+                warnings.simplefilter("error")  # a doubtful escape such as "\d" is an error here, not a warning
                 return ast.parse(self.wrapped, mode="eval").body
         except SyntaxError as error:
             at, reason = self._reason(error)
@@ -306,9 +304,7 @@ class _Reader:
         operator = tree.ops[0]
         if any(isinstance(each, ast.In | ast.NotIn | ast.Is | ast.IsNot) for each in tree.ops):
             if len(tree.ops) > 1:
-                self.fail(
-                    at, "'in' and 'is' cannot be chained with another comparison", "; join them with 'and'"
-                )
+                self.fail(at, "'in' and 'is' cannot be chained with another comparison", "; join them with 'and'")
             operand, right = self.node(tree.left, depth + 1), tree.comparators[0]
             if isinstance(operator, ast.Is | ast.IsNot):
                 if not (isinstance(right, ast.Name) and right.id == "missing"):

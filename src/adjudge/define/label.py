@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from adjudge.define.duration import days
-
 
 @dataclass(frozen=True)
 class Label:
@@ -27,12 +25,12 @@ class Label:
 
     Examples
     --------
-    >>> Label("fraud", delay=days(7)).delay.days
+    >>> Label("fraud").delay.days
     7
     """
 
     name: str
-    delay: timedelta = days(7)
+    delay: timedelta = timedelta(days=7)
     meaning: str = ""
 
 

@@ -122,9 +122,7 @@ class Call:
     at: int = field(default=0, compare=False, repr=False)
 
 
-Node: TypeAlias = (
-    Number | Text | Boolean | Name | Unary | Binary | Logic | Compare | Member | Listed | Missing | Call
-)
+Node: TypeAlias = Number | Text | Boolean | Name | Unary | Binary | Logic | Compare | Member | Listed | Missing | Call
 """Any node."""
 
 
@@ -233,9 +231,7 @@ def _show(node: Node) -> tuple[str, int]:
                 parts += [operator, _within(operand, _SUM)]
             return " ".join(parts), _COMPARE
         case Member():
-            inside = ", ".join(
-                repr(each) if isinstance(each, str) else show_number(each) for each in node.values
-            )
+            inside = ", ".join(repr(each) if isinstance(each, str) else show_number(each) for each in node.values)
             return f"{_within(node.operand, _SUM)} {_in(node.negated)} [{inside}]", _COMPARE
         case Listed():
             return f"{_within(node.operand, _SUM)} {_in(node.negated)} {node.name}", _COMPARE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
 
@@ -141,10 +142,10 @@ class Policy:
 
     @property
     def cuts(self) -> tuple[tuple[str, float], ...]:
-        """Actions with the value strictly above which they are taken, mildest first; empty if costs or training decide."""
+        """Actions with the value strictly above which each is taken, mildest first; empty if costs or training say."""
         if self.bands:
             names = list(self.bands)
-            return tuple((b, float(self.bands[a])) for a, b in zip(names, names[1:], strict=False))
+            return tuple((harder, float(self.bands[milder])) for milder, harder in pairwise(names))
         return tuple((a, float(t)) for a, t in self.thresholds.items())
 
     def _check_bands(self) -> None:

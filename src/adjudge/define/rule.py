@@ -257,9 +257,7 @@ def render(reason: str, values: Mapping[str, object]) -> str:
     >>> render("{amount:.2f} spent, {count} payments, {speed:.0f} km/h", {"amount": 12.5, "count": 3.0})
     '12.50 spent, 3 payments, unknown km/h'
     """
-    return "".join(
-        before + (_fill(values.get(name), spec) if name else "") for before, name, spec in _parts(reason)
-    )
+    return "".join(before + (_fill(values.get(name), spec) if name else "") for before, name, spec in _parts(reason))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -268,9 +266,7 @@ def _parts(reason: str) -> tuple[tuple[str, str, str], ...]:
     parts: list[tuple[str, str, str]] = []
     try:
         for before, name, spec, conversion in string.Formatter().parse(reason):
-            if name is not None and (
-                not name.isidentifier() or conversion or not _SPEC.fullmatch(spec or "")
-            ):
+            if name is not None and (not name.isidentifier() or conversion or not _SPEC.fullmatch(spec or "")):
                 message = f"reason {reason!r}: a placeholder is a name such as {{amount}} or {{amount:.2f}}"
                 raise DefinitionError(message)
             parts.append((before, name or "", spec or ""))
@@ -300,9 +296,7 @@ def _elements(name: str, values: Sequence[object]) -> tuple[str | float, ...]:
         message = f"list {name!r}: its elements are written as [a, b, c]"
         raise DefinitionError(message)
     texts = [value for value in values if isinstance(value, str)]
-    numbers = [
-        _float(each) for each in values if isinstance(each, int | float) and not isinstance(each, bool)
-    ]
+    numbers = [_float(each) for each in values if isinstance(each, int | float) and not isinstance(each, bool)]
     if len(texts) not in (0, len(values)) or len(texts) + len(numbers) != len(values):
         message = f"list {name!r}: its elements must be all texts (quote them) or all numbers"
         raise DefinitionError(message)

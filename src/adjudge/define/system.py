@@ -57,7 +57,7 @@ class System:
     label: Label | None = None
     features: Sequence[Features] = ()
     rules: Rules = field(default_factory=Rules)
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     lists: Mapping[str, Collection[str | float]] = field(default_factory=dict)
     outcomes: Sequence[Outcome] = ()
     amount: str | None = None

@@ -1,4 +1,4 @@
-"""What the engine passes around: a batch of encoded events, labels of earlier events, and the state they are folded into."""
+"""What the engine passes around: encoded events, labels of earlier events, and the state they are folded into."""
 
 from __future__ import annotations
 

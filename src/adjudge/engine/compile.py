@@ -1,4 +1,4 @@
-"""Compiling: definitions become a plan, and every mistake in them is found here, with its place and the nearest right name."""
+"""Compiling: definitions become a plan; every mistake in them is found here, with its place and the nearest name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _KEEPS_TYPE = ("sum", "mean", "std", "min", "max", "first", "last", "last_n")
 _MODEL_TYPES = ("number", "boolean", "money")
 
 
-def compile(  # noqa: A001 - the word of the design for what it does
+def compile(
     system: System,
     *,
     secret: bytes = SECRET,
@@ -339,9 +339,7 @@ class _Compiler:
             stream.height += 1
         return stream.conditions[text]
 
-    def _place_measures(
-        self, stream: _Stream, histories: Mapping[tuple[str, tuple[str, ...]], _History]
-    ) -> None:
+    def _place_measures(self, stream: _Stream, histories: Mapping[tuple[str, tuple[str, ...]], _History]) -> None:
         stream.at = stream.height
         for (name, _), history in histories.items():
             if name == stream.schema.name:
@@ -384,7 +382,13 @@ class _Compiler:
         role = f.entity.schema[f.of].role
         if f.entity.schema[f.of].is_text:
             return "text"
-        return "money" if role == "money" else "boolean" if role == "boolean" and f.aggregation in _TEXT_RESULTS else "number"
+        return (
+            "money"
+            if role == "money"
+            else "boolean"
+            if role == "boolean" and f.aggregation in _TEXT_RESULTS
+            else "number"
+        )
 
     # profiles
 
@@ -485,8 +489,10 @@ class _Compiler:
                 if name not in scope:
                     msg = f"{self.place}: there is no {name!r} for the model{did_you_mean(name, scope)}"
                     raise DefinitionError(msg)
-        chosen: Collection[str] = self.system.inputs if self.system.inputs is not None else _default_inputs(
-            self.decided, self.features, scope
+        chosen: Collection[str] = (
+            self.system.inputs
+            if self.system.inputs is not None
+            else _default_inputs(self.decided, self.features, scope)
         )
         return tuple(n for n in chosen if n not in set(self.system.leave_out))
 
@@ -515,7 +521,7 @@ class _Compiler:
 
 
 def _plain(f: Feature) -> tuple[str, ...]:
-    """What a feature means, without the words for people."""
+    """Return what a feature means, without the words for people."""
     if isinstance(f, DerivedFeature):
         return (f.name, f.expression)
     entity = (f.entity.schema.name, *f.entity.fields, f.entity.condition)
@@ -548,5 +554,3 @@ def _default_inputs(schema: Schema, features: Mapping[str, Feature], scope: Mapp
         if slot.type in _MODEL_TYPES or category:
             made.append(name)
     return fields + made
-
-

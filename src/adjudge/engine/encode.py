@@ -1,7 +1,7 @@
 """Encoding: typed events become columns of numbers, the only thing that the rest of the engine reads.
 
-Text becomes a keyed hash, a time its microseconds and local offset, money its base-currency amount, a place two degrees.
-Events that arrive one by one and tables that arrive whole give the same columns, bit for bit.
+Text becomes a keyed hash, a time its microseconds and local offset, money its base-currency amount, a place two
+degrees. Events that arrive one by one and tables that arrive whole give the same columns, bit for bit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -159,7 +159,9 @@ def _write_money(f: Field, event: Event, out: FloatArray, row: int, i: int) -> N
     digits = MINOR_DIGITS.get(currency, 2)
     minor = amount.scaleb(digits)
     if minor != minor.to_integral_value():
-        msg = f"field {f.name!r} has more than {digits} digits after the point, which {currency} does not have: {amount}"
+        msg = (
+            f"field {f.name!r} has more than {digits} digits after the point, which {currency} does not have: {amount}"
+        )
         raise InputError(msg, field=f.name, row=i, code="too_many_digits")
     out[row, i] = base_minor(f, amount, currency, getattr(event, f.rate_from) if f.rate_from else None, i) / f.scale
 
@@ -339,4 +341,3 @@ _FRAME_WRITERS: dict[str, Callable[[Encoder, Field, Any, FloatArray], None]] = {
     "time": _frame_time,
     "place": _frame_place,
 }
-

@@ -91,9 +91,7 @@ def _blank(rows: int, n: int) -> FloatArray:
     return np.full((rows, n), np.nan)
 
 
-def _fold_history(
-    history: HistoryPlan, kept: Histories, batch: Batch, kind: int, own: bool, decided: bool
-) -> None:
+def _fold_history(history: HistoryPlan, kept: Histories, batch: Batch, kind: int, own: bool, decided: bool) -> None:
     n = len(batch)
     first, last = history.values
     values = batch.matrix[first:last] if own else _blank(last - first, n)

@@ -72,9 +72,7 @@ def _finish(v0: Word, v1: Word, v2: Word, v3: Word) -> Word:
 
 
 @kernel
-def _absorb_bytes(
-    v0: Word, v1: Word, v2: Word, v3: Word, data: AnyArray, start: int, length: int, before: int
-) -> Word:
+def _absorb_bytes(v0: Word, v1: Word, v2: Word, v3: Word, data: AnyArray, start: int, length: int, before: int) -> Word:
     """Absorb `length` bytes after `before` bytes (a multiple of 8) that were absorbed already, and finish."""
     whole = length >> 3
     for i in range(whole):
@@ -119,9 +117,7 @@ def _hash_packed(head: HashArray, lengths: IntArray, data: AnyArray) -> HashArra
 
 
 @kernel
-def _hash_slices(
-    k0: Word, k1: Word, tag: int, offsets: IntArray, data: AnyArray, valid: BoolArray
-) -> HashArray:
+def _hash_slices(k0: Word, k1: Word, tag: int, offsets: IntArray, data: AnyArray, valid: BoolArray) -> HashArray:
     rows = offsets.shape[0] - 1
     out = np.empty(rows, np.uint64)
     v0, v1, v2, v3 = _start(k0, k1)
@@ -306,9 +302,7 @@ def hash_text(secret: bytes, tag: int, text: str) -> int:
     return int(hash_texts(secret, tag, [text])[0])
 
 
-def hash_arrow(
-    secret: bytes, tag: int, offsets: IntArray, data: AnyArray, valid: BoolArray | None = None
-) -> HashArray:
+def hash_arrow(secret: bytes, tag: int, offsets: IntArray, data: AnyArray, valid: BoolArray | None = None) -> HashArray:
     """Return the hashes of a text column in Arrow layout, without copying its bytes.
 
     Parameters

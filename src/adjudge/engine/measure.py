@@ -72,7 +72,7 @@ def _gather(matrix: FloatArray, bits: IntArray, what: IntArray, scales: FloatArr
         how, row, condition, text = what[m, 0], what[m, 1], what[m, 2], what[m, 3]
         to = at + m
         for i in range(matrix.shape[1]):
-            if condition >= 0 and not matrix[condition, i] == 1.0:
+            if condition >= 0 and matrix[condition, i] != 1.0:
                 if text:
                     bits[to, i] = 0
                 else:

@@ -1,8 +1,8 @@
 """A plan is a system compiled for execution: which row of the feature matrix holds what, and who fills it.
 
-The feature matrix X has one row per slot and one column per event. For the decided stream its rows are, from the top: the
-fields, the conditions and measures that histories keep, the results of the histories, the derived features, and one row
-per rule. Everything that depends on definitions alone is settled here; `adjudge.engine.step` is a straight line.
+The feature matrix X has one row per slot and one column per event. For the decided stream its rows are, from the top:
+the fields, the conditions and measures that histories keep, the results of the histories, the derived features, and
+one row per rule. Everything that depends on definitions alone is settled here; `adjudge.engine.step` is a straight line.
 """
 
 from __future__ import annotations
@@ -281,9 +281,7 @@ class Plan:
         """
         return read_entity(self, state, entity, key, as_of)
 
-    def _prepare(
-        self, plan: StreamPlan, ids: Sequence[str], ts: IntArray, seqs: IntArray, matrix: FloatArray
-    ) -> Batch:
+    def _prepare(self, plan: StreamPlan, ids: Sequence[str], ts: IntArray, seqs: IntArray, matrix: FloatArray) -> Batch:
         if plan.conditions is not None:
             plan.conditions.run(matrix)
         plan.gather.run(matrix)

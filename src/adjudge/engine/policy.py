@@ -109,7 +109,8 @@ class Combine:
                 raise DefinitionError(msg)
             return -1
         if system.amount not in scope or scope[system.amount].type not in ("money", "number"):
-            msg = f"system {system.name!r}: amount {system.amount!r} is no money field{did_you_mean(system.amount, scope)}"
+            hint = did_you_mean(system.amount, scope)
+            msg = f"system {system.name!r}: amount {system.amount!r} is no money field{hint}"
             raise DefinitionError(msg)
         return scope[system.amount].row
 
@@ -165,7 +166,7 @@ def _combine(
 ) -> None:
     for i in range(p.shape[0]):
         asked, by, closed = -1, -1, False
-        soft = soft_act or not p[i] == p[i]
+        soft = soft_act or p[i] != p[i]
         for r in range(severity.shape[0]):
             if X[rules_at + r, i] == 1.0 and severity[r] >= 0 and (soft or final[r] == 1):
                 if severity[r] > asked:
@@ -177,11 +178,13 @@ def _combine(
         if p[i] == p[i] and not closed:
             if mode == 2:
                 amount = X[amount_row, i]
-                if not amount == amount:
+                if amount != amount:
                     amount = 0.0
                 best = np.inf
                 for a in range(costs.shape[0]):
-                    cost = p[i] * costs[a, 0] * amount + costs[a, 1] + (1.0 - p[i]) * (costs[a, 2] + costs[a, 3] * amount)
+                    cost = (
+                        p[i] * costs[a, 0] * amount + costs[a, 1] + (1.0 - p[i]) * (costs[a, 2] + costs[a, 3] * amount)
+                    )
                     if cost < best:
                         best, scored = cost, a
             else:

@@ -6,13 +6,14 @@ backfill and replay differ in how they get a batch, never in what happens to it.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from adjudge.define import Outcome
-from adjudge.engine.decision import Decisions
 from adjudge.engine.batch import Batch, Marks, State
+from adjudge.engine.decision import Decisions
 from adjudge.engine.fold import conditions_of, fold_batch, fold_marks
 from adjudge.engine.policy import Combined
 from adjudge.engine.scorer import Scores
@@ -75,7 +76,7 @@ def _in_pieces(plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcom
     rows = sorted({h.key[batch.stream] for _, histories in acting for h in histories})
     cuts = _cuts(batch.keys[rows]) if len(batch) > 1 else [0, 1]
     pieces = []
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in pairwise(cuts):
         piece = batch if len(cuts) == 2 else _piece(batch, first, last)
         fold_batch(plan, state, piece, append=True)
         decisions = decide(plan, piece)

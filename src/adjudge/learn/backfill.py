@@ -84,9 +84,7 @@ def backfill(
 
 
 class _Backfill:
-    def __init__(
-        self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame]
-    ) -> None:
+    def __init__(self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame]) -> None:
         for name in frames:
             plan.stream(name)
         if plan.decides not in frames:
@@ -96,9 +94,7 @@ class _Backfill:
         self.streams = sorted(
             frames, key=lambda s: s == plan.decides
         )  # at one time, what informs comes before what is decided
-        self.frames = {
-            s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams
-        }
+        self.frames = {s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams}
         self.labels = {name: self._label(name, frame) for name, frame in labels.items()}
         self.state = plan.start()
         self._arrange()
@@ -137,7 +133,7 @@ class _Backfill:
         }
 
     def _arrange(self) -> None:
-        """Give every entry its position in the log: by time; at one time labels, then other streams, then decided events."""
+        """Give every entry its position in the log: by time, and at one time labels before streams before what is decided."""
         times = [entry["at"] for entry in self.labels.values()]
         for stream in self.streams:
             field = self.plan.schema(stream).time_field

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
@@ -149,11 +149,7 @@ class Bundle:
         found = definitions_of(plan)
         gone = [name for name in own.definitions if name not in found]
         new = [name for name in found if name not in own.definitions]
-        other = [
-            name
-            for name in own.definitions
-            if found.get(name, own.definitions[name]) != own.definitions[name]
-        ]
+        other = [name for name in own.definitions if found.get(name, own.definitions[name]) != own.definitions[name]]
         differences = [
             f"{what} {_list(names)}"
             for what, names in (
@@ -177,9 +173,7 @@ class Bundle:
         then, now = self.manifest.profile, numeric_profile()
         names = sorted({*then, *now})
         pairs = {name: (then.get(name, ""), now.get(name, "")) for name in names}
-        return {
-            name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in _TRAINING_ONLY
-        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in _TRAINING_ONLY}
 
     def evaluation(self) -> bytes | None:
         """Return the stored evaluation as JSON, or None where there is none."""
@@ -238,9 +232,7 @@ def write(
         plan.policy.severity(action, place="bundle thresholds")
     for name in scorer.names:
         if name not in plan.slots:
-            message = (
-                f"the model reads {name!r}, which the system does not have{did_you_mean(name, plan.slots)}"
-            )
+            message = f"the model reads {name!r}, which the system does not have{did_you_mean(name, plan.slots)}"
             raise BundleError(message)
     check_invariance(scorer, *sample)
     if path.exists() and not (path / MANIFEST).is_file() and any(path.iterdir()):
@@ -262,7 +254,7 @@ def write(
             thresholds=dict(thresholds or {}),
             metrics=dict(metrics or {}),
             training=dict(training or {}),
-            lists={name: sorted(values) for name, values in plan.system.lists.items()},  # type: ignore[type-var]
+            lists={name: _elements(values) for name, values in plan.system.lists.items()},
             profile=numeric_profile(),
             files={name: _entry(draft / name) for name in _files(draft)},
         )
@@ -342,6 +334,12 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
+def _elements(values: Collection[str | float]) -> list[str | float]:
+    """Return a named list in order, its numbers as floats, which is how they are read back."""
+    texts: list[str | float] = [*sorted(v for v in values if isinstance(v, str))]
+    return texts or [*sorted(float(v) for v in values if not isinstance(v, str))]
+
+
 def definitions_of(plan: Plan) -> dict[str, str]:
     """Return a short hash of what each field and feature of a system means, by name.
 
@@ -384,9 +382,7 @@ def _id(manifest: Manifest) -> str:
 def _files(folder: Path) -> list[str]:
     """Return every file below a folder by its path in it; a link is a file that cannot be what it should."""
     return sorted(
-        file.relative_to(folder).as_posix()
-        for file in folder.rglob("*")
-        if file.is_symlink() or not file.is_dir()
+        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()
     )
 
 
@@ -422,9 +418,7 @@ def _check_unpacked(path: Path) -> None:
             message = f"the bundle in {path} is corrupt: {file.name}: {error}"
             raise BundleError(message) from error
         if size > SIZE_LIMIT:
-            message = (
-                f"the bundle in {path} holds {file.name} of {size} bytes unpacked, allowed are {SIZE_LIMIT}"
-            )
+            message = f"the bundle in {path} holds {file.name} of {size} bytes unpacked, allowed are {SIZE_LIMIT}"
             raise BundleError(message)
 
 

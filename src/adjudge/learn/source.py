@@ -108,8 +108,8 @@ def read_table(path: Path) -> pl.DataFrame:
 def read_streams(system: System, path: Path) -> Source:
     """Return the events of a system from a folder with one file per stream, or from one file of decided events.
 
-    A folder holds ``{stream}.parquet`` or ``.csv`` for each stream ``labels_{name}.parquet`` or ``.csv`` for each label,
-    and where there are any ``lists.json`` and, for evaluation, ``truth.parquet``.
+    A folder holds ``{stream}.parquet`` or ``.csv`` for each stream, ``labels_{name}.parquet`` or ``.csv`` for each
+    label,     and where there are any ``lists.json`` and, for evaluation, ``truth.parquet``.
     A single file may carry its labels in a column named like the label, known once the label's delay has passed or at
     the time in a column ``known_at``.
 
@@ -184,5 +184,3 @@ def _labels_inside(system: System, frame: pl.DataFrame) -> dict[str, pl.DataFram
         pl.col(schema.id_field), value=pl.col(label.name).cast(pl.Float64), known_at=known
     )
     return {label.name: rows.filter(pl.col("known_at").is_not_null())}
-
-

@@ -1,8 +1,8 @@
 """Proof on the user's own data that every way into the system computes the same thing, bit for bit.
 
-The events are decided one at a time, and that is the reference. Then they go in again in batches, on threads, as a table,
-over HTTP in file order, and over HTTP from many connections at once, whose own log is replayed. Last comes a kernel that
-is broken on purpose: a proof that cannot fail proves nothing.
+The events are decided one at a time, and that is the reference. Then they go in again in batches, on threads, as a
+table, over HTTP in file order, and over HTTP from many connections at once, whose own log is replayed. Last comes a
+kernel that is broken on purpose: a proof that cannot fail proves nothing.
 """
 
 from __future__ import annotations
@@ -182,9 +182,7 @@ def script_of(plan: Plan, source: Source) -> Script:
     events = {s: _decoded(doors[s], frames[s]) for s in streams}
     known = {name: _known(plan, frames[plan.decides], frame) for name, frame in source.labels.items()}
     times = [entry[3] for entry in known.values()]
-    times += [
-        frames[s][plan.schema(s).time_field].dt.cast_time_unit("us").to_physical().to_numpy() for s in streams
-    ]
+    times += [frames[s][plan.schema(s).time_field].dt.cast_time_unit("us").to_physical().to_numpy() for s in streams]
     names = [*known, *streams]
     origin = np.repeat(np.arange(len(names)), [len(t) for t in times])
     place = np.concatenate([np.arange(len(t)) for t in times])
@@ -196,9 +194,7 @@ def script_of(plan: Plan, source: Source) -> Script:
         if source_ < len(known):
             row, old, new, _ = known[names[source_]]
             for piece in _unrepeated(row[rows], rows):
-                steps.append(
-                    Known(names[source_], row[piece].tolist(), old[piece].tolist(), new[piece].tolist())
-                )
+                steps.append(Known(names[source_], row[piece].tolist(), old[piece].tolist(), new[piece].tolist()))
         else:
             stream = names[source_]
             steps.append(Events(stream, [events[stream][i] for i in rows.tolist()]))
@@ -271,9 +267,7 @@ class Player:
         self._conditions = {row: np.zeros(n) for name in known for row in conditions_of(plan, name)}
         self._acted = {o.name: np.full(n, np.nan) for o in plan.system.outcomes if o.decided}
 
-    def play(
-        self, state: State, limit: int | None = None, told: Callable[[int], None] | None = None
-    ) -> Outcome:
+    def play(self, state: State, limit: int | None = None, told: Callable[[int], None] | None = None) -> Outcome:
         """Return what the events of the decided stream come to, in order; at most `limit` of them."""
         outcome = Outcome.empty(self.plan, min(self.total, limit or self.total))
         for step in self.script:
@@ -317,9 +311,7 @@ class Player:
             old = np.where(np.isnan(old), self._acted[known.name][rows], old)
         conditions = {c: self._conditions[c][rows] for c in conditions_of(self.plan, known.name)}
         keys = np.ascontiguousarray(self._keys[:, rows])
-        fold_marks(
-            self.plan, state, Marks(known.name, keys, self._ts[rows], self._seqs[rows], old, new, conditions)
-        )
+        fold_marks(self.plan, state, Marks(known.name, keys, self._ts[rows], self._seqs[rows], old, new, conditions))
         self._seq += len(rows)
 
 
@@ -334,9 +326,7 @@ def broken(plan: Plan) -> State:
     for i, history in enumerate(plan.histories):
         layout = history.layout
         aggregations = [
-            replace(a, including=True)
-            if a.window_us is not None and not a.delay_us and a.op in _INCLUDABLE
-            else a
+            replace(a, including=True) if a.window_us is not None and not a.delay_us and a.op in _INCLUDABLE else a
             for a in layout.aggregations
         ]
         state.histories[i] = Histories(replace(layout, aggregations=aggregations))

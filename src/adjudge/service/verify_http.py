@@ -190,9 +190,7 @@ class _Decided(msgspec.Struct):
     probability: float | None
 
 
-def concurrently(
-    plan: Plan, script: Script, *, port: int, events: int, told: Callable[[int], None]
-) -> EntryPoint:
+def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Callable[[int], None]) -> EntryPoint:
     """Send events from many connections at once, then replay the service's own log and compare.
 
     Parameters
@@ -253,8 +251,6 @@ def _replayed(plan: Plan, client: Client) -> Replay:
     for entries in client.log():
         log.append(entries)
     return replay([plan], log)
-
-
 
 
 CONCURRENT_EVENTS = 50_000
