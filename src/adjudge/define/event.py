@@ -11,11 +11,11 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from adjudge.errors import DefinitionError, did_you_mean
 
@@ -235,7 +235,7 @@ class Event:
     @classmethod
     def schema(cls) -> Schema:
         """Return the stream's schema; a wrong declaration raises `DefinitionError` naming the field."""
-        return _schema(cls)
+        return _schema(cast(Hashable, cls))
 
     @classmethod
     def by(
@@ -277,7 +277,8 @@ class Profile(Event):
 
 
 @functools.cache
-def _schema(stream: type[Event]) -> Schema:
+def _schema(declared: Hashable) -> Schema:
+    stream = cast(type[Event], declared)
     try:
         found = typing.get_type_hints(stream, localns=_TYPES, include_extras=True)
     except NameError as error:

@@ -86,7 +86,8 @@ class Encoder:
         for f, row, write in self._others:
             for i, event in enumerate(events):
                 write(f, event, out, row, i)
-        return np.rint(out[self.row[self.schema.time_field]]).astype(np.int64)
+        ts: IntArray = np.rint(out[self.row[self.schema.time_field]]).astype(np.int64)
+        return ts
 
     def frame(self, frame: pl.DataFrame, out: FloatArray) -> IntArray:
         """Write a whole table into the first `width` rows of a matrix and return the event times.
@@ -108,7 +109,8 @@ class Encoder:
         """
         for f in self.schema:
             _FRAME_WRITERS.get(f.role, _frame_number)(self, f, frame, out)
-        return out[self.row[self.schema.time_field]].astype(np.int64)
+        ts: IntArray = out[self.row[self.schema.time_field]].astype(np.int64)
+        return ts
 
 
 def _getter(names: list[str]) -> Callable[[Event], tuple[Any, ...]]:

@@ -11,7 +11,6 @@ from adjudge.history.codes import ADVANCE, INSERT, LABEL, RETRACT, SCAN
 from adjudge.history.histories import Histories, Row, Stats
 from adjudge.history.layout import Aggregation, Layout, Measure
 from adjudge.history.profiles import Profiles
-from adjudge.history.profiles import Profiles
 
 __all__ = [
     "ADVANCE",

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from adjudge.history import codes, memory, scan, wide as scan_wide
+from adjudge.history import codes, memory, scan
+from adjudge.history import wide as scan_wide
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
@@ -47,13 +48,9 @@ def answer(
     for g in range(plan.groups.shape[0]):
         group = plan.groups[g]
         if merged:
-            answer_wide(
-                plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch
-            )
+            answer_wide(plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch)
         else:
-            answer_plain(
-                plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch
-            )
+            answer_plain(plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch)
 
 
 @lean_kernel
@@ -86,9 +83,7 @@ def answer_plain(
         other = -1 if y < 0 else offset + measures[y, codes.MEASURE_COLUMN] * size
         other_kind = 0 if y < 0 else measures[y, codes.MEASURE_KIND]
         with_other = including and is_own_known(measures, y, values, i)
-        scan.shares(
-            rows, cells, at, other, other_kind, high, bounds, tasks, start, stop, with_other, shown, out, i
-        )
+        scan.shares(rows, cells, at, other, other_kind, high, bounds, tasks, start, stop, with_other, shown, out, i)
     elif family == codes.EDGES:
         scan.edges(
             rows, cells, offset, at, kind, now, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i
@@ -132,13 +127,9 @@ def answer_plain(
     else:
         own_lon = values[measures[x, codes.MEASURE_INPUT] + 1, i]
         if family == codes.MOVES:
-            scan.moves(
-                rows, cells, offset, at, size, now, high, bounds, tasks, start, stop, own, own_lon, out, i
-            )
+            scan.moves(rows, cells, offset, at, size, now, high, bounds, tasks, start, stop, own, own_lon, out, i)
         else:
-            scan.typical(
-                cells, at, size, high, bounds, tasks, start, stop, including, own, own_lon, scratch, out, i
-            )
+            scan.typical(cells, at, size, high, bounds, tasks, start, stop, including, own, own_lon, scratch, out, i)
 
 
 @lean_kernel
@@ -200,9 +191,7 @@ def answer_wide(
                 own_hash, seen, epoch, scratch.view(np.int64), out, i,
             )  # fmt: skip
     elif family == codes.TREND:
-        scan_wide.trend(
-            rows, cells, offset, wide, size, now, high, bounds, tasks, start, stop, numbers, shown, out, i
-        )
+        scan_wide.trend(rows, cells, offset, wide, size, now, high, bounds, tasks, start, stop, numbers, shown, out, i)
     elif family == codes.CORRELATION:
         pair = offset + plan.pairs[group[codes.GROUP_PAIR], codes.PAIR_WIDE] * size
         own_y = own_value(measures, y, values, i) if including else math.nan
@@ -216,10 +205,6 @@ def answer_wide(
     else:
         own_lon = values[measures[x, codes.MEASURE_INPUT] + 1, i]
         if family == codes.MOVES:
-            scan.moves(
-                rows, cells, offset, at, size, now, high, bounds, tasks, start, stop, own, own_lon, out, i
-            )
+            scan.moves(rows, cells, offset, at, size, now, high, bounds, tasks, start, stop, own, own_lon, out, i)
         else:
-            scan.typical(
-                cells, at, size, high, bounds, tasks, start, stop, including, own, own_lon, scratch, out, i
-            )
+            scan.typical(cells, at, size, high, bounds, tasks, start, stop, including, own, own_lon, scratch, out, i)

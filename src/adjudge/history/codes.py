@@ -1,4 +1,4 @@
-"""The numbers that stand for things inside the kernels: kinds of entry, of measure, of operation, and where facts lie."""
+"""The numbers that stand for things inside the kernels: kinds of entry, measure and operation, and where facts lie."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NUMBER_SCALE, NUMBER_PARAMETER = 0, 1
 # Plan.limits.
 LIMIT_CAPACITY, LIMIT_HORIZON, LIMIT_SHORTEST, LIMIT_PLAIN, LIMIT_WIDE, LIMIT_FIRST_WIDE = 0, 1, 2, 3, 4, 5
 
-# Columns of every block: time and position, then the measures; in wide blocks then the number of rows and the oldest time.
+# Columns of every block: time and position, then the measures; in wide blocks then how many events and the oldest time.
 COLUMN_TS, COLUMN_SEQ, COLUMN_MEASURES = 0, 1, 2
 WIDE_ROWS, WIDE_OLDEST, WIDE_MEASURES = 0, 1, 2
 

@@ -49,9 +49,7 @@ def drop(plan: Plan, entry: IntArray, rows: IntArray, width: int) -> None:
     count, size_class = memory.count_of(facts), memory.class_of(facts)
     columns = columns_of(plan, size_class)
     block.close_gap(rows, entry[codes.ENTRY_OFFSET], plan.sizes[size_class], columns, count, 0, width)
-    entry[codes.ENTRY_FACTS] = memory.pack(
-        count - width, memory.limit_of(facts), size_class, memory.flags_of(facts)
-    )
+    entry[codes.ENTRY_FACTS] = memory.pack(count - width, memory.limit_of(facts), size_class, memory.flags_of(facts))
 
 
 @lean_kernel

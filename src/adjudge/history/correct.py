@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from adjudge.history import block, codes, compact, memory
-from adjudge.kernel import lean_kernel
 from adjudge.history.plan import Plan
+from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 

@@ -111,9 +111,7 @@ def fold_entries(
             if place >= 0 and 8 * (memory.count_of(table[place, codes.ENTRY_FACTS]) + 2) > seen.shape[0]:
                 state[codes.STATE_NEED] = codes.NEED_SCRATCH
                 return i
-            answer.answer(
-                plan, table, rows, cells, state, place, ts[i], values, out, i, bounds, seen, scratch
-            )
+            answer.answer(plan, table, rows, cells, state, place, ts[i], values, out, i, bounds, seen, scratch)
         if appends:
             if place < 0:
                 place = -1 - place

@@ -285,7 +285,7 @@ class Histories:
         return self
 
     def digest(self) -> str:
-        """Return a hash of the state in (key, ts, seq) order; equal for equal entries, whatever the memory looks like."""
+        """Return a hash of the state in (key, ts, seq) order: equal entries, equal hash, however the rows lie."""
         digest = hashlib.sha256(self.layout.digest.encode())
         for array in self.arrays().values():
             digest.update(np.ascontiguousarray(array))

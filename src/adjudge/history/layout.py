@@ -237,9 +237,7 @@ def _check_aggregation(aggregation: Aggregation, position: int, measures: Sequen
         allowed = ", ".join(k or "no measure" for k in NEEDS[aggregation.op])
         msg = f"{where}: takes {allowed}, not {kind or 'no measure'}"
         raise DefinitionError(msg)
-    if aggregation.op == "correlation" and (
-        aggregation.other is None or measures[aggregation.other].kind != "number"
-    ):
+    if aggregation.op == "correlation" and (aggregation.other is None or measures[aggregation.other].kind != "number"):
         msg = f"{where}: needs a second number"
         raise DefinitionError(msg)
     if aggregation.window_us is not None:

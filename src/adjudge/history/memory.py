@@ -104,9 +104,7 @@ def release(rows: IntArray, state: IntArray, size_class: int, offset: int) -> No
 
 
 @lean_kernel
-def enter(
-    table: IntArray, rows: IntArray, state: IntArray, place: int, key: int, limit: int, words: int
-) -> None:
+def enter(table: IntArray, rows: IntArray, state: IntArray, place: int, key: int, limit: int, words: int) -> None:
     """Enter a new key with an empty block of the smallest class."""
     table[place, ENTRY_KEY] = key
     table[place, ENTRY_OFFSET] = allocate(rows, state, 0, words)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from adjudge.history import codes, sketch
-from adjudge.kernel import lean_kernel
 from adjudge.history.plan import Plan
+from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 
@@ -80,9 +80,7 @@ def merge_numbers(cells: FloatArray, at: int, first: int, size: int, a: int, b: 
 
 
 @lean_kernel
-def merge_others(
-    rows: IntArray, cells: FloatArray, at: int, first: int, size: int, kind: int, a: int, b: int
-) -> None:
+def merge_others(rows: IntArray, cells: FloatArray, at: int, first: int, size: int, kind: int, a: int, b: int) -> None:
     """Merge the columns of a hash, place or label."""
     known_a, known_b = cells[first + a], cells[first + b]
     if known_b == 0.0 and known_a > 0.0:

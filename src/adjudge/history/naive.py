@@ -29,6 +29,7 @@ from adjudge.history.naive_rows import (
 )
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
+
 class Naive:
     """The same interface as `Histories`, defined by filtering and reducing lists.
 

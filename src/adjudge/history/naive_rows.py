@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 Value = float | int | tuple[float, float]
@@ -188,7 +189,6 @@ def subtract_joint(joint: Joint, own: Joint) -> None:
         joint.m2_y = max(0.0, joint.m2_y - dy * (own.mean_y - mean_y))
         joint.c -= dx * (own.mean_y - mean_y)
         joint.mean_x, joint.mean_y = mean_x, mean_y
-
 
 
 def sketch(cell: Cell) -> list[int]:

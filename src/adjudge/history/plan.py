@@ -1,4 +1,4 @@
-"""A layout compiled into arrays: aggregations that share a loop become one group, their windows sorted so that they nest."""
+"""A layout compiled into arrays: aggregations that share a loop become one group, with windows that nest."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ class Plan(NamedTuple):
     eps: float
 
 
-def compile_layout(
-    layout: Layout, reads: Sequence[int] | None = None, writes: Sequence[int] | None = None
-) -> Plan:
+def compile_layout(layout: Layout, reads: Sequence[int] | None = None, writes: Sequence[int] | None = None) -> Plan:
     """Compile a layout into the arrays that the kernels read.
 
     Parameters
@@ -176,9 +174,7 @@ def _groups(
         if writes[output : output + a.width] != list(range(writes[output], writes[output] + a.width)):
             msg = f"the {a.width} outputs of {a.op} must be neighbours"
             raise ShapeError(msg)
-        members.setdefault(key, []).append(
-            (ages.index(layout.span_us(a)), code, writes[output], scale, a.parameter)
-        )
+        members.setdefault(key, []).append((ages.index(layout.span_us(a)), code, writes[output], scale, a.parameter))
         output += a.width
     groups: list[list[int]] = []
     tasks: list[list[int]] = []

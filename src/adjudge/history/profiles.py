@@ -123,9 +123,7 @@ class Profiles:
         return {"keys": keys[order], "rows": held[order, 1:]}
 
     @classmethod
-    def from_arrays(
-        cls, columns: int, arrays: Mapping[str, AnyArray], *, hashed: Collection[int] = ()
-    ) -> Profiles:
+    def from_arrays(cls, columns: int, arrays: Mapping[str, AnyArray], *, hashed: Collection[int] = ()) -> Profiles:
         """Return profiles in the state that `arrays` described.
 
         Parameters

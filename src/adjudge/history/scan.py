@@ -55,9 +55,7 @@ def upto(rows: IntArray, times: int, high: int, cut: int) -> int:
 
 
 @lean_kernel
-def find_bounds(
-    rows: IntArray, times: int, count: int, now: int, floor: int, ages: IntArray, bounds: IntArray
-) -> None:
+def find_bounds(rows: IntArray, times: int, count: int, now: int, floor: int, ages: IntArray, bounds: IntArray) -> None:
     """Write for every age how many rows are at least that old; rows up to `floor` count as older than anything."""
     high = count
     for j in range(ages.shape[0]):
@@ -110,9 +108,7 @@ def moments(
                 d = x - pivot
                 first += d
                 second += d * d
-        out[tasks[t, TASK_OUTPUT], i] = moment(
-            tasks[t, TASK_OP], n, total, first, second, numbers[t, NUMBER_SCALE]
-        )
+        out[tasks[t, TASK_OUTPUT], i] = moment(tasks[t, TASK_OP], n, total, first, second, numbers[t, NUMBER_SCALE])
 
 
 @lean_kernel
@@ -213,7 +209,7 @@ def edges(
     for t in range(start, stop):
         low = bounds[tasks[t, TASK_AGE]]
         op = tasks[t, TASK_OP]
-        newest = op == OP_LAST or op == OP_SINCE_LAST
+        newest = op in (OP_LAST, OP_SINCE_LAST)
         found = -1
         if newest:
             for row in range(high - 1, low - 1, -1):
@@ -225,8 +221,8 @@ def edges(
                 if is_known(rows, cells, at + row, kind):
                     found = row
                     break
-        value = 0.0 if kind == HASH and (op == OP_FIRST or op == OP_LAST) else math.nan
-        if op == OP_FIRST or op == OP_LAST:
+        value = 0.0 if kind == HASH and op in (OP_FIRST, OP_LAST) else math.nan
+        if op in (OP_FIRST, OP_LAST):
             if own_known and (newest or found < 0):
                 value = own
             elif found >= 0:
@@ -243,7 +239,7 @@ def latest(
     rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
-    """The latest known values, newest first, then missing ones."""
+    """Write the latest known values, newest first, then missing ones."""
     for t in range(start, stop):
         low = at + bounds[tasks[t, TASK_AGE]]
         wanted = int(numbers[t, NUMBER_PARAMETER])

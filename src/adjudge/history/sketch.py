@@ -59,9 +59,7 @@ def unite(words: IntArray, at: int, step: int, others: IntArray, other_at: int, 
 
 
 @lean_kernel
-def merge(
-    rows: IntArray, cells: FloatArray, at: int, known_at: int, first: int, size: int, a: int, b: int
-) -> None:
+def merge(rows: IntArray, cells: FloatArray, at: int, known_at: int, first: int, size: int, a: int, b: int) -> None:
     """Merge the sketch and hash of row b into the sketch of row a; called before the hashes themselves merge."""
     if cells[known_at + a] > 0.0:
         add(rows, first + a, size, rows[at + a])

@@ -29,8 +29,8 @@ from adjudge.history.codes import (
     TASK_OUTPUT,
     TOTAL,
 )
-from adjudge.kernel import lean_kernel
 from adjudge.history.scan import DAY_US, SECOND_US, is_fresh, mask_for, moment, pearson, slope
+from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 
@@ -58,9 +58,7 @@ def moments(
                 total += cells[row + TOTAL * size]
                 first += known * d
                 second += cells[row + M2 * size] + known * d * d
-        out[tasks[t, TASK_OUTPUT], i] = moment(
-            tasks[t, TASK_OP], n, total, first, second, numbers[t, NUMBER_SCALE]
-        )
+        out[tasks[t, TASK_OUTPUT], i] = moment(tasks[t, TASK_OP], n, total, first, second, numbers[t, NUMBER_SCALE])
 
 
 @lean_kernel
@@ -177,15 +175,15 @@ def edges(
     for t in range(start, stop):
         low = bounds[tasks[t, TASK_AGE]]
         op = tasks[t, TASK_OP]
-        newest = op == OP_LAST or op == OP_SINCE_LAST
+        newest = op in (OP_LAST, OP_SINCE_LAST)
         found = -1
         for k in range(high - low):
             row = high - 1 - k if newest else low + k
             if cells[wide + row] > 0.0:
                 found = row
                 break
-        value = 0.0 if kind == HASH and (op == OP_FIRST or op == OP_LAST) else math.nan
-        if op == OP_FIRST or op == OP_LAST:
+        value = 0.0 if kind == HASH and op in (OP_FIRST, OP_LAST) else math.nan
+        if op in (OP_FIRST, OP_LAST):
             if own_known and (newest or found < 0):
                 value = own
             elif found >= 0:
@@ -202,7 +200,7 @@ def latest(
     cells: FloatArray, at: int, wide: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
-    """The latest known values, newest first, then missing ones; a merged row gives its last."""
+    """Write the latest known values, newest first, then missing ones; a merged row gives its last."""
     for t in range(start, stop):
         low = bounds[tasks[t, TASK_AGE]]
         wanted = int(numbers[t, NUMBER_PARAMETER])

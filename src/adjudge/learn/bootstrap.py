@@ -117,9 +117,7 @@ def intervals(
     return result
 
 
-def draws(
-    rows: int, *, entity: AnyArray | None = None, rounds: int = 200, seed: int = 0
-) -> Iterator[FloatArray]:
+def draws(rows: int, *, entity: AnyArray | None = None, rounds: int = 200, seed: int = 0) -> Iterator[FloatArray]:
     """Yield one weight per event and round: how often its entity was drawn.
 
     Parameters

@@ -257,9 +257,7 @@ def _line(axes: Axes, points: PointList, look: tuple[str, str, float], name: str
 def _legend(axes: Axes) -> None:
     """Put the legend above the plot, where it hides no line."""
     count = len(axes.get_legend_handles_labels()[1])
-    axes.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=count, frameon=False, fontsize=9, labelcolor=INK
-    )
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=count, frameon=False, fontsize=9, labelcolor=INK)
 
 
 def _percent(axes: Axes, which: str) -> None:

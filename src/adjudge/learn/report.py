@@ -360,9 +360,7 @@ def _date(moment_us: int) -> str:
 
 
 def _table(facts: dict[str, str]) -> str:
-    rows = "".join(
-        f"<tr><th scope=row>{escape(key)}</th><td>{escape(text)}</td></tr>" for key, text in facts.items()
-    )
+    rows = "".join(f"<tr><th scope=row>{escape(key)}</th><td>{escape(text)}</td></tr>" for key, text in facts.items())
     return f"<table class=facts><tbody>{rows}</tbody></table>"
 
 

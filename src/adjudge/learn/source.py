@@ -109,7 +109,7 @@ def read_streams(system: System, path: Path) -> Source:
     """Return the events of a system from a folder with one file per stream, or from one file of decided events.
 
     A folder holds ``{stream}.parquet`` or ``.csv`` for each stream, ``labels_{name}.parquet`` or ``.csv`` for each
-    label,     and where there are any ``lists.json`` and, for evaluation, ``truth.parquet``.
+    label, and where there are any ``lists.json`` and, for evaluation, ``truth.parquet``.
     A single file may carry its labels in a column named like the label, known once the label's delay has passed or at
     the time in a column ``known_at``.
 

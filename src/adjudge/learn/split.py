@@ -140,19 +140,14 @@ class Split:
             rows = table.between(self.validation.start, self.validation.end)
             validation = rows.as_of(self.test.start, matures_us=matures).labelled()
         test = table.between(self.test.start, self.test.end)
-        if judged_at is None:
-            judged = test.as_of(_LAST, matures_us=0)
-        else:
-            judged = test.as_of(judged_at, matures_us=matures)
+        judged = test.as_of(_LAST, matures_us=0) if judged_at is None else test.as_of(judged_at, matures_us=matures)
         return Parts(train.labelled(), validation, judged)
 
 
 _LAST = 2**63 - 2  # just before NEVER
 
 
-def split_by_share(
-    start: int, end: int, *, gap_us: int, train: float = 0.6, validation: float = 0.2
-) -> Split:
+def split_by_share(start: int, end: int, *, gap_us: int, train: float = 0.6, validation: float = 0.2) -> Split:
     """Split a span of time by shares of what the two gaps leave over.
 
     Parameters

@@ -357,9 +357,7 @@ def _check_both(name: str, y: FloatArray) -> None:
         raise ShapeError(message)
 
 
-def _categories(
-    plan: Plan, table: Table, weight: FloatArray, vocabulary: Mapping[str, Sequence[str]]
-) -> Categories:
+def _categories(plan: Plan, table: Table, weight: FloatArray, vocabulary: Mapping[str, Sequence[str]]) -> Categories:
     """Fit the numbers that stand for texts; drawn negatives stand for themselves, which keeps the order."""
     secret = plan.stream(plan.decides).encoder.secret
     texts = {name: words for name, words in vocabulary.items() if name in table.names}

@@ -37,9 +37,7 @@ def of_world(world: World) -> Source:
     """Return a simulated world as history, its columns named like the fields of the streams."""
     import polars as pl
 
-    payments = world.payments.rename(
-        {"lat": "place_lat", "lon": "place_lon", "utc_offset_min": "at_offset_minutes"}
-    )
+    payments = world.payments.rename({"lat": "place_lat", "lon": "place_lon", "utc_offset_min": "at_offset_minutes"})
     accounts = world.accounts.with_row_index("change_id").with_columns(
         pl.format("a{}", pl.col("change_id")).alias("change_id"), pl.col("verification").cast(pl.Float64)
     )
