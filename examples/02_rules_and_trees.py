@@ -18,8 +18,9 @@ from adjudge.engine import compile
 from adjudge.learn.backfill import backfill
 from adjudge.learn.split import split_by_share
 from adjudge.models.trees import Trees
-from adjudge.systems.payments.data import simulate
+from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import Payment
+from adjudge.systems.payments.simulate import simulate
 
 RULES = Rules.load("""
 version: 1
@@ -78,16 +79,14 @@ SYSTEM = System(
 
 def main() -> None:
     """Train on the past, decide the last part, and print what rules and trees did."""
-    world = simulate(40_000, days=90, fraud_share=0.05)  # far more fraud than in life, for so small a world
+    world = of_world(simulate(40_000, days=90, fraud_share=0.05))  # far more fraud than in life, for so small a world
     payments, labels = world.frames["payment"], world.labels["fraud"]
     table = backfill(compile(SYSTEM), {"payment": payments}, {"fraud": labels}).table
 
     split = split_by_share(int(table.ts[0]), int(table.ts[-1]) + 1, gap_us=7 * 86_400_000_000)
     parts = split.parts(table)
     later = parts.validation if parts.validation is not None else parts.train
-    TREES.fit(
-        parts.train.matrix(), parts.train.label, names=table.names, validation=(later.matrix(), later.label)
-    )
+    TREES.fit(parts.train.matrix(), parts.train.label, names=table.names, validation=(later.matrix(), later.label))
 
     plan = compile(SYSTEM, scorer=TREES.served())
     now = pl.lit(split.test.start).cast(pl.Datetime("us", "UTC"))

@@ -20,8 +20,9 @@ from adjudge.learn.backfill import backfill
 from adjudge.learn.split import split_by_share
 from adjudge.models.families import Families
 from adjudge.models.trees import Trees
-from adjudge.systems.payments.data import simulate
+from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import COUNTERPART, HABIT, SPEED, geography, payments
+from adjudge.systems.payments.simulate import simulate
 
 WEIGHTS = {"velocity": 0.25, "behaviour": 0.35, "merchant": 0.20, "geography": 0.20}
 
@@ -42,7 +43,7 @@ def families(numbers: list[str]) -> Families:
 
 def main() -> None:
     """Train the families on the past of a made-up world, decide its last part, and print what they say."""
-    world = simulate(30_000, days=90, fraud_share=0.05)
+    world = of_world(simulate(30_000, days=90, fraud_share=0.05))
     plan = compile(SYSTEM)
     payments_, accounts = world.frames["payment"], world.frames["account"]
     table = backfill(plan, {"payment": payments_, "account": accounts}, world.labels).table

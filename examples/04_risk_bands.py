@@ -19,8 +19,9 @@ from adjudge.engine import compile
 from adjudge.learn.backfill import backfill
 from adjudge.learn.split import split_by_share
 from adjudge.models.logistic import Logistic
-from adjudge.systems.payments.data import simulate
+from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import payments
+from adjudge.systems.payments.simulate import simulate
 
 POLICY = Policy(
     actions=("approve", "verify", "step_up", "block"),
@@ -45,7 +46,7 @@ SYSTEM = payments(policy=POLICY, rules=Rules())
 
 def main() -> None:
     """Train on the past of a made-up world, decide its last part, and print what came into each band."""
-    world = simulate(30_000, days=90, fraud_share=0.05)
+    world = of_world(simulate(30_000, days=90, fraud_share=0.05))
     streams = {name: world.frames[name] for name in ("payment", "account")}
     table = backfill(compile(SYSTEM), streams, world.labels).table.features(tuple(INPUTS))
 

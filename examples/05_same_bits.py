@@ -10,8 +10,9 @@ import hashlib
 import numpy as np
 
 from adjudge.engine import compile
-from adjudge.systems.payments.data import simulate
+from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import payments
+from adjudge.systems.payments.simulate import simulate
 
 SYSTEM = payments()
 
@@ -19,7 +20,7 @@ SYSTEM = payments()
 def digest(events: int, *, batch: int, threads: int) -> str:
     """Fold so many payments in batches; return a hash of all features, actions and the final state."""
     plan = compile(SYSTEM, threads=threads)
-    frame = simulate(events, days=60).frames["payment"]
+    frame = of_world(simulate(events, days=60)).frames["payment"]
     state, features, actions = plan.start(), hashlib.sha256(), hashlib.sha256()
     for first in range(0, frame.height, batch):
         rows = frame[first : first + batch]

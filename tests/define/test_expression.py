@@ -224,9 +224,7 @@ def test_any_text_gives_an_expression_or_a_definition_error(text: str) -> None:
 
 @settings(max_examples=300)
 @given(expressions(3), st.data())
-def test_a_damaged_expression_gives_an_expression_or_a_definition_error(
-    root: Node, data: st.DataObject
-) -> None:
+def test_a_damaged_expression_gives_an_expression_or_a_definition_error(root: Node, data: st.DataObject) -> None:
     text = str(Expression(root))
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, min(len(text), start + 4)))

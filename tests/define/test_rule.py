@@ -137,9 +137,7 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str | None) -> None
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["- a\n- b", "\n", "a: [\n", "rules: 3\nversion: 1", "version: 1\nrules: [3]"]
-)
+@pytest.mark.parametrize("text", ["- a\n- b", "\n", "a: [\n", "rules: 3\nversion: 1", "version: 1\nrules: [3]"])
 def test_not_a_rule_file(text: str) -> None:
     with pytest.raises(DefinitionError, match="rules"):
         Rules.load(text)

@@ -54,9 +54,7 @@ def row(number: int, before: timedelta, **fields: object) -> Row:
     return common | fields
 
 
-def decide(
-    system: System, past: Sequence[Row], now: Row, *, fraud: int = 0, p: float | None = None
-) -> Decision:
+def decide(system: System, past: Sequence[Row], now: Row, *, fraud: int = 0, p: float | None = None) -> Decision:
     """Return the decision on a payment after some others, of which the first few were fraud."""
     plan = compile(system, scorer=None if p is None else Fixed(p))
     state = plan.start()
