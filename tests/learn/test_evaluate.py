@@ -35,9 +35,7 @@ def small() -> tuple[Table, Verdict, Verdict]:
 def judged(rounds: int = 0) -> Evaluation:
     """Evaluate the small test."""
     table, rules, model = small()
-    return evaluate(
-        table, rules=rules, model=model, baselines={"coin": np.zeros(10)}, settings=Settings(rounds=rounds)
-    )
+    return evaluate(table, rules=rules, model=model, baselines={"coin": np.zeros(10)}, settings=Settings(rounds=rounds))
 
 
 def test_the_headline_counted_by_hand() -> None:

@@ -50,9 +50,7 @@ def test_recall_at_false_positive_rate_is_the_best_admissible_threshold(
 
 @given(EVENTS, st.integers(1, 70))
 @settings(max_examples=50)
-def test_precision_at_k_is_the_mean_over_orders_of_the_ties(
-    rows: list[tuple[bool, float, int]], k: int
-) -> None:
+def test_precision_at_k_is_the_mean_over_orders_of_the_ties(rows: list[tuple[bool, float, int]], k: int) -> None:
     """Averaged over many shuffles of tied events the plain definition gives the expected share."""
     y, score, _ = columns(rows)
     k = min(k, len(y))
@@ -68,9 +66,7 @@ def test_precision_per_day_counts_each_day_alike() -> None:
     assert metrics.precision_at_k_per_day([1, 0, 0, 1], [0.9, 0.5, 0.1, 0.2], day, 2) == 0.75
 
 
-def card_precision_by_loops(
-    y: FloatArray, score: FloatArray, day: FloatArray, card: FloatArray, k: int
-) -> float:
+def card_precision_by_loops(y: FloatArray, score: FloatArray, day: FloatArray, card: FloatArray, k: int) -> float:
     """Follow the definition with dictionaries."""
     gone: set[float] = set()
     result = []

@@ -134,17 +134,13 @@ def test_what_was_not_measured_is_not_shown() -> None:
 
 
 def test_a_latency_without_histogram_is_a_table() -> None:
-    page = render(
-        Report(title="t", evaluation=judged(), latency=msgspec.structs.replace(LOAD, edges_ms=(), counts=()))
-    )
+    page = render(Report(title="t", evaluation=judged(), latency=msgspec.structs.replace(LOAD, edges_ms=(), counts=())))
     assert "61.00 ms" in page
     assert "latency-" not in page
 
 
 def test_a_control_that_was_not_caught_is_said_loudly() -> None:
-    page = render(
-        Report(title="t", evaluation=judged(), parity=msgspec.structs.replace(SAME, control_failed=False))
-    )
+    page = render(Report(title="t", evaluation=judged(), parity=msgspec.structs.replace(SAME, control_failed=False)))
     assert "was NOT caught" in page
 
 

@@ -16,9 +16,7 @@ def events(known_at: list[int]) -> Table:
     """Positives at 0, 1, 2, ... that become known at given times."""
     n = len(known_at)
     known = np.array(known_at, dtype=np.int64)
-    return Table(
-        ("a",), np.zeros((1, n)), np.arange(n), np.ones(n), known, np.ones(n), np.zeros(n, dtype=np.int64)
-    )
+    return Table(("a",), np.zeros((1, n)), np.arange(n), np.ones(n), known, np.ones(n), np.zeros(n, dtype=np.int64))
 
 
 def test_each_part_knows_what_was_known_then() -> None:

@@ -14,9 +14,7 @@ from adjudge.typing import BoolArray, FloatArray
 
 COSTS = Costs(review=2.0, insult=4.0, insult_share=0.1, fraud_share=0.9, review_catches=0.8)
 ROWS = st.lists(
-    st.tuples(
-        st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.6, 0.9]), st.sampled_from([0.0, 1.0, 30.0, 200.0])
-    ),
+    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.6, 0.9]), st.sampled_from([0.0, 1.0, 30.0, 200.0])),
     min_size=1,
     max_size=40,
 )
@@ -36,9 +34,7 @@ def cost(
     below: th.Treatment = "pass",
 ) -> float:
     """Return the cost of treating flagged events one way and the others another."""
-    return float(
-        np.where(flagged, th.cost_of(y, amount, COSTS, above), th.cost_of(y, amount, COSTS, below)).sum()
-    )
+    return float(np.where(flagged, th.cost_of(y, amount, COSTS, above), th.cost_of(y, amount, COSTS, below)).sum())
 
 
 @pytest.mark.parametrize(("above", "below"), [("review", "pass"), ("block", "pass"), ("block", "review")])
@@ -49,15 +45,11 @@ def test_no_cut_is_cheaper_than_the_chosen_one(
     y, score, amount = columns(rows)
     cut = th.threshold_from_costs(y, score, amount, COSTS, above=above, below=below)
     chosen = cost(y, score > cut, amount, above, below)
-    assert all(
-        chosen <= cost(y, score > other, amount, above, below) + 1e-9 for other in [-1.0, *score, np.inf]
-    )
+    assert all(chosen <= cost(y, score > other, amount, above, below) + 1e-9 for other in [-1.0, *score, np.inf])
 
 
 @given(ROWS, st.sampled_from([0.0, 0.2, 1.0, 3.0, 100.0]))
-def test_capacity_is_never_exceeded_and_never_wasted(
-    rows: list[tuple[bool, float, float]], capacity: float
-) -> None:
+def test_capacity_is_never_exceeded_and_never_wasted(rows: list[tuple[bool, float, float]], capacity: float) -> None:
     _, score, _ = columns(rows)
     cut = th.threshold_from_capacity(score, 7, capacity)
     assert (score > cut).sum() <= capacity * 7
@@ -67,9 +59,7 @@ def test_capacity_is_never_exceeded_and_never_wasted(
 
 
 @given(ROWS, st.sampled_from([0.0, 0.1, 0.5, 1.0]))
-def test_false_positives_stay_below_the_ceiling(
-    rows: list[tuple[bool, float, float]], ceiling: float
-) -> None:
+def test_false_positives_stay_below_the_ceiling(rows: list[tuple[bool, float, float]], ceiling: float) -> None:
     y, score, _ = columns(rows)
     cut = th.threshold_from_false_positives(y, score, ceiling)
     honest = score[y == 0]
