@@ -16,7 +16,7 @@ from adjudge.typing import FloatArray, IntArray
 @lean_kernel
 def own_value(measures: IntArray, measure: int, values: FloatArray, i: int) -> float:
     """Return the event's own value of a measure."""
-    return values[measures[measure, codes.MEASURE_INPUT], i]
+    return float(values[measures[measure, codes.MEASURE_INPUT], i])
 
 
 @lean_kernel
@@ -26,8 +26,8 @@ def is_own_known(measures: IntArray, measure: int, values: FloatArray, i: int) -
         return True
     x = own_value(measures, measure, values, i)
     if measures[measure, codes.MEASURE_KIND] == codes.HASH:
-        return values.view(np.int64)[measures[measure, codes.MEASURE_INPUT], i] != 0
-    return x == x
+        return bool(values.view(np.int64)[measures[measure, codes.MEASURE_INPUT], i] != 0)
+    return bool(x == x)
 
 
 @lean_kernel

@@ -6,6 +6,8 @@ reach; so what is merged is a function of that key's entries and of nothing else
 
 from __future__ import annotations
 
+import numpy as np
+
 from adjudge.history import block, codes, memory, merge, scan
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
@@ -24,14 +26,14 @@ def wide_class_for(plan: Plan, count: int) -> int:
     size_class = plan.limits[codes.LIMIT_FIRST_WIDE]
     while plan.sizes[size_class] < count:
         size_class += 1
-    return size_class
+    return int(size_class)
 
 
 @lean_kernel
 def columns_of(plan: Plan, size_class: int) -> int:
     """Return how many columns the blocks of a size class have."""
     wide = size_class >= plan.limits[codes.LIMIT_FIRST_WIDE]
-    return plan.limits[codes.LIMIT_WIDE] if wide else plan.limits[codes.LIMIT_PLAIN]
+    return int(plan.limits[codes.LIMIT_WIDE] if wide else plan.limits[codes.LIMIT_PLAIN])
 
 
 @lean_kernel
@@ -48,7 +50,7 @@ def drop(plan: Plan, entry: IntArray, rows: IntArray, width: int) -> None:
     facts = entry[codes.ENTRY_FACTS]
     count, size_class = memory.count_of(facts), memory.class_of(facts)
     columns = columns_of(plan, size_class)
-    block.close_gap(rows, entry[codes.ENTRY_OFFSET], plan.sizes[size_class], columns, count, 0, width)
+    block.close_gap(rows, entry[codes.ENTRY_OFFSET], plan.sizes[size_class], columns, count, int(np.int64(0)), width)
     entry[codes.ENTRY_FACTS] = memory.pack(count - width, memory.limit_of(facts), size_class, memory.flags_of(facts))
 
 

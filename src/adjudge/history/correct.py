@@ -17,7 +17,7 @@ def is_merged(plan: Plan, rows: IntArray, cells: FloatArray, offset: int, size: 
     """Tell whether a row of a wide block stands for more than one event, or once did."""
     wide = offset + plan.limits[codes.LIMIT_PLAIN] * size
     oldest = rows[wide + codes.WIDE_OLDEST * size + row]
-    return cells[wide + codes.WIDE_ROWS * size + row] > 1.0 or oldest < rows[offset + row]
+    return bool(cells[wide + codes.WIDE_ROWS * size + row] > 1.0 or oldest < rows[offset + row])
 
 
 @lean_kernel
@@ -45,7 +45,7 @@ def find_row(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, ts:
 @lean_kernel
 def is_label(measures: IntArray, measure: int) -> bool:
     """Tell whether there is a label at a position."""
-    return 0 <= measure < measures.shape[0] and measures[measure, codes.MEASURE_KIND] == codes.LABELS
+    return bool(0 <= measure < measures.shape[0] and measures[measure, codes.MEASURE_KIND] == codes.LABELS)
 
 
 @lean_kernel
@@ -85,7 +85,7 @@ def retract(
     size = plan.sizes[size_class]
     events = offset + (plan.limits[codes.LIMIT_PLAIN] + codes.WIDE_ROWS) * size + row
     if size_class < plan.limits[codes.LIMIT_FIRST_WIDE] or cells[events] == 1.0:
-        block.close_gap(rows, offset, size, compact.columns_of(plan, size_class), count, row, 1)
+        block.close_gap(rows, offset, size, compact.columns_of(plan, size_class), count, row, int(np.int64(1)))
         entry[codes.ENTRY_FACTS] = memory.pack(count - 1, memory.limit_of(facts), size_class, flags)
         return
     cells[events] -= 1.0

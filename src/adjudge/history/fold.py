@@ -46,7 +46,7 @@ def need(plan: Plan, table: IntArray, rows: IntArray, state: IntArray, seen: Int
             return codes.NEED_SCRATCH
         words = words_needed(plan, facts)
     if state[codes.STATE_TOP] + words > rows.shape[0]:
-        return codes.NEED_WORDS + words
+        return int(codes.NEED_WORDS + words)
     return 0
 
 
@@ -94,7 +94,7 @@ def fold_entries(
     An entry is begun only when everything it may need is there, so stopping never leaves one half done.
     """
     for i in range(start, stop):
-        key = np.int64(keys[i])
+        key = int(np.int64(keys[i]))
         what = kind[i]
         if key == 0:
             if what <= codes.ADVANCE:

@@ -288,5 +288,5 @@ class Histories:
         """Return a hash of the state in (key, ts, seq) order: equal entries, equal hash, however the rows lie."""
         digest = hashlib.sha256(self.layout.digest.encode())
         for array in self.arrays().values():
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
         return digest.hexdigest()

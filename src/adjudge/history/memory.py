@@ -5,6 +5,8 @@ The kernels never allocate: they take from these arrays, and say what they need 
 
 from __future__ import annotations
 
+import numpy as np
+
 from adjudge.history.codes import (
     ENTRY_FACTS,
     ENTRY_KEY,
@@ -32,9 +34,9 @@ def find(table: IntArray, key: int) -> int:
     while True:
         held = table[place, ENTRY_KEY]
         if held == key:
-            return place
+            return int(place)
         if held == 0:
-            return -1 - place
+            return -1 - int(place)
         place = (place + 1) & mask
 
 
@@ -51,7 +53,7 @@ def rehash(old: IntArray, new: IntArray) -> None:
 @lean_kernel
 def is_crowded(table: IntArray, state: IntArray) -> bool:
     """Tell whether one more key would fill the table beyond three quarters."""
-    return 4 * (state[STATE_KEYS] + 1) > 3 * table.shape[0]
+    return bool(4 * (state[STATE_KEYS] + 1) > 3 * table.shape[0])
 
 
 @lean_kernel
@@ -90,10 +92,10 @@ def allocate(rows: IntArray, state: IntArray, size_class: int, words: int) -> in
     free = state[STATE_FREE + size_class]
     if free >= 0:
         state[STATE_FREE + size_class] = rows[free]
-        return free
+        return int(free)
     top = state[STATE_TOP]
     state[STATE_TOP] = top + words
-    return top
+    return int(top)
 
 
 @lean_kernel
@@ -106,7 +108,8 @@ def release(rows: IntArray, state: IntArray, size_class: int, offset: int) -> No
 @lean_kernel
 def enter(table: IntArray, rows: IntArray, state: IntArray, place: int, key: int, limit: int, words: int) -> None:
     """Enter a new key with an empty block of the smallest class."""
+    none = int(np.int64(0))  # a literal would compile its callees once more
     table[place, ENTRY_KEY] = key
-    table[place, ENTRY_OFFSET] = allocate(rows, state, 0, words)
-    table[place, ENTRY_FACTS] = pack(0, limit, 0, 0)
+    table[place, ENTRY_OFFSET] = allocate(rows, state, none, words)
+    table[place, ENTRY_FACTS] = pack(none, limit, none, none)
     state[STATE_KEYS] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from adjudge.history import codes, sketch
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
@@ -16,7 +18,7 @@ def merge_neighbours(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatAr
     oldest_at = offset + (plan.limits[codes.LIMIT_PLAIN] + codes.WIDE_OLDEST) * size
     newest = entry[codes.ENTRY_NEWEST]
     narrow = plan.eps * plan.limits[codes.LIMIT_SHORTEST]
-    last = 0
+    last = int(np.int64(0))  # a literal would compile its callees once more
     for row in range(1, count):
         ts = rows[offset + row]
         oldest = min(rows[oldest_at + last], rows[oldest_at + row])
@@ -27,7 +29,7 @@ def merge_neighbours(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatAr
             if last != row:
                 for column in range(plan.limits[codes.LIMIT_WIDE]):
                     rows[offset + column * size + last] = rows[offset + column * size + row]
-    return last + 1
+    return int(last + 1)
 
 
 @lean_kernel

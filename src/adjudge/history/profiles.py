@@ -23,7 +23,7 @@ def fold_profiles(
     bits = values.view(np.int64)
     told = out.view(np.int64)
     for i in range(start, stop):
-        key = np.int64(keys[i])
+        key = int(np.int64(keys[i]))
         place = memory.find(table, key) if key != 0 else -1
         inserts = key != 0 and (kind[i] == codes.INSERT or kind[i] == codes.ADVANCE)
         if inserts and place < 0 and memory.is_crowded(table, state):
@@ -145,5 +145,5 @@ class Profiles:
         """Return a hash of the state in the order of keys."""
         digest = hashlib.sha256()
         for array in self.arrays().values():
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
         return digest.hexdigest()

@@ -23,7 +23,6 @@ from adjudge.history.codes import (
     OP_SINCE_LAST,
     OP_SPEED,
     OP_SUM,
-    PLACE,
     TASK_AGE,
     TASK_OP,
     TASK_OUTPUT,
@@ -137,8 +136,8 @@ def extremes(
 def is_known(rows: IntArray, cells: FloatArray, row: int, kind: int) -> bool:
     """Tell whether a row's value of some kind is not missing."""
     if kind == HASH:
-        return rows[row] != 0
-    return cells[row] == cells[row]
+        return bool(rows[row] != 0)
+    return bool(cells[row] == cells[row])
 
 
 @lean_kernel
@@ -433,7 +432,7 @@ def moves(
         low = bounds[tasks[t, TASK_AGE]]
         while row > low and not found:
             row -= 1
-            found = is_known(rows, cells, at + row, PLACE)
+            found = bool(cells[at + row] == cells[at + row])
         value = math.nan
         if found and own_lat == own_lat:
             value = distance_km(cells[at + row], cells[at + size + row], own_lat, own_lon)
@@ -464,7 +463,7 @@ def ranked(values: FloatArray, n: int, rank: int) -> float:
             low = a
         else:
             break
-    return values[rank]
+    return float(values[rank])
 
 
 @lean_kernel

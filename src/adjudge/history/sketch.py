@@ -17,18 +17,13 @@ MIX_2 = -7723592293110705685
 
 
 @lean_kernel
-def shifted(value: int, bits: int) -> int:
-    """Shift right, filling with zeros."""
-    return (value >> bits) & ((1 << (64 - bits)) - 1)
-
-
-@lean_kernel
 def register(value: int) -> int:
     """Return which register a hash falls in, plus 64 times the rank it shows there."""
-    h = (value ^ shifted(value, 30)) * MIX_1
-    h = (h ^ shifted(h, 27)) * MIX_2
-    h = h ^ shifted(h, 31)
-    rest = shifted(h, 6) | (1 << 58)
+    # Shifts to the right must fill with zeros, hence the masks.
+    h = (value ^ ((value >> 30) & 0x3FFFFFFFF)) * MIX_1
+    h = (h ^ ((h >> 27) & 0x1FFFFFFFFF)) * MIX_2
+    h = h ^ ((h >> 31) & 0x1FFFFFFFF)
+    rest = ((h >> 6) & 0x3FFFFFFFFFFFFFF) | (1 << 58)
     rank = 1
     while rest & 1 == 0:
         rest >>= 1
