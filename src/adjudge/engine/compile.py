@@ -23,7 +23,7 @@ from adjudge.define import (
     days,
     micros,
 )
-from adjudge.define.check import ListType, check
+from adjudge.define.check import check
 from adjudge.define.expression import Expression, parse
 from adjudge.define.functions import Type
 from adjudge.define.rule import placeholders
@@ -33,7 +33,7 @@ from adjudge.engine.measure import COPY, HASH, LABEL, ONE, SCALE, Gather, Source
 from adjudge.engine.plan import HistoryPlan, Plan, ProfilePlan, StreamPlan
 from adjudge.engine.policy import Combine
 from adjudge.engine.scorer import Scorer
-from adjudge.engine.vm import Slot, compile_program
+from adjudge.engine.vm import Slot, compile_program, list_type
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
 from adjudge.history import Aggregation, Layout, Measure
 
@@ -142,9 +142,7 @@ class _Compiler:
             self.delays[system.label.name] = system.label.delay
         self.features = self._named(system.flat_features)
         self.lists = {**system.lists, **system.rules.lists}
-        self.list_types: dict[str, ListType] = {
-            name: "text" if any(isinstance(v, str) for v in values) else "number" for name, values in self.lists.items()
-        }
+        self.list_types = {name: list_type(values) for name, values in self.lists.items()}
 
     def plan(self, scorer: Scorer | None, thresholds: Mapping[str, float], threads: int) -> Plan:
         """Lay everything out from the top row of the matrix to the bottom and return the plan."""
@@ -420,15 +418,17 @@ class _Compiler:
 
     # expressions
 
-    def _parsed(self, where: str, text: str, scope: Mapping[str, Slot], wanted: str | None = None) -> Expression:
+    def _parsed(
+        self, where: str, text: str | Expression, scope: Mapping[str, Slot], wanted: str | None = None
+    ) -> Expression:
         try:
-            expression = parse(text)
+            expression = text if isinstance(text, Expression) else parse(text)
             found = check(expression, {name: s.type for name, s in scope.items()}, self.list_types)
         except DefinitionError as error:
             msg = f"{where}: {error}"
             raise DefinitionError(msg) from error
         if wanted is not None and found != wanted:
-            msg = f"{where} must be a {wanted}, {text!r} is a {found}"
+            msg = f"{where} must be a {wanted}, {str(text)!r} is a {found}"
             raise DefinitionError(msg)
         return expression
 
@@ -457,7 +457,7 @@ class _Compiler:
                 if name not in decided.scope:
                     msg = f"{where}: its reason names {name!r}, which is no feature{did_you_mean(name, decided.scope)}"
                     raise DefinitionError(msg)
-            outputs.append((self._parsed(where, str(rule.when), decided.scope, "boolean"), row))
+            outputs.append((self._parsed(where, rule.when, decided.scope, "boolean"), row))
         return outputs
 
     # the rest

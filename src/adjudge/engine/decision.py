@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rules: list[str]
     method: str
     degraded: bool
-    versions: dict[str, str]
+    versions: Mapping[str, str]
     latency_ms: float = 0.0
     families: dict[str, float] = {}
 
@@ -164,30 +164,50 @@ class Decisions:
         """Return the ids of the rules that fired for one event."""
         return [self.plan.rules[r].id for r in self.fired[i]]
 
+    @functools.cached_property
+    def by_rule(self) -> list[int]:
+        """For each event the position of the rule that decided, -1 where none did."""
+        rules: list[int] = self.combined.rule.tolist()
+        return rules
+
+    @functools.cached_property
+    def _pushes(self) -> list[list[Reason]]:
+        """For each event what pushed its score up: gathered for the whole batch, because one by one it is slow."""
+        scores, scorer = self.scores, self.plan.scorer
+        if scores is None or scorer is None:
+            return [[] for _ in range(len(self))]
+        names, hidden = scorer.names, self.plan.categorical
+        tops = scores.top
+        values = self.X[self.plan.scorer_rows[tops], np.arange(len(tops))[:, None]]  # -1 reads the last: left out below
+        return [
+            [
+                Reason(name := names[t], "model", w, None if v != v or name in hidden else v)
+                for t, w, v in zip(top, weight, value, strict=True)
+                if t >= 0
+            ]
+            for top, weight, value in zip(tops.tolist(), scores.top_value.tolist(), values.tolist(), strict=True)
+        ]
+
     def method(self, i: int) -> str:
         """Return how one event was decided."""
-        return "rules" if self.scores is None or self.combined.rule[i] >= 0 else "model"
+        return "rules" if self.scores is None or self.by_rule[i] >= 0 else "model"
 
     def reason(self, i: int) -> str:
         """Return the code of one event's main reason."""
-        rule = int(self.combined.rule[i])
+        rule = self.by_rule[i]
         if rule >= 0:
             return self.plan.rules[rule].code
         if self.scores is None:
             return "no_rule_fired"
-        return "low_score" if self.combined.action[i] == 0 else "high_score"
+        return "low_score" if self.action[i] == self.plan.combine.actions[0] else "high_score"
 
     def reasons(self, i: int) -> list[Reason]:
         """Return all reasons of one event: rules that fired, then what pushed the score up most."""
+        fired = self.fired[i]
+        if not fired:
+            return self._pushes[i]
         rules = self.plan.rules
-        found = [Reason(rules[r].code, "rule", rules[r].confidence) for r in self.fired[i]]
-        if self.scores is not None and self.plan.scorer is not None:
-            names, at = self.plan.scorer.names, self.plan.scorer_rows
-            for top, added in zip(self.scores.top[i].tolist(), self.scores.top_value[i].tolist(), strict=True):
-                if top >= 0:
-                    value = _plain(float(self.X[at[top], i])) if names[top] not in self.plan.categorical else None
-                    found.append(Reason(names[top], "model", added, value))
-        return found
+        return [Reason(rules[r].code, "rule", rules[r].confidence) for r in fired] + self._pushes[i]
 
     def render(self, i: int) -> list[str]:
         """Return the reasons of one event in words."""
@@ -205,22 +225,28 @@ class Decisions:
     def _value(self, name: str, i: int) -> float | None:
         return _plain(float(self.X[self.plan.slots[name].row, i]))
 
+    @functools.cached_property
+    def _lists(self) -> tuple[list[int], list[int], list[float], dict[str, list[float]]]:
+        """Positions, scores, probabilities and families as Python numbers."""
+        families = {} if self.scores is None else {k: v.tolist() for k, v in self.scores.families.items()}
+        return self.batch.seq.tolist(), self.score.tolist(), self.probability.tolist(), families
+
     def __getitem__(self, i: int) -> Decision:
-        p = float(self.probability[i])
         ids = self.batch.ids
+        seq, score, probability, families = self._lists
         return Decision(
             id=ids[i] if ids else "",
-            seq=int(self.batch.seq[i]),
+            seq=seq[i],
             decision=self.action[i],
-            score=int(self.score[i]),
-            probability=_plain(p),
+            score=score[i],
+            probability=_plain(probability[i]),
             reason=self.reason(i),
             reasons=self.reasons(i),
             rules=self.rules(i),
             method=self.method(i),
             degraded=False,
-            versions=dict(self.plan.versions),
-            families={} if self.scores is None else {k: float(v[i]) for k, v in self.scores.families.items()},
+            versions=self.plan.versions,
+            families={name: values[i] for name, values in families.items()},
         )
 
 

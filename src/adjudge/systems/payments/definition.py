@@ -227,10 +227,10 @@ def payments(
     'payments'
     """
     empty: dict[str, Collection[str | float]] = {
-        "proxy_ips": [""],
-        "holidays": [0],
-        "blocked_cards": [""],
-        "risky_merchants": [""],
+        "proxy_ips": (),
+        "holidays": (),
+        "blocked_cards": (),
+        "risky_merchants": (),
     }
     return System(
         name="payments",
