@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -33,6 +33,9 @@ from adjudge.service import table
 from adjudge.service.decode import BadBody, EventDecoder, EventStruct
 from adjudge.service.run import secret
 from adjudge.typing import AnyArray, HashArray
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BATCHES = (1, 7, 1000)
 """Batch sizes that are compared."""
@@ -477,8 +480,30 @@ def _as_table(plan: Plan, source: Source, reference: Outcome, told: Progress) ->
     from adjudge.learn.train import probabilities
 
     began = time.perf_counter()
-    table = backfill(plan, source.frames, source.labels, progress=lambda done, of: told("as a table", done, of)).table
+    labels = _with_own_outcomes(plan, source, reference)
+    table = backfill(plan, source.frames, labels, progress=lambda done, of: told("as a table", done, of)).table
     found = Outcome(table.X.T.copy().view(np.uint64), reference.probability, reference.action, len(table))
     if plan.scorer is not None:
         found.probability = probabilities(cast(Served, plan.scorer), table).view(np.uint64)
     return compared("as a table, for training", reference, found, began)
+
+
+def _with_own_outcomes(plan: Plan, source: Source, reference: Outcome) -> dict[str, pl.DataFrame]:
+    """Return the labels with the outcomes that the system's own decisions set, which a table knows nothing of."""
+    import polars as pl
+
+    schema = plan.schema(plan.decides)
+    events = source.frames[plan.decides].sort(schema.time_field, maintain_order=True)
+    labels = dict(source.labels)
+    for outcome in plan.system.outcomes:
+        actions = [plan.policy.actions.index(a) for a in outcome.decided if a in plan.policy.actions]
+        acted = events.filter(pl.Series(np.isin(reference.action, actions))).select(
+            schema.id_field,
+            value=pl.lit(1.0),
+            known_at=pl.col(schema.time_field) + timedelta(microseconds=1),  # at once, but after the event itself
+        )
+        known = (
+            [labels[outcome.name].select(acted.columns).cast({"value": pl.Float64})] if outcome.name in labels else []
+        )
+        labels[outcome.name] = pl.concat([acted, *known])
+    return labels
