@@ -52,9 +52,7 @@ def test_each_family_is_its_own_estimator(train: Rows, later: Rows) -> None:
     model = fit(train, later)
     scores = model.served().score(later.slots, places(model.served()))
     own = Trees(n_trees=20, depth=3, threads=1, rate=0.2)
-    own.fit(
-        train.X[:, [1, 0, 2]], train.y, names=GROUPS["first"], validation=(later.X[:, [1, 0, 2]], later.y)
-    )
+    own.fit(train.X[:, [1, 0, 2]], train.y, names=GROUPS["first"], validation=(later.X[:, [1, 0, 2]], later.y))
     assert np.array_equal(scores.families["first"], own.predict_proba(later.X[:, [1, 0, 2]])[:, 1])
 
 
@@ -71,17 +69,13 @@ def test_the_stack_is_a_logistic_regression_on_margins(train: Rows, later: Rows)
     library = LogisticRegression(C=np.inf, tol=1e-10).fit(margins, later.y)
     if (library.coef_ > 0).all():
         expected = [*library.coef_[0], *library.intercept_]
-        assert [*(one.weight for one in scorer.families), scorer.intercept] == pytest.approx(
-            expected, abs=0.01
-        )
+        assert [*(one.weight for one in scorer.families), scorer.intercept] == pytest.approx(expected, abs=0.01)
     single = max(roc_auc_score(later.y, column) for column in margins.T)
     assert roc_auc_score(later.y, model.predict_proba(later.X)[:, 1]) > single
 
 
 @pytest.mark.parametrize("settings", [{"weights": WEIGHTS}, {"stack": True}, {}])
-def test_contributions_add_up_and_top_is_their_largest(
-    train: Rows, later: Rows, settings: dict[str, Any]
-) -> None:
+def test_contributions_add_up_and_top_is_their_largest(train: Rows, later: Rows, settings: dict[str, Any]) -> None:
     scorer = fit(train, later, **settings).served()
     scores = scorer.score(later.slots, places(scorer))
     every, bias = scorer.contributions(later.slots, places(scorer))
@@ -122,9 +116,7 @@ def test_other_estimators_and_texts(train: Rows, later: Rows, tmp_path: Path) ->
     slots = np.ascontiguousarray(future.T)
     assert 3 in scorer.score(slots, places(scorer)).top
     save(scorer, tmp_path)
-    assert np.array_equal(
-        load(tmp_path, secret).score(slots, places(scorer)).p, model.predict_proba(future)[:, 1]
-    )
+    assert np.array_equal(load(tmp_path, secret).score(slots, places(scorer)).p, model.predict_proba(future)[:, 1])
 
 
 def test_named_thresholds_are_met_where_they_stand() -> None:
@@ -142,9 +134,7 @@ def test_named_thresholds_are_met_where_they_stand() -> None:
         constant("d", 0.2, 0.2),
     ]
     scores = BlendScorer(families, "mean").score(np.zeros((4, 2)), np.arange(4))
-    assert scores.p.tolist() == pytest.approx(
-        [0.25 * 0.9 + 0.35 * 0.6 + 0.2 * 0.5 + 0.2 * 0.2] * 2, rel=1e-15
-    )
+    assert scores.p.tolist() == pytest.approx([0.25 * 0.9 + 0.35 * 0.6 + 0.2 * 0.5 + 0.2 * 0.2] * 2, rel=1e-15)
     assert (scores.top == -1).all()
 
 

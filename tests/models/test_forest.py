@@ -45,9 +45,7 @@ def forests() -> dict[str, Forest]:
     rows = draw(2000, seed=1)
     settings = {"objective": "binary", "verbose": -1, "num_threads": 1, "min_data_in_leaf": 3}
     grown = {
-        name: from_lightgbm(
-            lightgbm.train(settings | more, lightgbm.Dataset(rows.X, rows.y), 30).model_to_string()
-        )
+        name: from_lightgbm(lightgbm.train(settings | more, lightgbm.Dataset(rows.X, rows.y), 30).model_to_string())
         for name, more in {
             "shallow": {"num_leaves": 16},
             "deep": {"num_leaves": 400, "min_data_in_leaf": 1},
@@ -89,9 +87,7 @@ def test_contributions_add_up_to_the_margin(forests: dict[str, Forest], later: R
 
 @pytest.mark.parametrize("name", ["shallow", "deep", "xgboost", "stump"])
 @pytest.mark.parametrize("k", [1, 5, 8])
-def test_top_is_the_largest_of_all_contributions(
-    forests: dict[str, Forest], later: Rows, name: str, k: int
-) -> None:
+def test_top_is_the_largest_of_all_contributions(forests: dict[str, Forest], later: Rows, name: str, k: int) -> None:
     forest = forests[name]
     every = forest.contributions(later.slots, np.arange(len(forest.names)))
     raw = score(forest, later, k)

@@ -24,9 +24,7 @@ QUIET = {"objective": "binary", "verbose": -1, "num_threads": 1, "min_data_in_le
 
 def grow(rows: Rows, trees: int = 12, **parameters: Any) -> lightgbm.Booster:
     categorical = parameters.pop("categorical", [])
-    data = lightgbm.Dataset(
-        rows.X, rows.y, categorical_feature=categorical, params={"verbose": -1} | parameters
-    )
+    data = lightgbm.Dataset(rows.X, rows.y, categorical_feature=categorical, params={"verbose": -1} | parameters)
     return lightgbm.train(QUIET | parameters, data, trees)
 
 
@@ -61,9 +59,7 @@ def margins(forest: Forest, X: FloatArray) -> FloatArray:
     ],
     ids=lambda parameters: " ".join(f"{name}={value}" for name, value in parameters.items()),
 )
-def test_lightgbm_margins_are_met_to_the_last_bit(
-    train: Rows, later: Rows, parameters: dict[str, Any]
-) -> None:
+def test_lightgbm_margins_are_met_to_the_last_bit(train: Rows, later: Rows, parameters: dict[str, Any]) -> None:
     booster = grow(train, **parameters)
     X = awkward(later)
     forest = from_lightgbm(booster.model_to_string())
@@ -103,9 +99,7 @@ def test_lightgbm_rows_without_missing_values_in_training(missing_left: bool, la
     ],
     ids=lambda parameters: " ".join(f"{name}={value}" for name, value in parameters.items()),
 )
-def test_xgboost_margins_are_met_to_float_precision(
-    train: Rows, later: Rows, parameters: dict[str, Any]
-) -> None:
+def test_xgboost_margins_are_met_to_float_precision(train: Rows, later: Rows, parameters: dict[str, Any]) -> None:
     settings = {"objective": "binary:logistic", "nthread": 1, "seed": 1} | parameters
     booster = xgboost.train(settings, xgboost.DMatrix(train.X, train.y), 12)
     X = np.clip(awkward(later), -1e38, 1e38)
@@ -137,9 +131,7 @@ def test_xgboost_categories(train: Rows, later: Rows) -> None:
     seen = np.unique(train.X[~np.isnan(train.X[:, 3]), 3])
     X = later.X.copy()
     X[~np.isin(X[:, 3], seen), 3] = np.nan
-    trained = booster.predict(
-        xgboost.DMatrix(X, feature_types=kinds, enable_categorical=True), output_margin=True
-    )
+    trained = booster.predict(xgboost.DMatrix(X, feature_types=kinds, enable_categorical=True), output_margin=True)
     assert np.max(np.abs(margins(forest, X) - trained)) < 2e-6
 
 
@@ -209,9 +201,7 @@ def test_a_mangled_model_is_refused_and_never_read_past_its_end(train: Rows) -> 
 
 
 def test_a_circle_in_xgboost_json_is_refused(train: Rows) -> None:
-    booster = xgboost.train(
-        {"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(train.X, train.y), 1
-    )
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(train.X, train.y), 1)
     model = json.loads(bytes(booster.save_raw("json")))
     tree = model["learner"]["gradient_booster"]["model"]["trees"][0]
     tree["left_children"] = [0 if child == 1 else child for child in tree["left_children"]]

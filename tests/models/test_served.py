@@ -92,9 +92,7 @@ def test_serving_imports_no_training_library(scorer: ModelScorer, tmp_path: Path
 
 @pytest.mark.parametrize("file", [JSON_FILE, NPZ_FILE])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped", "text"])
-def test_damaged_files_are_one_clear_error(
-    scorer: ModelScorer, tmp_path: Path, file: str, damage: str
-) -> None:
+def test_damaged_files_are_one_clear_error(scorer: ModelScorer, tmp_path: Path, file: str, damage: str) -> None:
     save(scorer, tmp_path)
     path = tmp_path / file
     content = path.read_bytes()

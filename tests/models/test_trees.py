@@ -34,9 +34,7 @@ def test_both_libraries_learn_and_are_served_as_trained(library: Library, train:
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_the_same_seed_gives_the_same_model(library: Library, train: Rows) -> None:
-    versions = [
-        Trees(library, **SMALL, seed=seed).fit(train.X, train.y).served().version for seed in (3, 3, 4)
-    ]
+    versions = [Trees(library, **SMALL, seed=seed).fit(train.X, train.y).served().version for seed in (3, 3, 4)]
     assert versions[0] == versions[1] != versions[2]
 
 
@@ -65,13 +63,9 @@ def test_training_stops_when_validation_does_not_improve(library: Library, train
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
-def test_class_weights_raise_the_margin_and_calibration_undoes_it(
-    library: Library, train: Rows, later: Rows
-) -> None:
+def test_class_weights_raise_the_margin_and_calibration_undoes_it(library: Library, train: Rows, later: Rows) -> None:
     plain = Trees(library, **SMALL).fit(train.X, train.y, validation=(later.X, later.y))
-    heavy = Trees(library, **SMALL, positive_weight="balanced").fit(
-        train.X, train.y, validation=(later.X, later.y)
-    )
+    heavy = Trees(library, **SMALL, positive_weight="balanced").fit(train.X, train.y, validation=(later.X, later.y))
     assert heavy.decision_function(later.X).mean() > plain.decision_function(later.X).mean() + 0.5
     assert abs(heavy.predict_proba(later.X)[:, 1].mean() - later.y.mean()) < 0.02
 

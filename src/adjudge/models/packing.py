@@ -141,7 +141,9 @@ def pack(forest: Forest) -> Packed:
         forest.leaf_cover,
     )
     first_node = forest.node_start[:-1] + forest.leaf_start[:-1]
-    trees = np.stack([first_node, np.diff(forest.leaf_start), depth, forest.leaf_start[:-1]], axis=1)
+    leaves = np.diff(forest.leaf_start)
+    root = np.where(leaves > 1, leaves, 0)
+    trees = np.stack([first_node, leaves, depth, forest.leaf_start[:-1], root], axis=1)
     bias = forest.base
     for value in root_mean:
         bias += value
