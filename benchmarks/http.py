@@ -64,9 +64,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def _ours(
-    folder: Path, keys: int, seconds: int, rounds: int, progress: Callable[[str], None]
-) -> dict[str, Any]:
+def _ours(folder: Path, keys: int, seconds: int, rounds: int, progress: Callable[[str], None]) -> dict[str, Any]:
     port = free_port()
     progress("starting the service and importing the history")
     began = time.perf_counter()
@@ -104,9 +102,7 @@ def _ours(
     }
 
 
-def _usual(
-    folder: Path, keys: int, seconds: int, rounds: int, progress: Callable[[str], None]
-) -> dict[str, Any]:
+def _usual(folder: Path, keys: int, seconds: int, rounds: int, progress: Callable[[str], None]) -> dict[str, Any]:
     port, redis_port = free_port(), free_port()
     progress("starting the usual design and its Redis")
     with _redis(redis_port):

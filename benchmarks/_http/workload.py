@@ -79,9 +79,7 @@ def system() -> System:
     windows = (minutes(5), hours(1), days(1), days(7), days(30))
     entities = [Payment.by(key) for key in KEYS]
     rules = [
-        Rule(
-            f"limit_{name}", when=f"{name} > {bound!r}", action="review", reason=f"{name} is above its limit."
-        )
+        Rule(f"limit_{name}", when=f"{name} > {bound!r}", action="review", reason=f"{name} is above its limit.")
         for name, bound in thresholds()
     ]
     return System(
@@ -130,7 +128,7 @@ def _train(path: Path, rng: np.random.Generator) -> None:
     import lightgbm
 
     names = feature_names()
-    X = np.exp(rng.normal(1.5, 1.2, (12_000, len(names))))
+    X = np.exp(rng.normal(1.5, 1.2, (6_000, len(names))))
     odds = np.log(X) @ rng.normal(0, 0.25, len(names)) + 0.4 * np.sin(X[:, 1] * X[:, 2] / 7)
     y = (odds + rng.logistic(size=len(X)) > np.quantile(odds, 0.9)).astype(float)
     settings = {
@@ -138,7 +136,8 @@ def _train(path: Path, rng: np.random.Generator) -> None:
         "num_leaves": 2**DEPTH - 1,
         "max_depth": DEPTH,
         "learning_rate": 0.05,
-        "min_data_in_leaf": 20,
+        "min_data_in_leaf": 2,
+        "min_sum_hessian_in_leaf": 0.0,
         "verbosity": -1,
         "seed": 1,
         "num_threads": 1,

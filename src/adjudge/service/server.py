@@ -17,6 +17,9 @@ from typing import Any
 from adjudge.errors import UnavailableError
 from adjudge.service.settings import Settings
 
+COLLECT = (20_000, 50, 50)
+"""When Python looks for cycles: hardly anything here makes any, and looking costs latency."""
+
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
@@ -33,6 +36,7 @@ def serve(application: Callable[..., Any], settings: Settings) -> None:
     """
     gc.collect()
     gc.freeze()  # what is loaded by now stays for good; going through it again and again costs latency
+    gc.set_threshold(*COLLECT)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(_serve(application, settings))
 
