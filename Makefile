@@ -25,7 +25,7 @@ format: venv-all ## format the code and mend what lint can mend
 	$(RUN) ruff check --fix .
 
 bench: venv-all services ## run every benchmark quickly; results are kept in benchmarks/results
-	@for id in $$($(RUN) benchmarks list); do $(RUN) benchmarks run $$id --quick || exit 1; done
+	@status=0; for id in $$($(RUN) benchmarks list); do $(RUN) benchmarks run $$id --quick || status=1; done; exit $$status
 
 docs: venv-docs ## build the documentation into site/
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet docs site

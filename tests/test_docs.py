@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from adjudge.cli import app
 from tests.documents import DOCUMENTS, ROOT, commands
-from tools import reference
+from tools import figures, reference
 
 DOCS = ROOT / "docs"
 CLI: Any = get_command(app)
@@ -22,6 +22,10 @@ CLI: Any = get_command(app)
 def test_generated_page_is_what_the_code_says(page: str) -> None:
     shown = (reference.FOLDER / page).read_text(encoding="utf-8")
     assert shown == reference.PAGES[page](), "run `make reference`"
+
+
+def test_figures_of_the_readme_are_those_of_the_last_full_runs() -> None:
+    assert figures.block() in (ROOT / "README.md").read_text(encoding="utf-8"), "run `make reference`"
 
 
 def test_every_verb_has_a_section_and_help() -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tools import figures
+
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
 NOTE = "<!-- Written by `make reference`; edit the code instead. -->\n\n"
@@ -228,6 +230,7 @@ def main() -> None:
     for name, write in PAGES.items():
         (FOLDER / name).write_text(write(), encoding="utf-8")
         print(f"docs/reference/{name}")
+    figures.write()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""Write the table of measured figures into the README, from what the full benchmark runs left in benchmarks/results."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+BEGIN, END = "<!-- figures: written by `make reference` from benchmarks/results -->", "<!-- end of figures -->"
+
+LINES: dict[str, tuple[str, ...]] = {
+    "history": (
+        "Backfill of identical window features, one thread: {ours_events_per_s:,.0f} events/s, "
+        "{ratio_polars:.1f} x Polars, {ratio_duckdb:.1f} x DuckDB, {ratio_pandas:.1f} x pandas",
+        "One key's update and scan: {ns_per_key_update:.0f} ns",
+    ),
+    "decide": (
+        "A whole decision in process ({windows} window features, {trees} trees, {rules} rules, reasons): "
+        "{p50_us:.0f} µs median, {p99_us:.0f} µs p99",
+        "The same in batches: {batched_per_s:,.0f} decisions/s on one core",
+    ),
+    "http": (
+        "HTTP, 32 connections: {closed_per_s:,.0f} decisions/s, {ratio_echo:.2f} x an echo endpoint on the same server",
+        "HTTP, open loop at {open_rate:,.0f}/s: p50 {open_p50_ms:.1f} ms, p99 {open_p99_ms:.1f} ms, "
+        "p99.9 {open_p999_ms:.1f} ms",
+        "Beside the usual design (FastAPI, pydantic, Redis counters, booster in one process): "
+        "{ratio_usual_design:.1f} x its rate",
+    ),
+    "growth": (
+        "Cost per event at {large_events:,} events: {ratio_cost_20m_over_1m:.2f} x that at {small_events:,}",
+        "A key with a million events: {ratio_hot_key_over_light:.2f} x a key with a hundred",
+        "Memory: {bytes_per_light_key:,.0f} bytes for a light key",
+    ),
+    "forest": (
+        "Serving {trees} trees: {us_per_row_batched:.1f} µs a row, {us_per_row_with_contributions:.1f} µs with "
+        "contributions; {ratio_onnx:.1f} x ONNX Runtime, {ratio_library:.1f} x the library",
+    ),
+    "handbook": (
+        "Fraud Detection Handbook, single split: AUC {single[auc]:.3f}, average precision {single[ap]:.3f}, "
+        "card precision@100 {single[cp100]:.3f} (best published .871, .658, .291)",
+    ),
+}
+"""What is told of each benchmark; a line whose keys a result does not have is left out."""
+
+
+def block() -> str:
+    """Return the block of the README between its two marks, marks included."""
+    found = [
+        (id_, json.loads(path.read_text(encoding="utf-8")))
+        for id_ in LINES
+        if (path := RESULTS / f"{id_}.json").exists()
+    ]
+    rows = [f"| `{id_}` | {text} |" for id_, result in found for line in LINES[id_] if (text := _told(line, result))]
+    if not rows:
+        return f"{BEGIN}\n{END}"
+    machines = sorted({_machine(result) for _, result in found})
+    return "\n".join([BEGIN, "| benchmark | measured |", "|---|---|", *rows, "", f"On {'; '.join(machines)}.", END])
+
+
+def write(readme: Path = ROOT / "README.md") -> None:
+    """Put the block into the README, where its marks are."""
+    text = readme.read_text(encoding="utf-8")
+    pattern = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
+    readme.write_text(pattern.sub(lambda _: block(), text), encoding="utf-8")
+
+
+def _told(line: str, result: dict[str, Any]) -> str:
+    try:
+        return line.format(**result)
+    except KeyError:
+        return ""
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    cores = f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''}"
+    return f"{machine['processor']}, {cores}, {machine['memory_gb']:.0f} GB, Python {machine['python']}"
+
+
+if __name__ == "__main__":
+    write()
