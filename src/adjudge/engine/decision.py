@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from adjudge.define.rule import placeholders, render
-from adjudge.engine.policy import Combined, risk_score
+from adjudge.engine.policy import Combined
 from adjudge.engine.scorer import Scores
 from adjudge.typing import FloatArray, IntArray
 
@@ -130,13 +130,10 @@ class Decisions:
         """Calibrated probability, shape (n,); NaN without a model."""
         return self.scores.p if self.scores is not None else np.full(len(self), np.nan)
 
-    @functools.cached_property
+    @property
     def score(self) -> IntArray:
         """Risk score, 0 to 100, shape (n,); without a model the confidence of the deciding rule."""
-        if self.scores is not None:
-            return risk_score(self.scores.p)
-        sure = np.array([r.confidence for r in self.plan.rules] + [0.0])
-        return risk_score(sure[self.combined.rule])
+        return self.combined.score
 
     @functools.cached_property
     def action(self) -> list[str]:

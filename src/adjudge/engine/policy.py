@@ -30,10 +30,13 @@ class Combined:
         Position in the policy's actions, shape (n,).
     rule
         Position of the rule that decided, -1 where the score did, shape (n,).
+    score
+        Risk score, 0 to 100, shape (n,): of the probability, or of the deciding rule's confidence without a model.
     """
 
     action: IntArray
     rule: IntArray
+    score: IntArray
 
 
 class Combine:
@@ -57,6 +60,7 @@ class Combine:
             [FLAG if r.action == "flag" else policy.severity(r.action) for r in system.rules.rules], np.int64
         )
         self._final = np.array([int(r.final) for r in system.rules.rules], np.int64)
+        self._confidence = np.array([r.confidence for r in system.rules.rules], np.float64)
         self._soft_act = policy.soft_rules == "act"
         self._amount = self._amount_row(system, scope)
         self._costs = _cost_terms(system)
@@ -84,11 +88,13 @@ class Combine:
         """
         action = np.empty(len(p), np.int64)
         rule = np.empty(len(p), np.int64)
+        score = np.empty(len(p), np.int64)
         _combine(
             X,
             p,
             self._rules_at,
             self._severity,
+            self._confidence,
             self._final,
             self._soft_act,
             self.mode,
@@ -98,8 +104,9 @@ class Combine:
             self._costs,
             action,
             rule,
+            score,
         )
-        return Combined(action, rule)
+        return Combined(action, rule, score)
 
     @staticmethod
     def _amount_row(system: System, scope: Mapping[str, Slot]) -> int:
@@ -113,18 +120,6 @@ class Combine:
             msg = f"system {system.name!r}: amount {system.amount!r} is no money field{hint}"
             raise DefinitionError(msg)
         return scope[system.amount].row
-
-
-def risk_score(p: FloatArray) -> IntArray:
-    """Return risk scores, whole numbers from 0 to 100, from probabilities; a half is rounded up.
-
-    Examples
-    --------
-    >>> risk_score(np.array([0.0, 0.304, 0.305, 1.0])).tolist()
-    [0, 30, 31, 100]
-    """
-    scores: IntArray = np.floor(np.nan_to_num(p) * 100.0 + 0.5).astype(np.int64)
-    return scores
 
 
 def _cut_arrays(system: System, cuts: Mapping[str, float]) -> tuple[FloatArray, IntArray]:
@@ -154,6 +149,7 @@ def _combine(
     p: FloatArray,
     rules_at: int,
     severity: IntArray,
+    confidence: FloatArray,
     final: IntArray,
     soft_act: bool,
     mode: int,
@@ -163,6 +159,7 @@ def _combine(
     costs: FloatArray,
     action: IntArray,
     rule: IntArray,
+    score: IntArray,
 ) -> None:
     for i in range(p.shape[0]):
         asked, by, closed = -1, -1, False
@@ -196,3 +193,7 @@ def _combine(
             action[i], rule[i] = asked, by
         else:
             action[i], rule[i] = scored, -1
+        sure = p[i]
+        if sure != sure:
+            sure = confidence[by] if by >= 0 else 0.0
+        score[i] = np.int64(np.floor(sure * 100.0 + 0.5))

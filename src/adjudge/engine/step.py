@@ -135,7 +135,9 @@ def _act(plan: Plan, state: State, decisions: Decisions, outcome: Outcome) -> No
 
 def _joined(plan: Plan, batch: Batch, pieces: list[Decisions]) -> Decisions:
     combined = Combined(
-        np.concatenate([p.combined.action for p in pieces]), np.concatenate([p.combined.rule for p in pieces])
+        np.concatenate([p.combined.action for p in pieces]),
+        np.concatenate([p.combined.rule for p in pieces]),
+        np.concatenate([p.combined.score for p in pieces]),
     )
     scores = [p.scores for p in pieces if p.scores is not None]
     return Decisions(plan, batch, batch.matrix, Scores.join(scores) if scores else None, combined)

@@ -175,7 +175,7 @@ def logged(plan: Plan, client: Client, events: int) -> Outcome:
             if entry.kind == Kind.EVENT and entry.stream == plan.decides:
                 answer = decode(entry.decided)
                 at = outcome.done
-                outcome.features[at] = np.frombuffer(entry.features, np.uint64)
+                outcome.features[at] = np.frombuffer(entry.features, np.uint64)[: len(plan.names)]
                 p = np.float64(np.nan if answer.probability is None else answer.probability)
                 outcome.probability[at] = p.view(np.uint64)
                 outcome.action[at] = actions[answer.decision]
