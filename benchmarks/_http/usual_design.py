@@ -1,9 +1,9 @@
 """The usual design, written fairly: FastAPI, pydantic, counters in Redis, and the booster in one process.
 
-What a competent team builds in a week. Every payment makes one round trip to Redis, in which the counters of
-its five keys are read and then raised (C parser, pipelined, no transaction); windows are what counters can
-give: a few buckets each, the oldest of which is in or out as a whole. The booster predicts one row on one
-thread. There are no reasons, no log, and no second look at an id that comes again: all that would cost more.
+What a competent team builds in a week. Counters are kept by minute, five minutes, hour and day, so that a window is
+at most a fifth of its length too short. Every payment makes one round trip to Redis, in which the counters of its
+five keys are read and then raised (C parser, pipelined, no transaction). The booster predicts one row on one thread.
+There are no reasons, no log, and no second look at an id that comes again: all of that would cost it more.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from fastapi import FastAPI
 from pydantic import AwareDatetime, BaseModel, Field
 from redis.asyncio import Redis
 
-BUCKETS = 4
-"""Buckets of a window: reading sums up the current one and those before it."""
+BUCKETS = {"5m": 60, "1h": 300, "1d": 3_600, "7d": 86_400, "30d": 86_400}
+"""Seconds that one counter of each window covers; windows with the same share them."""
 
 KEEP_S = 40 * 86_400
 """How long Redis keeps the counters of a key that is not seen again."""
@@ -55,7 +55,7 @@ class Answer(BaseModel):
 
 
 class Counters:
-    """Counts and sums of the amount by key and window, as buckets in one Redis hash per key.
+    """Counts and sums of the amount by key and time, as one Redis hash per key.
 
     Parameters
     ----------
@@ -70,37 +70,40 @@ class Counters:
     def __init__(self, redis: Redis, keys: list[str], windows: dict[str, int]) -> None:
         self._redis = redis
         self._keys = keys
-        self._windows = windows
+        longest: dict[int, int] = {}
+        for name, seconds in windows.items():
+            size = BUCKETS[name]
+            longest[size] = max(longest.get(size, 0), seconds // size)
+        self._read = longest
+        starts, at = {}, 0
+        for size, count in longest.items():
+            starts[size] = at
+            at += count
+        self._parts = [slice(starts[s := BUCKETS[n]], starts[s] + w // s) for n, w in windows.items()]
 
     async def read_and_raise(self, payment: Payment) -> list[float]:
         """Return all counts, then all sums, as they were before this payment, and count it."""
         now = int(payment.at.timestamp())
-        fields: list[str] = []
-        current: list[str] = []
-        for name, seconds in self._windows.items():
-            bucket = now * BUCKETS // seconds
-            current.append(f"{name}:{bucket}")
-            for age in range(BUCKETS):
-                fields += (f"{name}:{bucket - age}:n", f"{name}:{bucket - age}:s")
+        buckets = [f"{size}:{now // size - age}" for size, count in self._read.items() for age in range(count)]
+        fields = [f"{b}:n" for b in buckets] + [f"{b}:s" for b in buckets]
+        current = [f"{size}:{now // size}" for size in self._read]
         cents = round(payment.amount * 100)
         async with self._redis.pipeline(transaction=False) as pipe:
             for key in self._keys:
                 at = f"{key}:{getattr(payment, key)}"
                 pipe.hmget(at, fields)
-                for field in current:
-                    pipe.hincrby(at, f"{field}:n", 1)
-                    pipe.hincrby(at, f"{field}:s", cents)
+                for bucket in current:
+                    pipe.hincrby(at, f"{bucket}:n", 1)
+                    pipe.hincrby(at, f"{bucket}:s", cents)
                 pipe.expire(at, KEEP_S)
             replies: list[Any] = await pipe.execute()
-        each = 2 + 2 * len(current)
         counts: list[float] = []
         sums: list[float] = []
-        for k in range(len(self._keys)):
-            values = [int(v) if v is not None else 0 for v in replies[k * each]]
-            for w in range(len(current)):
-                part = values[w * 2 * BUCKETS : (w + 1) * 2 * BUCKETS]
-                counts.append(float(sum(part[0::2])))
-                sums.append(sum(part[1::2]) / 100)
+        for values in replies[:: 2 + 2 * len(current)]:
+            numbers = [0 if v is None else int(v) for v in values]
+            n, s = numbers[: len(buckets)], numbers[len(buckets) :]
+            counts += [float(sum(n[part])) for part in self._parts]
+            sums += [sum(s[part]) / 100 for part in self._parts]
         return counts + sums
 
 
