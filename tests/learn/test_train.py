@@ -96,6 +96,15 @@ def test_the_queue_is_filled_to_the_capacity_and_no_further(trained: Trained, pl
     assert trained.thresholds["watch"] <= trained.thresholds["service"] <= 1.0
 
 
+def test_the_queue_can_be_a_share_of_what_rules_raise(plan: Plan, table: Table, split: Split) -> None:
+    found = learn.train(plan, table, split, estimator=Trees(n_trees=5, depth=2, threads=1), queue_share=0.25)
+    part = found.parts.validation
+    assert part is not None
+    queue = learn.alerts(plan.policy, part, learn.probabilities(found.scorer, part), found.thresholds).sum()
+    rules = (part.extra["rules"] > 0).sum()
+    assert 0.15 * rules < queue <= 0.25 * rules
+
+
 def test_judged_beside_rules_and_baseline(trained: Trained, plan: Plan) -> None:
     found = learn.judge(plan, trained, settings=Settings(rounds=10))
     assert [ranker.name for ranker in found.rankers] == ["rules", "logistic regression", "model"]

@@ -7,12 +7,12 @@ always there beside the model, because a booster that cannot beat them should no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adjudge.define import Policy
+from adjudge.define import Capacity, Policy
 from adjudge.engine import Plan
 from adjudge.errors import DefinitionError, ShapeError
 from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evaluate
@@ -83,6 +83,7 @@ def train(
     *,
     vocabulary: Mapping[str, Sequence[str]] | None = None,
     estimator: Any = None,
+    queue_share: float | None = None,
     rows: int = ROWS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -101,6 +102,8 @@ def train(
         Texts that the categorical features may hold, see `vocabulary_of`; features without any are left out.
     estimator
         Instead of the system's own model, and of boosted trees where it names none.
+    queue_share
+        Instead of the policy's capacity: as many alerts a day as this share of what rules alone raise.
     rows
         Most rows to fit on.
     seed
@@ -141,7 +144,8 @@ def train(
     logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
     scorer = model.served()
     p = probabilities(scorer, held_out)
-    thresholds = thresholds_for(plan.policy, second, p)
+    policy = plan.policy if queue_share is None else _shared(plan.policy, second, queue_share)
+    thresholds = thresholds_for(policy, second, p)
     return Trained(
         scorer,
         logistic.served(),
@@ -231,7 +235,7 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
     middle = policy.review[0] if policy.review else None
     y, amount = table.label, table.amount
     if policy.capacity is not None:
-        days = max(float(table.ts.max() - table.ts.min() + 1) / DAY_US, 1.0)
+        days = _days(table)
         busy = table.extra[BESIDE] > 0
         left = max(policy.capacity.alerts_per_day - float(busy.sum()) / days, 0.0)
         lowest = threshold_from_capacity(p[~busy], days, left)
@@ -343,6 +347,17 @@ def vocabulary_of(plan: Plan, frames: Mapping[str, pl.DataFrame]) -> dict[str, l
             if column.role == "category" and column.name in frame.columns:
                 texts |= set(frame[column.name].cast(pl.String).drop_nulls().unique().to_list())
     return {name: sorted(texts) for name in plan.names if name in plan.categorical}
+
+
+def _days(table: Table) -> float:
+    """Return how many days a table spans, at least one."""
+    return max(float(table.ts.max() - table.ts.min() + 1) / DAY_US, 1.0)
+
+
+def _shared(policy: Policy, table: Table, share: float) -> Policy:
+    """Return a policy whose capacity is a share of the alerts that rules alone raise on a table."""
+    alerts_per_day = float((table.extra[RULES] > 0).sum()) / _days(table)
+    return replace(policy, capacity=Capacity(max(share * alerts_per_day, 1e-9)))
 
 
 def _microseconds(plan: Plan) -> int:
