@@ -31,7 +31,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     """Measure and compare."""
     progress(f"training {TREES} trees of depth {DEPTH} on {FEATURES} features")
     X, y = _rows(8_000 if quick else 100_000, seed=1)
-    asked, _ = _rows(4_096, seed=2)
+    asked, _ = _rows(1_024, seed=2)
     booster = _lightgbm(X, y)
     forest = from_lightgbm(booster.model_to_string())
     scorer = ModelScorer(forest, Isotonic.fit(forest.raw(_slots(X), np.arange(FEATURES), 0).margin, y))
@@ -47,7 +47,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
             "onnx": lambda: peer.run(None, {"x": narrow}),
             "library": lambda: booster.predict(asked, raw_score=True, num_threads=1),
         },
-        turns=8 if quick else 40,
+        turns=40 if quick else 200,
         calls=1,
     )
     single = _turns(

@@ -1,1 +1,45 @@
-"""adjudge models."""
+"""Models: trained with whatever library is best, served as plain numbers without it.
+
+Estimators follow scikit-learn; what they become is a scorer for the engine, saved without pickle and the same in bits
+for a row whatever its neighbours. Importing this package imports no training library.
+"""
+
+from adjudge.models.blend import BlendScorer, Family
+from adjudge.models.calibrate import Beta, Isotonic, Platt
+from adjudge.models.categories import Categories
+from adjudge.models.estimator import Estimator
+from adjudge.models.families import Families
+from adjudge.models.forest import Forest
+from adjudge.models.logistic import Logistic
+from adjudge.models.native import from_lightgbm, from_xgboost
+from adjudge.models.reasons import About, Sentences, normals
+from adjudge.models.scorers import ModelScorer, Served
+from adjudge.models.served import check_equal_to_trained, check_invariance, load, save
+from adjudge.models.steps import Steps
+from adjudge.models.trees import Trees
+
+__all__ = [
+    "About",
+    "Beta",
+    "BlendScorer",
+    "Categories",
+    "Estimator",
+    "Families",
+    "Family",
+    "Forest",
+    "Isotonic",
+    "Logistic",
+    "ModelScorer",
+    "Platt",
+    "Sentences",
+    "Served",
+    "Steps",
+    "Trees",
+    "check_equal_to_trained",
+    "check_invariance",
+    "from_lightgbm",
+    "from_xgboost",
+    "load",
+    "normals",
+    "save",
+]

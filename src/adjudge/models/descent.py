@@ -63,7 +63,7 @@ def _rank_one(value: float, thresholds: FloatArray, low: int, high: int) -> int:
         length -= half
     if length > np.uint64(0):
         at += np.uint64(thresholds[at] < value)
-    return np.int64(at) - low
+    return int(at) - low
 
 
 @lean_kernel
@@ -129,7 +129,7 @@ def _step(
     word = nodes[base + at]
     column = (word >> np.uint64(32)) & np.uint64(0xFFFFFF)
     right = np.uint64(np.uint64(codes[column * lanes + lane]) > (word >> np.uint64(56)))
-    return (word >> (right << np.uint64(4))) & np.uint64(0xFFFF)
+    return np.uint64((word >> (right << np.uint64(4))) & np.uint64(0xFFFF))
 
 
 @lean_kernel
