@@ -171,7 +171,7 @@ class Decisions:
     def _pushes(self) -> list[list[Reason]]:
         """For each event what pushed its score up: gathered for the whole batch, because one by one it is slow."""
         scores, scorer = self.scores, self.plan.scorer
-        if scores is None or scorer is None:
+        if scores is None or scorer is None or not scorer.names:
             return [[] for _ in range(len(self))]
         names, hidden = scorer.names, self.plan.categorical
         tops = scores.top
