@@ -52,6 +52,13 @@ def test_selections_carry_every_column() -> None:
     assert part.matrix().tolist() == [[1.0, 5.0], [2.0, 6.0]]
 
 
+def test_a_span_of_time_copies_nothing() -> None:
+    events = table()
+    assert np.shares_memory(events.between(10, 30).X, events.X)
+    assert events.features(events.names) is events
+    assert events.labelled() is events
+
+
 def test_labelled_leaves_out_what_is_not_known() -> None:
     assert table().as_of(36, matures_us=15).labelled().ts.tolist() == [0, 10, 20]
 
@@ -69,6 +76,7 @@ def test_features_are_chosen_by_name_in_the_order_asked_for() -> None:
         ({"names": ("a",)}, "X has shape"),
         ({"extra": {"pattern": np.zeros(1)}}, "pattern has shape"),
         ({"ids": np.array(["e1"])}, "ids has shape"),
+        ({"ts": np.array([0, 10, 5, 20])}, "in order of time"),
     ],
 )
 def test_columns_of_another_length_are_refused(change: dict[str, Any], says: str) -> None:

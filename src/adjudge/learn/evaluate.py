@@ -420,7 +420,7 @@ def _patterns(test: Table, rules: Verdict, model: Verdict, column: str) -> tuple
         total = int(rows.sum())
         result.append(
             PatternRecall(
-                str(kind),
+                str(kind) or "no pattern",
                 total,
                 float(test.amount[rows].sum()),
                 wilson(int(rules.alert[rows].sum()), total),

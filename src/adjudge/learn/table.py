@@ -28,9 +28,9 @@ class Table:
     names
         Names of the features, one per row of `X`.
     X
-        Feature values, shape (F, n); NaN is missing.
+        Feature values, shape (F, n); NaN is missing. Need not be contiguous.
     ts
-        Event times, microseconds UTC, shape (n,).
+        Event times, microseconds UTC, shape (n,), never falling.
     label
         1.0 positive, 0.0 negative, NaN when nobody ever finds out.
     known_at
@@ -47,7 +47,7 @@ class Table:
     Raises
     ------
     ShapeError
-        If a column has another length than `ts`, or `names` do not match the rows of `X`.
+        If a column has another length than `ts`, `names` do not match the rows of `X`, or times fall.
 
     Examples
     --------
@@ -84,6 +84,10 @@ class Table:
             message = f"table: X has shape {self.X.shape}, expected {(len(self.names), rows)}"
             raise ShapeError(message)
 
+        if (np.diff(self.ts) < 0).any():
+            message = "table: events must be in order of time"
+            raise ShapeError(message)
+
     def __len__(self) -> int:
         return int(self.ts.shape[0])
 
@@ -108,13 +112,13 @@ class Table:
         values: FloatArray = self.X[row]
         return values
 
-    def select(self, rows: AnyArray) -> Table:
-        """Return the events that a mask or a list of positions names.
+    def select(self, rows: AnyArray | slice) -> Table:
+        """Return the events that a mask, a list of positions or a slice names; a slice copies nothing.
 
         Parameters
         ----------
         rows
-            Booleans of shape (n,) or positions.
+            Booleans of shape (n,), positions, or a slice of them.
 
         Examples
         --------
@@ -125,7 +129,7 @@ class Table:
         """
         return replace(
             self,
-            X=np.ascontiguousarray(self.X[:, rows]),
+            X=self.X[:, rows],
             ts=self.ts[rows],
             label=self.label[rows],
             known_at=self.known_at[rows],
@@ -136,15 +140,17 @@ class Table:
         )
 
     def between(self, start: int, end: int) -> Table:
-        """Return the events with ``start <= ts < end``, both in microseconds UTC."""
-        return self.select((self.ts >= start) & (self.ts < end))
+        """Return the events with ``start <= ts < end``, both in microseconds UTC, without copying them."""
+        return self.select(slice(*np.searchsorted(self.ts, (start, end)).tolist()))
 
     def features(self, names: tuple[str, ...]) -> Table:
         """Return the same events with only these features, in this order."""
+        if names == self.names:
+            return self
         rows = [self.names.index(name) if name in self.names else -1 for name in names]
         if -1 in rows:
             self.column(names[rows.index(-1)])
-        return replace(self, names=names, X=np.ascontiguousarray(self.X[rows]))
+        return replace(self, names=names, X=self.X[rows])
 
     def known(self, as_of: int, *, matures_us: int | None = None) -> FloatArray:
         """Return the labels as they were known at a time.
@@ -194,7 +200,8 @@ class Table:
 
     def labelled(self) -> Table:
         """Return the events whose label is known."""
-        return self.select(~np.isnan(self.label))
+        known = ~np.isnan(self.label)
+        return self if known.all() else self.select(known)
 
     def write(self, path: Path) -> None:
         """Write the table as parquet: features, then what is not a feature, with an underscore before its name.

@@ -262,7 +262,7 @@ def importance(scorer: Served, table: Table, *, events: int = 4000) -> tuple[tup
     """
     step = max(1, len(table) // events)
     part = table.select(np.arange(0, len(table), step)).features(scorer.names)
-    contributions, _ = scorer.contributions(part.X, np.arange(len(part.names)))
+    contributions, _ = scorer.contributions(np.ascontiguousarray(part.X), np.arange(len(part.names)))
     size = np.abs(contributions).mean(axis=0)
     share = size / max(float(size.sum()), 1e-300)
     order = np.argsort(-share, kind="stable")
@@ -283,7 +283,7 @@ def sample(scorer: Served, table: Table, *, events: int = 1000) -> tuple[FloatAr
     """
     step = max(1, len(table) // events)
     part = table.select(np.arange(0, len(table), step)[:events]).features(scorer.names)
-    return part.X, np.arange(len(scorer.names))
+    return np.ascontiguousarray(part.X), np.arange(len(scorer.names))
 
 
 def probabilities(scorer: Served, table: Table) -> FloatArray:
