@@ -8,18 +8,19 @@ import numpy as np
 
 from adjudge.history import codes, memory, scan
 from adjudge.history import wide as scan_wide
+from adjudge.history.inline import inlined
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 
-@lean_kernel
+@inlined
 def own_value(measures: IntArray, measure: int, values: FloatArray, i: int) -> float:
     """Return the event's own value of a measure."""
     return float(values[measures[measure, codes.MEASURE_INPUT], i])
 
 
-@lean_kernel
+@inlined
 def is_own_known(measures: IntArray, measure: int, values: FloatArray, i: int) -> bool:
     """Tell whether the event itself has a value of a measure; every event counts when no measure is meant."""
     if measure < 0:
@@ -30,7 +31,7 @@ def is_own_known(measures: IntArray, measure: int, values: FloatArray, i: int) -
     return bool(x == x)
 
 
-@lean_kernel
+@inlined
 def answer(
     plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, place: int, now: int,
     values: FloatArray, out: FloatArray, i: int, bounds: IntArray, seen: IntArray, scratch: FloatArray,
@@ -53,14 +54,14 @@ def answer(
             answer_plain(plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch)
 
 
-@lean_kernel
+@inlined
 def answer_plain(
     plan: Plan, group: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, offset: int, size: int,
     now: int, values: FloatArray, out: FloatArray, i: int, bounds: IntArray, seen: IntArray, scratch: FloatArray,
 ) -> None:  # fmt: skip
     """Answer one group of questions about a key that has no merged rows."""
     family, x, y = group[codes.GROUP_FAMILY], group[codes.GROUP_MEASURE], group[codes.GROUP_OTHER]
-    start, stop = group[codes.GROUP_FIRST], group[codes.GROUP_LAST]
+    start, stop = scan.unsigned(group[codes.GROUP_FIRST]), scan.unsigned(group[codes.GROUP_LAST])
     including = group[codes.GROUP_INCLUDING] != 0
     high = bounds[group[codes.GROUP_END]]
     tasks, numbers, measures = plan.tasks, plan.numbers, plan.measures
@@ -139,7 +140,7 @@ def answer_wide(
 ) -> None:  # fmt: skip
     """Answer one group of questions about a key that has merged rows."""
     family, x, y = group[codes.GROUP_FAMILY], group[codes.GROUP_MEASURE], group[codes.GROUP_OTHER]
-    start, stop = group[codes.GROUP_FIRST], group[codes.GROUP_LAST]
+    start, stop = scan.unsigned(group[codes.GROUP_FIRST]), scan.unsigned(group[codes.GROUP_LAST])
     including = group[codes.GROUP_INCLUDING] != 0
     high = bounds[group[codes.GROUP_END]]
     tasks, numbers, measures = plan.tasks, plan.numbers, plan.measures

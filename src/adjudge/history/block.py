@@ -37,11 +37,11 @@ from adjudge.history.codes import (
     WIDE_OLDEST,
     WIDE_ROWS,
 )
-from adjudge.kernel import lean_kernel
+from adjudge.history.inline import inlined
 from adjudge.typing import FloatArray, IntArray
 
 
-@lean_kernel
+@inlined
 def place_for(rows: IntArray, times: int, count: int, ts: int) -> int:
     """Return where a row of time `ts` goes: after every row of that time or before."""
     row = count
@@ -50,7 +50,7 @@ def place_for(rows: IntArray, times: int, count: int, ts: int) -> int:
     return row
 
 
-@lean_kernel
+@inlined
 def open_gap(rows: IntArray, offset: int, size: int, columns: int, count: int, row: int) -> None:
     """Move the rows from `row` on up by one."""
     for column in range(columns):
@@ -59,7 +59,7 @@ def open_gap(rows: IntArray, offset: int, size: int, columns: int, count: int, r
             rows[k] = rows[k - 1]
 
 
-@lean_kernel
+@inlined
 def close_gap(rows: IntArray, offset: int, size: int, columns: int, count: int, row: int, width: int) -> None:
     """Move the rows after `row` down by `width`, over the rows that go."""
     for column in range(columns):
@@ -68,7 +68,7 @@ def close_gap(rows: IntArray, offset: int, size: int, columns: int, count: int, 
             rows[k] = rows[k + width]
 
 
-@lean_kernel
+@inlined
 def move(
     rows: IntArray, source: int, source_size: int, target: int, target_size: int, columns: int, count: int
 ) -> None:
@@ -80,7 +80,7 @@ def move(
             rows[b + k] = rows[a + k]
 
 
-@lean_kernel
+@inlined
 def write(
     rows: IntArray, cells: FloatArray, offset: int, size: int, row: int, ts: int, seq: int,
     measures: IntArray, values: FloatArray, i: int,
@@ -95,7 +95,7 @@ def write(
             cells[at + size] = values[measures[m, MEASURE_INPUT] + 1, i]
 
 
-@lean_kernel
+@inlined
 def widen(
     rows: IntArray, cells: FloatArray, offset: int, size: int, row: int, plain: int,
     measures: IntArray, pairs: IntArray,

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-# Kinds of entry that a history folds.
-SCAN, ADVANCE, INSERT, LABEL, RETRACT = 0, 1, 2, 3, 4
+SCAN = 0
+"""Kind of an entry that asks for features and leaves no row."""
+
+ADVANCE = 1
+"""Kind of an entry that asks for features and then becomes a row."""
+
+INSERT = 2
+"""Kind of an entry that becomes a row and asks nothing."""
+
+LABEL = 3
+"""Kind of an entry that sets a label of an earlier event."""
+
+RETRACT = 4
+"""Kind of an entry that takes an earlier event back."""
 
 # Kinds of measure; ALL stands for no measure, that is every row.
 ALL, NUMBER, HASH, PLACE, LABELS = 0, 1, 2, 3, 4

@@ -7,19 +7,20 @@ import math
 import numpy as np
 
 from adjudge.history import answer, block, codes, compact, correct, memory
+from adjudge.history.inline import inlined
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 
-@lean_kernel
+@inlined
 def blank(blanks: IntArray, out: FloatArray, i: int) -> None:
     """Write missing into every output of an event that has no key."""
     for k in range(blanks.shape[0]):
         out[blanks[k, 0], i] = math.nan if blanks[k, 1] == 0 else 0.0
 
 
-@lean_kernel
+@inlined
 def words_needed(plan: Plan, facts: int) -> int:
     """Return the most words that appending to a key can take from the arena."""
     count = memory.count_of(facts) + 1
@@ -33,7 +34,7 @@ def words_needed(plan: Plan, facts: int) -> int:
     return words
 
 
-@lean_kernel
+@inlined
 def need(plan: Plan, table: IntArray, rows: IntArray, state: IntArray, seen: IntArray, place: int) -> int:
     """Return what the arrays lack before the key at `place` can be scanned and appended to; 0 when nothing."""
     if place < 0:
@@ -50,7 +51,7 @@ def need(plan: Plan, table: IntArray, rows: IntArray, state: IntArray, seen: Int
     return 0
 
 
-@lean_kernel
+@inlined
 def append(
     plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, place: int,
     ts: int, seq: int, values: FloatArray, i: int,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from adjudge.kernel import lean_kernel
+from adjudge.history.inline import inlined
 
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius of the Earth (IUGG)."""
 
 
-@lean_kernel
+@inlined
 def distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
     """Return the great-circle distance between two places in degrees, by the haversine formula.
 
@@ -29,7 +29,7 @@ def distance_km(latitude: float, longitude: float, other_latitude: float, other_
     return 2.0 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, h)))
 
 
-@lean_kernel
+@inlined
 def turn(longitude: float, own: float) -> float:
     """Return how many degrees east of `own` a longitude lies, between -180 and 180.
 
@@ -42,7 +42,7 @@ def turn(longitude: float, own: float) -> float:
     return east - 360.0 * math.floor((east + 180.0) / 360.0)
 
 
-@lean_kernel
+@inlined
 def speed_kmh(distance: float, elapsed_us: int) -> float:
     """Return kilometres an hour; infinite if no time passed and the place differs, 0 if not.
 

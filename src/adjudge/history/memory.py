@@ -15,6 +15,7 @@ from adjudge.history.codes import (
     STATE_KEYS,
     STATE_TOP,
 )
+from adjudge.history.inline import inlined
 from adjudge.kernel import lean_kernel
 from adjudge.typing import IntArray
 
@@ -25,7 +26,7 @@ COUNT_BITS = 24
 COUNT_MASK = (1 << COUNT_BITS) - 1
 
 
-@lean_kernel
+@inlined
 def find(table: IntArray, key: int) -> int:
     """Return the place of a key in the table, or -1 - place where it would go."""
     mask = table.shape[0] - 1
@@ -50,43 +51,43 @@ def rehash(old: IntArray, new: IntArray) -> None:
                 new[target, field] = old[place, field]
 
 
-@lean_kernel
+@inlined
 def is_crowded(table: IntArray, state: IntArray) -> bool:
     """Tell whether one more key would fill the table beyond three quarters."""
     return bool(4 * (state[STATE_KEYS] + 1) > 3 * table.shape[0])
 
 
-@lean_kernel
+@inlined
 def pack(count: int, limit: int, size_class: int, flags: int) -> int:
     """Pack the facts of a key into one number: its rows, the count that merges next, its size class, its flags."""
     return count | (limit << COUNT_BITS) | (size_class << (2 * COUNT_BITS)) | (flags << (2 * COUNT_BITS + 8))
 
 
-@lean_kernel
+@inlined
 def count_of(facts: int) -> int:
     """Return the number of rows in packed facts."""
     return facts & COUNT_MASK
 
 
-@lean_kernel
+@inlined
 def limit_of(facts: int) -> int:
     """Return the number of rows at which the key merges next."""
     return (facts >> COUNT_BITS) & COUNT_MASK
 
 
-@lean_kernel
+@inlined
 def class_of(facts: int) -> int:
     """Return the size class of the block."""
     return (facts >> (2 * COUNT_BITS)) & 255
 
 
-@lean_kernel
+@inlined
 def flags_of(facts: int) -> int:
     """Return the flags of the key."""
     return facts >> (2 * COUNT_BITS + 8)
 
 
-@lean_kernel
+@inlined
 def allocate(rows: IntArray, state: IntArray, size_class: int, words: int) -> int:
     """Return the offset of a block, from the free list of its class or from the end of the arena."""
     free = state[STATE_FREE + size_class]
@@ -98,14 +99,14 @@ def allocate(rows: IntArray, state: IntArray, size_class: int, words: int) -> in
     return int(top)
 
 
-@lean_kernel
+@inlined
 def release(rows: IntArray, state: IntArray, size_class: int, offset: int) -> None:
     """Put a block on the free list of its class; its first word links to the next."""
     rows[offset] = state[STATE_FREE + size_class]
     state[STATE_FREE + size_class] = offset
 
 
-@lean_kernel
+@inlined
 def enter(table: IntArray, rows: IntArray, state: IntArray, place: int, key: int, limit: int, words: int) -> None:
     """Enter a new key with an empty block of the smallest class."""
     none = int(np.int64(0))  # a literal would compile its callees once more

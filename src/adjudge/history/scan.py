@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from adjudge.history.codes import (
     HASH,
     NUMBER_PARAMETER,
@@ -28,32 +30,41 @@ from adjudge.history.codes import (
     TASK_OUTPUT,
 )
 from adjudge.history.geo import distance_km, speed_kmh, turn
-from adjudge.kernel import lean_kernel
+from adjudge.history.inline import inlined
 from adjudge.typing import FloatArray, IntArray
 
 DAY_US = 86_400_000_000.0
 SECOND_US = 1_000_000.0
+STRIDE = 16
 
 
-@lean_kernel
+@inlined
+def unsigned(position: int) -> int:
+    """Return a position as one that cannot be negative, which spares every use of it a test for counting from the end."""
+    return int(np.uintp(position))
+
+
+@inlined
 def upto(rows: IntArray, times: int, high: int, cut: int) -> int:
-    """Return how many of the first `high` rows have a time of at most `cut`, looking from the newest backwards."""
-    step = 1
-    low = high
-    while low > 0 and rows[times + low - 1] > cut:
-        high = low - 1
-        low = max(0, high - step)
-        step *= 2
-    while low < high:
-        middle = (low + high) >> 1
-        if rows[times + middle] > cut:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    """Return how many of the first `high` rows have a time of at most `cut`, looking from the newest backwards.
+
+    It steps over whole strides of newer rows, then counts the newer ones of the last stride: a sum without branches,
+    which the compiler turns into a few wide comparisons, and which no history can mispredict.
+    """
+    while high >= STRIDE and rows[unsigned(times + high - STRIDE)] > cut:
+        high -= STRIDE
+    newer = 0
+    if high >= STRIDE:
+        first = unsigned(times + high - STRIDE)
+        for k in range(unsigned(STRIDE)):
+            newer += int(rows[first + k] > cut)
+    else:
+        while newer < high and rows[unsigned(times + high - newer - 1)] > cut:
+            newer += 1
+    return high - newer
 
 
-@lean_kernel
+@inlined
 def find_bounds(rows: IntArray, times: int, count: int, now: int, floor: int, ages: IntArray, bounds: IntArray) -> None:
     """Write for every age how many rows are at least that old; rows up to `floor` count as older than anything."""
     high = count
@@ -65,22 +76,24 @@ def find_bounds(rows: IntArray, times: int, count: int, now: int, floor: int, ag
         bounds[j] = high
 
 
-@lean_kernel
+@inlined
 def moment(op: int, n: float, total: float, first: float, second: float, scale: float) -> float:
     """Return a count, sum, mean or sample deviation from sums of values and of deviations from a pivot."""
     if op == OP_COUNT:
         return n
-    if op == OP_SUM:
-        return total / scale
+    result = total
     if op == OP_MEAN:
-        return total / n / scale if n > 0.0 else math.nan
-    if n < 2.0:
-        return math.nan
-    m2 = second - first * first / n
-    return math.sqrt(m2 / (n - 1.0)) / scale if m2 > 0.0 else 0.0
+        result = total / n if n > 0.0 else math.nan
+    elif op != OP_SUM:
+        if n < 2.0:
+            return math.nan
+        m2 = second - first * first / n
+        result = math.sqrt(m2 / (n - 1.0)) if m2 > 0.0 else 0.0
+    # Dividing by one changes no bit, and takes as long as adding four rows.
+    return result if scale == 1.0 else result / scale
 
 
-@lean_kernel
+@inlined
 def moments(
     cells: FloatArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -98,7 +111,7 @@ def moments(
         low = at + bounds[tasks[t, TASK_AGE]]
         while row > low:
             row -= 1
-            x = cells[row]
+            x = cells[unsigned(row)]
             if x == x:
                 if n == 0.0:
                     pivot = x
@@ -110,7 +123,7 @@ def moments(
         out[tasks[t, TASK_OUTPUT], i] = moment(tasks[t, TASK_OP], n, total, first, second, numbers[t, NUMBER_SCALE])
 
 
-@lean_kernel
+@inlined
 def extremes(
     cells: FloatArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -122,17 +135,18 @@ def extremes(
         low = at + bounds[tasks[t, TASK_AGE]]
         while row > low:
             row -= 1
-            x = cells[row]
+            x = cells[unsigned(row)]
             # Written so that a missing x changes nothing and any x replaces a missing extreme.
             if x < least or least != least:
                 least = x
             if x > most or most != most:
                 most = x
         best = most if tasks[t, TASK_OP] == OP_MAX else least
-        out[tasks[t, TASK_OUTPUT], i] = best / numbers[t, NUMBER_SCALE]
+        scale = numbers[t, NUMBER_SCALE]
+        out[tasks[t, TASK_OUTPUT], i] = best if scale == 1.0 else best / scale
 
 
-@lean_kernel
+@inlined
 def is_known(rows: IntArray, cells: FloatArray, row: int, kind: int) -> bool:
     """Tell whether a row's value of some kind is not missing."""
     if kind == HASH:
@@ -140,7 +154,7 @@ def is_known(rows: IntArray, cells: FloatArray, row: int, kind: int) -> bool:
     return bool(cells[row] == cells[row])
 
 
-@lean_kernel
+@inlined
 def counts(
     rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, including: bool, out: FloatArray, i: int,
@@ -157,7 +171,7 @@ def counts(
         out[tasks[t, TASK_OUTPUT], i] = n
 
 
-@lean_kernel
+@inlined
 def all_rows(
     rows: IntArray, times: int, now: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, including: bool, out: FloatArray, i: int,
@@ -178,7 +192,7 @@ def all_rows(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@lean_kernel
+@inlined
 def shares(
     rows: IntArray, cells: FloatArray, at: int, other: int, kind: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, including: bool, own: float, out: FloatArray, i: int,
@@ -199,7 +213,7 @@ def shares(
         out[tasks[t, TASK_OUTPUT], i] = positive / n if n > 0.0 else math.nan
 
 
-@lean_kernel
+@inlined
 def edges(
     rows: IntArray, cells: FloatArray, times: int, at: int, kind: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
@@ -233,7 +247,7 @@ def edges(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@lean_kernel
+@inlined
 def latest(
     rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
@@ -258,7 +272,7 @@ def latest(
             out[output + k, i] = 0.0 if kind == HASH else math.nan
 
 
-@lean_kernel
+@inlined
 def is_fresh(seen: IntArray, mask: int, epoch: int, value: int) -> bool:
     """Add a hash to the scratch set and tell whether it was not in it; entries of other epochs count as empty."""
     place = ((value ^ (value >> 32)) * -7046029254386353131 >> 20) & mask
@@ -271,7 +285,7 @@ def is_fresh(seen: IntArray, mask: int, epoch: int, value: int) -> bool:
     return True
 
 
-@lean_kernel
+@inlined
 def mask_for(count: int) -> int:
     """Return a mask of slots that leaves a set of `count` values at most half full."""
     slots = 16
@@ -280,7 +294,7 @@ def mask_for(count: int) -> int:
     return slots - 1
 
 
-@lean_kernel
+@inlined
 def distincts(
     rows: IntArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     own: int, seen: IntArray, epoch: int, out: FloatArray, i: int,
@@ -301,7 +315,7 @@ def distincts(
         out[tasks[t, TASK_OUTPUT], i] = n
 
 
-@lean_kernel
+@inlined
 def seen_before(
     rows: IntArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     own: int, out: FloatArray, i: int,
@@ -318,7 +332,7 @@ def seen_before(
         out[tasks[t, TASK_OUTPUT], i] = math.nan if own == 0 else value
 
 
-@lean_kernel
+@inlined
 def slope(n: float, st: float, stt: float, sx: float, stx: float, scale: float) -> float:
     """Return the least-squares slope from sums relative to a pivot; missing without spread in time."""
     if n < 2.0:
@@ -327,7 +341,7 @@ def slope(n: float, st: float, stt: float, sx: float, stx: float, scale: float) 
     return (stx - st * sx / n) / spread / scale if spread > 0.0 else math.nan
 
 
-@lean_kernel
+@inlined
 def trend(
     rows: IntArray, cells: FloatArray, times: int, at: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -356,7 +370,7 @@ def trend(
         out[tasks[k, TASK_OUTPUT], i] = slope(n, st, stt, sx, stx, numbers[k, NUMBER_SCALE])
 
 
-@lean_kernel
+@inlined
 def pearson(n: float, sx: float, sxx: float, sy: float, syy: float, sxy: float) -> float:
     """Return the correlation from sums relative to pivots; missing when a side does not vary."""
     if n < 2.0:
@@ -368,7 +382,7 @@ def pearson(n: float, sx: float, sxx: float, sy: float, syy: float, sxy: float) 
     return max(-1.0, min(1.0, (sxy - sx * sy / n) / (math.sqrt(vx) * math.sqrt(vy))))
 
 
-@lean_kernel
+@inlined
 def correlation(
     cells: FloatArray, at: int, other: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, own_x: float, own_y: float, out: FloatArray, i: int,
@@ -396,7 +410,7 @@ def correlation(
         out[tasks[t, TASK_OUTPUT], i] = pearson(n, sx, sxx, sy, syy, sxy)
 
 
-@lean_kernel
+@inlined
 def decay(
     rows: IntArray, cells: FloatArray, times: int, at: int, kind: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, numbers: FloatArray, including: bool, own: float,
@@ -420,7 +434,7 @@ def decay(
         out[tasks[t, TASK_OUTPUT], i] = result
 
 
-@lean_kernel
+@inlined
 def moves(
     rows: IntArray, cells: FloatArray, times: int, at: int, size: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, own_lat: float, own_lon: float, out: FloatArray, i: int,
@@ -441,7 +455,7 @@ def moves(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@lean_kernel
+@inlined
 def ranked(values: FloatArray, n: int, rank: int) -> float:
     """Return the value of a rank (from 0) among the first n, reordering them: Hoare's selection."""
     low, high = 0, n - 1
@@ -466,7 +480,7 @@ def ranked(values: FloatArray, n: int, rank: int) -> float:
     return float(values[rank])
 
 
-@lean_kernel
+@inlined
 def median(values: FloatArray, n: int) -> float:
     """Return the median of the first n values, the middle of the two middle ones when n is even."""
     upper = ranked(values, n, n // 2)
@@ -475,7 +489,7 @@ def median(values: FloatArray, n: int) -> float:
     return (ranked(values, n, n // 2 - 1) + upper) / 2.0
 
 
-@lean_kernel
+@inlined
 def typical(
     cells: FloatArray, at: int, size: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     including: bool, own_lat: float, own_lon: float, scratch: FloatArray, out: FloatArray, i: int,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from adjudge.history.codes import SKETCH_WORDS
-from adjudge.kernel import lean_kernel
+from adjudge.history.inline import inlined
 from adjudge.typing import FloatArray, IntArray
 
 MIX_1 = -4658895280553007687
@@ -16,7 +16,7 @@ MIX_2 = -7723592293110705685
 """The constants of splitmix64's finaliser, as signed numbers."""
 
 
-@lean_kernel
+@inlined
 def register(value: int) -> int:
     """Return which register a hash falls in, plus 64 times the rank it shows there."""
     # Shifts to the right must fill with zeros, hence the masks.
@@ -31,7 +31,7 @@ def register(value: int) -> int:
     return (h & 63) + 64 * rank
 
 
-@lean_kernel
+@inlined
 def add(words: IntArray, at: int, step: int, value: int) -> None:
     """Show a hash to the registers whose words lie at `at`, `at + step` and so on."""
     found = register(value)
@@ -42,7 +42,7 @@ def add(words: IntArray, at: int, step: int, value: int) -> None:
         words[word] = (words[word] & ~(255 << bits)) | (rank << bits)
 
 
-@lean_kernel
+@inlined
 def unite(words: IntArray, at: int, step: int, others: IntArray, other_at: int, other_step: int) -> None:
     """Raise every register to that of another sketch where that is higher."""
     for word in range(SKETCH_WORDS):
@@ -53,7 +53,7 @@ def unite(words: IntArray, at: int, step: int, others: IntArray, other_at: int, 
         words[at + word * step] = united
 
 
-@lean_kernel
+@inlined
 def merge(rows: IntArray, cells: FloatArray, at: int, known_at: int, first: int, size: int, a: int, b: int) -> None:
     """Merge the sketch and hash of row b into the sketch of row a; called before the hashes themselves merge."""
     if cells[known_at + a] > 0.0:
@@ -63,7 +63,7 @@ def merge(rows: IntArray, cells: FloatArray, at: int, known_at: int, first: int,
         add(rows, first + a, size, rows[at + b])
 
 
-@lean_kernel
+@inlined
 def estimate(words: IntArray, at: int) -> float:
     """Return the number of different hashes that registers show, to the nearest whole."""
     inverse, zeros = 0.0, 0.0

@@ -29,12 +29,12 @@ from adjudge.history.codes import (
     TASK_OUTPUT,
     TOTAL,
 )
+from adjudge.history.inline import inlined
 from adjudge.history.scan import DAY_US, SECOND_US, is_fresh, mask_for, moment, pearson, slope
-from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
 
 
-@lean_kernel
+@inlined
 def moments(
     cells: FloatArray, wide: int, size: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -61,7 +61,7 @@ def moments(
         out[tasks[t, TASK_OUTPUT], i] = moment(tasks[t, TASK_OP], n, total, first, second, numbers[t, NUMBER_SCALE])
 
 
-@lean_kernel
+@inlined
 def labels(
     cells: FloatArray, at: int, wide: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -81,7 +81,7 @@ def labels(
         out[tasks[t, TASK_OUTPUT], i] = moment(tasks[t, TASK_OP], n, total, 0.0, 0.0, numbers[t, NUMBER_SCALE])
 
 
-@lean_kernel
+@inlined
 def extremes(
     cells: FloatArray, wide: int, size: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -104,7 +104,7 @@ def extremes(
         out[tasks[t, TASK_OUTPUT], i] = best / numbers[t, NUMBER_SCALE]
 
 
-@lean_kernel
+@inlined
 def counts(
     cells: FloatArray, wide: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     including: bool, out: FloatArray, i: int,
@@ -120,7 +120,7 @@ def counts(
         out[tasks[t, TASK_OUTPUT], i] = n
 
 
-@lean_kernel
+@inlined
 def all_rows(
     rows: IntArray, cells: FloatArray, times: int, events: int, oldest: int, now: int, high: int,
     bounds: IntArray, tasks: IntArray, start: int, stop: int, including: bool, out: FloatArray, i: int,
@@ -146,7 +146,7 @@ def all_rows(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@lean_kernel
+@inlined
 def shares(
     cells: FloatArray, at: int, wide: int, other: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, including: bool, own: float, out: FloatArray, i: int,
@@ -165,7 +165,7 @@ def shares(
         out[tasks[t, TASK_OUTPUT], i] = positive / n if n > 0.0 else math.nan
 
 
-@lean_kernel
+@inlined
 def edges(
     rows: IntArray, cells: FloatArray, times: int, at: int, wide: int, earliest: int, oldest: int, kind: int,
     now: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int, numbers: FloatArray,
@@ -195,7 +195,7 @@ def edges(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@lean_kernel
+@inlined
 def latest(
     cells: FloatArray, at: int, wide: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
@@ -220,7 +220,7 @@ def latest(
             out[output + k, i] = 0.0 if kind == HASH else math.nan
 
 
-@lean_kernel
+@inlined
 def distincts(
     rows: IntArray, cells: FloatArray, times: int, events: int, oldest: int, at: int, wide: int, sketches: int,
     size: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int, own: int,
@@ -254,7 +254,7 @@ def distincts(
         out[tasks[t, TASK_OUTPUT], i] = value
 
 
-@lean_kernel
+@inlined
 def seen_before(
     rows: IntArray, cells: FloatArray, at: int, wide: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, own: int, out: FloatArray, i: int,
@@ -271,7 +271,7 @@ def seen_before(
         out[tasks[t, TASK_OUTPUT], i] = math.nan if own == 0 else value
 
 
-@lean_kernel
+@inlined
 def trend(
     rows: IntArray, cells: FloatArray, times: int, wide: int, size: int, now: int, high: int, bounds: IntArray,
     tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, out: FloatArray, i: int,
@@ -301,7 +301,7 @@ def trend(
         out[tasks[k, TASK_OUTPUT], i] = slope(n, st, stt, sx, stx, numbers[k, NUMBER_SCALE])
 
 
-@lean_kernel
+@inlined
 def correlation(
     cells: FloatArray, pair: int, size: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, own_x: float, own_y: float, out: FloatArray, i: int,
@@ -330,7 +330,7 @@ def correlation(
         out[tasks[t, TASK_OUTPUT], i] = pearson(n, sx, sxx, sy, syy, sxy)
 
 
-@lean_kernel
+@inlined
 def decay(
     rows: IntArray, cells: FloatArray, times: int, wide: int, total_at: int, now: int, high: int,
     bounds: IntArray, tasks: IntArray, start: int, stop: int, numbers: FloatArray, including: bool, own: float,
