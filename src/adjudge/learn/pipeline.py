@@ -101,6 +101,7 @@ def run(
     *,
     secret: bytes = SECRET,
     rows: int | None = None,
+    queue_share: float | None = None,
     seed: int = 0,
     progress: Progress = lambda what, done, of: None,
 ) -> Run:
@@ -116,6 +117,8 @@ def run(
         The workspace's 16 bytes.
     rows
         Most rows to fit on; the default of `train` where None.
+    queue_share
+        See `train`.
     seed
         Of everything drawn.
     progress
@@ -143,6 +146,7 @@ def run(
         split,
         vocabulary=vocabulary_of(plan, source.frames),
         seed=seed,
+        queue_share=queue_share,
         progress=lambda done, of: progress("train", done, of),
         **({} if rows is None else {"rows": rows}),
     )

@@ -33,6 +33,7 @@ from adjudge.define import (
     hours,
     minutes,
 )
+from adjudge.models import Trees
 
 VELOCITY = (minutes(1), minutes(5), minutes(15), hours(1), hours(24), days(7))
 """Windows in which payments are counted and summed."""
@@ -241,6 +242,7 @@ def payments(
         rules=rules if rules is not None else Rules.load(RULES),
         policy=policy or Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200), soft_rules="advise"),
         lists=empty | dict(lists or {}),
+        model=Trees(n_trees=300, depth=6),
         amount="amount",
         card="card",
         leave_out=["rate", "user_account_opened"],

@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from adjudge.define import Capacity, System
+from adjudge.define import System
 from adjudge.discover import find
 from adjudge.errors import UnavailableError
 from adjudge.learn import pipeline, report
@@ -26,8 +26,11 @@ from adjudge.service.verify import Verification, verify
 if TYPE_CHECKING:
     from rich.console import Console
 
-ALERTS_PER_DAY = 60.0
-"""What the review team of the demo can look at."""
+QUEUE_SHARE = 0.18
+"""Review queue that thresholds are set for, as a share of what the rules alone raise on the validation part."""
+
+ROWS = 120_000
+"""Payments that the model is fitted on: every fraud, and as many others as a demo has time for."""
 
 VERIFIED_EVENTS = 10_000
 """Events that go through every entry point."""
@@ -78,8 +81,7 @@ def run(*, events: int, folder: Path, rate: float, requests: int, seed: int, tol
     source = found.simulate(events, seed=seed)
     told("simulate", events, events)
     system = found.build(source.lists)
-    system = replace(system, policy=replace(system.policy, capacity=Capacity(ALERTS_PER_DAY)))
-    made = pipeline.run(system, source, seed=seed, progress=told)
+    made = pipeline.run(system, source, rows=ROWS, queue_share=QUEUE_SHARE, seed=seed, progress=told)
     bundle = made.write(folder / "bundle", datetime.now(UTC))
     judged = pipeline.report_of(made, bundle)
     latency = _load(system, source, folder, rate, requests, told)
