@@ -6,6 +6,7 @@ always there beside the model, because a booster that cannot beat them should no
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,7 @@ def train(
     categories = _categories(plan, drawn, weight, vocabulary or {})
     names = tuple(n for n in table.names if n not in plan.categorical or n in categories.texts)
     inputs, held_out = drawn.features(names), second.features(names)
-    model = estimator or plan.system.model or Trees()
+    model = copy.deepcopy(estimator or plan.system.model or Trees())
     model.fit(
         inputs.X.T,
         inputs.label,
