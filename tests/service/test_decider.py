@@ -51,9 +51,7 @@ def test_events_of_a_batch_see_each_other_in_order(desk: Shop) -> None:
     other = Shop(shop())
     apart = [other.decide(row)[0] for row in rows]
     for a, b in zip(together, apart, strict=True):
-        assert {k: v for k, v in a.items() if k != "latency_ms"} == {
-            k: v for k, v in b.items() if k != "latency_ms"
-        }
+        assert {k: v for k, v in a.items() if k != "latency_ms"} == {k: v for k, v in b.items() if k != "latency_ms"}
     assert [a["decision"] for a in together][2:4] == ["approve", "review"]
 
 
@@ -210,9 +208,7 @@ def test_outcomes_are_set_by_decisions_and_by_reviews(desk: Shop) -> None:
 
 def test_wrong_labels_are_named(desk: Shop) -> None:
     """With the nearest right name."""
-    refused = desk.decider.change(
-        [label("p1", name="frod"), Change(Kind.LABEL, "purchse", "p1", "fraud", 1.0)]
-    )
+    refused = desk.decider.change([label("p1", name="frod"), Change(Kind.LABEL, "purchse", "p1", "fraud", 1.0)])
     assert [e.code for e in refused if isinstance(e, InputError)] == ["unknown_label", "unknown_stream"]
     assert "did you mean 'fraud'" in str(refused[0])
     assert len(desk.decider.log) == 1
@@ -240,9 +236,7 @@ def test_features_of_a_key_as_of_a_time(desk: Shop) -> None:
 def test_two_systems_share_streams_and_histories_of_the_log() -> None:
     """Each decides every purchase, and each answers for itself."""
     desk = Shop(shop("strict"), shop("lenient", model=False, rules=False))
-    desk.decider.decide(
-        "purchase", desk.decider.workspace.door("purchase").rows([purchase(1, card="stolen")]).events
-    )
+    desk.decider.decide("purchase", desk.decider.workspace.door("purchase").rows([purchase(1, card="stolen")]).events)
     assert b'"block"' in desk.decider.decision("p1", "strict").record
     assert b'"approve"' in desk.decider.decision("p1", "lenient").record
     with pytest.raises(InputError, match="which system"):
@@ -327,6 +321,28 @@ def test_a_failure_stops_the_decider_until_it_is_started_again(plan: Any) -> Non
     assert Decider([plan], log).decide("purchase", events[:1])[0].repeated
 
 
+def test_an_event_that_cannot_be_encoded_is_refused_alone(desk: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever slips through the door stops neither the service nor the events beside it."""
+    encode = type(desk.decider.workspace.systems["shop"].plan).encode
+
+    def strict(plan: Any, stream: str, events: Any, seqs: Any) -> Any:
+        if any(getattr(e, "user", "") == "odd" for e in events):
+            message = "too odd"
+            raise OverflowError(message)
+        return encode(plan, stream, events, seqs)
+
+    monkeypatch.setattr(type(desk.decider.workspace.systems["shop"].plan), "encode", strict)
+    rows = [purchase(1), purchase(2, user="odd"), purchase(2, user="odd"), purchase(3)]
+    answers = desk.decide(*rows)
+    assert [a if isinstance(a, str) else a["seq"] for a in answers] == [1, "not_encodable", "not_encodable", 2]
+    assert desk.decide(purchase(4, user="odd")) == ["not_encodable"]
+    scored = desk.decider.score(desk.decider.workspace.door("purchase").rows(rows[:2]).events)
+    assert [v.error.code if v.error else "" for v in scored] == ["", "not_encodable"]
+    monkeypatch.undo()
+    assert desk.decide(rows[1])[0]["seq"] == 3
+    assert replay([shop()], desk.decider.log).equal
+
+
 def history(n: int) -> pl.DataFrame:
     """Return purchases of the weeks before, as a table."""
     rows = many_purchases(n, seed=5, at=START - timedelta(days=20))
@@ -368,6 +384,8 @@ def test_import_is_only_for_the_time_before_the_first_decision(plan: Any) -> Non
         desk.decider.import_table("purchase", pl.concat([table, table[:1]]))
     with pytest.raises(InputError, match="no column 'purchase_id'"):
         desk.decider.import_table("purchase", table.drop("purchase_id"))
+    with pytest.raises(InputError, match="user"):
+        desk.decider.import_table("purchase", table.drop("user"))
     assert not desk.decider.failed
     desk.decider.import_table("purchase", table)
     with pytest.raises(InputError, match="used before"):

@@ -7,6 +7,7 @@ the request.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from typing import Any
 import msgspec
 
 from adjudge.define import micros, minutes
+from adjudge.engine.batch import Batch
 from adjudge.engine.encode import micros_of
 from adjudge.engine.plan import Plan
 from adjudge.errors import ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
@@ -26,7 +28,9 @@ from adjudge.service import table
 from adjudge.service.decode import EventStruct, Found
 from adjudge.service.replay import fold_log
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
-from adjudge.service.workspace import Change, Workspace
+from adjudge.service.workspace import Change, Prepared, Running, Workspace
+
+log = logging.getLogger(__name__)
 
 FUTURE_US = micros(minutes(5))
 """How far after its `received_at` an event may be dated."""
@@ -92,12 +96,12 @@ class Decider:
             received = self.clock()
             verdicts, accepted, later = self._admit(stream, events, received)
             if accepted:
-                fresh = [events[i] for i in accepted]
-                since = [arrived[i] for i in accepted] if arrived else [time.perf_counter()] * len(fresh)
-                for i, verdict in zip(accepted, self._commit(stream, fresh, since, received), strict=True):
+                prepared = self._prepare(stream, events, accepted, verdicts)
+                since = [arrived[i] for i in accepted] if arrived else [time.perf_counter()] * len(accepted)
+                for i, verdict in zip(accepted, self._commit(prepared, since, received), strict=True):
                     verdicts[i] = verdict
             for i, first in later.items():  # came twice in this batch: as its first coming
-                verdicts[i] = replace(verdicts[first], repeated=True)
+                verdicts[i] = replace(verdicts[first], repeated=verdicts[first].error is None)
             return verdicts
 
     def score(self, events: Sequence[EventStruct], system: str | None = None) -> list[Verdict]:
@@ -123,8 +127,9 @@ class Decider:
                     good.append(i)
                 else:
                     verdicts[i] = Verdict(error=_refusal(code, time_field))
-            if good:
-                decisions = self.workspace.score(running, [events[i] for i in good], len(self.log))
+            batch = self._prepare_score(running, events, good, verdicts)
+            if batch is not None:
+                decisions = self.workspace.score(running, batch)
                 latency = _ms(time.perf_counter() - began)
                 answers = running.recorder.answers(decisions, [latency] * len(good))
                 features = running.recorder.features(decisions)
@@ -153,9 +158,7 @@ class Decider:
             places: list[int] = []
             for change in changes:
                 if any(c.stream == change.stream and c.id == change.id for c in run):
-                    self._commit_changes(
-                        run, places, received, results
-                    )  # what follows must see what was said
+                    self._commit_changes(run, places, received, results)  # what follows must see what was said
                 problem = self._refuse_change(change)
                 if problem is not None:
                     results.append(problem)
@@ -262,9 +265,10 @@ class Decider:
                 body=table.encode(frame),
                 count=len(ids),
             )
+            batches = self.workspace.prepare_table(entry, frame)
             with _Guard(self):
                 self.log.append([entry])
-                self.workspace.insert(entry, frame, ids)
+                self.workspace.insert(entry, frame, ids, batches)
             return len(ids)
 
     def _admit(
@@ -319,15 +323,52 @@ class Decider:
             return Verdict(error=ConflictError(message, field=id_field, code="not_decided"))
         return Verdict(entry.decided, entry.features, repeated=True, seq=seq)
 
-    def _commit(
-        self, stream: str, events: Sequence[EventStruct], since: Sequence[float], received: int
-    ) -> list[Verdict]:
+    def _prepare(
+        self, stream: str, events: Sequence[EventStruct], accepted: list[int], verdicts: list[Verdict]
+    ) -> Prepared:
+        """Encode the accepted events; those that passed the door and still cannot be encoded are refused."""
+        first, prepare = len(self.log), self.workspace.prepare
+        try:
+            return prepare(stream, [events[i] for i in accepted], first)
+        except Exception:
+            log.exception("events of stream %r cannot be encoded", stream)
+            self._refuse_unencodable(stream, events, accepted, verdicts)
+            return prepare(stream, [events[i] for i in accepted], first)
+
+    def _prepare_score(
+        self, running: Running, events: Sequence[EventStruct], good: list[int], verdicts: list[Verdict]
+    ) -> Batch | None:
+        """Encode events that are only scored, like `_prepare`; None if nothing is left of them."""
+        stream, position, encode = running.plan.decides, len(self.log), self.workspace.encode_score
+        if not good:
+            return None
+        try:
+            return encode(running, [events[i] for i in good], position)
+        except Exception:
+            log.exception("events of stream %r cannot be encoded", stream)
+            self._refuse_unencodable(stream, events, good, verdicts)
+            return encode(running, [events[i] for i in good], position) if good else None
+
+    def _refuse_unencodable(
+        self, stream: str, events: Sequence[EventStruct], accepted: list[int], verdicts: list[Verdict]
+    ) -> None:
+        """Take out of the accepted events, one by one, those that cannot be encoded."""
+        for i in accepted.copy():
+            try:
+                self.workspace.prepare(stream, [events[i]], len(self.log))
+            except Exception as error:
+                field = error.field if isinstance(error, InputError) else ""
+                refusal = InputError("the event cannot be encoded", field=field, code="not_encodable")
+                verdicts[i] = Verdict(error=refusal)
+                accepted.remove(i)
+
+    def _commit(self, prepared: Prepared, since: Sequence[float], received: int) -> list[Verdict]:
         """Fold new events, decide them where a system does, and append them to the log."""
+        stream, first = prepared.stream, prepared.first
         door = self.workspace.doors[stream]
-        first = len(self.log)
         verdicts: list[Verdict] = []
         with _Guard(self):
-            for start, stop, made in self.workspace.decide(stream, events, first):
+            for start, stop, made in self.workspace.decide(prepared):
                 now = time.perf_counter()
                 latencies = [_ms(now - s) for s in since[start:stop]]
                 records, bits = [b""] * (stop - start), [b""] * (stop - start)
@@ -340,7 +381,6 @@ class Decider:
                     Verdict(record, features, seq=first + start + i)
                     for i, (record, features) in enumerate(zip(records, bits, strict=True))
                 ]
-            id_field = door.schema.id_field
             self.log.append(
                 [
                     Entry(
@@ -348,12 +388,12 @@ class Decider:
                         received_at=received,
                         kind=Kind.EVENT,
                         stream=stream,
-                        id=getattr(event, id_field),
+                        id=id_,
                         body=door.encode(event),
                         decided=v.record,
                         features=v.features,
                     )
-                    for event, v in zip(events, verdicts, strict=True)
+                    for id_, event, v in zip(prepared.ids, prepared.events, verdicts, strict=True)
                 ]
             )
         return verdicts

@@ -116,7 +116,8 @@ def fold_log(workspace: Workspace, log: Log, *, batch: int = 512, watch: Watch |
                 for entry in entries:
                     frame = table.decode(entry.body)
                     schema = workspace.door(stream).schema
-                    workspace.insert(entry, frame, frame[schema.id_field].cast(str).to_list())
+                    ids = frame[schema.id_field].cast(str).to_list()
+                    workspace.insert(entry, frame, ids, workspace.prepare_table(entry, frame))
             elif kind == Kind.ACTIVATION:
                 _check_versions(workspace, entries[-1])
             else:
@@ -137,16 +138,14 @@ def _pieces(run: Iterator[Entry], size: int) -> Iterator[list[Entry]]:
 def _fold_events(workspace: Workspace, stream: str, entries: Sequence[Entry], watch: Watch | None) -> None:
     door = workspace.door(stream)
     events = [door.one(entry.body) for entry in entries]
-    for start, stop, made in workspace.decide(stream, events, entries[0].seq):
+    for start, stop, made in workspace.decide(workspace.prepare(stream, events, entries[0].seq)):
         if watch is not None:
             watch(entries[start:stop], made)
 
 
 def _change(entry: Entry) -> Change:
     content = msgspec.json.decode(entry.body)
-    return Change(
-        entry.kind, entry.stream, entry.id, content.get("name", ""), float(content.get("value", False))
-    )
+    return Change(entry.kind, entry.stream, entry.id, content.get("name", ""), float(content.get("value", False)))
 
 
 def _check_versions(workspace: Workspace, entry: Entry) -> None:

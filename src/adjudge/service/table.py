@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from adjudge.define import Schema
 from adjudge.define.event import MINOR_DIGITS, Field
 from adjudge.errors import ConflictError, InputError
-from adjudge.service.decode import BadBody, EventDecoder, EventStruct
+from adjudge.service.decode import EventDecoder, EventStruct, Place
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,18 +78,14 @@ def event(door: EventDecoder, frame: pl.DataFrame, row: int) -> EventStruct:
     frame
         The table.
     row
-        Which one, from 0.
-
-    Raises
-    ------
-    BadBody
-        If the row is not an acceptable event.
+        Which one, from 0. What was imported is taken as it is: the door's limits are for what comes in now.
     """
-    values = frame.row(row, named=True)
-    decoded = door.rows([{f.name: value(f, values) for f in door.schema}])
-    if decoded.errors:
-        raise BadBody(decoded.errors)
-    return decoded.events[0]
+    columns = frame.row(row, named=True)
+    values = {f.name: value(f, columns) for f in door.schema}
+    for f in door.schema:
+        if f.role == "place" and values[f.name] is not None:
+            values[f.name] = Place(**values[f.name])
+    return door.type(**values)
 
 
 def value(f: Field, values: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from adjudge.define import Schema
-from adjudge.engine.batch import State
+from adjudge.engine.batch import Batch, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.plan import Plan
 from adjudge.errors import DefinitionError, InputError, did_you_mean
@@ -81,6 +81,28 @@ class Change:
     value: float = 0.0
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Events that are ready to be folded.
+
+    Parameters
+    ----------
+    stream, events, ids
+        What they are.
+    first
+        Position of the first in the log.
+    stretches
+        First event and one past the last of each stretch that is folded in one go, and the stretch as each system
+        reads it.
+    """
+
+    stream: str
+    events: Sequence[EventStruct]
+    ids: list[str]
+    first: int
+    stretches: list[tuple[int, int, list[tuple[Running, Batch]]]]
+
+
 Part = tuple[int, int, dict[str, Decisions]]
 """First event and one past the last of a stretch that was folded in one go, and each system's decisions."""
 
@@ -146,24 +168,37 @@ class Workspace:
             raise InputError(message, field="stream", code="unknown_stream")
         return self.doors[stream]
 
-    def decide(self, stream: str, events: Sequence[EventStruct], first: int) -> Iterator[Part]:
-        """Fold events at consecutive positions, and decide them where a system decides their stream.
+    def prepare(self, stream: str, events: Sequence[EventStruct], first: int) -> Prepared:
+        """Encode events for the systems that read them; nothing is changed by it, whatever is wrong with them.
 
         Parameters
         ----------
         stream
             Their stream.
         events
-            Checked events with new ids.
+            Checked events with new ids, in log order.
         first
             Position of the first.
         """
         id_field = self.doors[stream].schema.id_field
         ids = [getattr(e, id_field) for e in events]
+        reading = self._reading(stream)
+        stretches = []
         for start, stop in self._stretches(stream, ids):
-            part = events[start:stop]
-            seqs = np.arange(first + start, first + stop)
-            batches = [(s, s.plan.encode(stream, part, seqs)) for s in self._reading(stream)]
+            part, seqs = events[start:stop], np.arange(first + start, first + stop)
+            stretches.append((start, stop, [(s, s.plan.encode(stream, part, seqs)) for s in reading]))
+        return Prepared(stream, events, ids, first, stretches)
+
+    def decide(self, prepared: Prepared) -> Iterator[Part]:
+        """Fold events at consecutive positions, and decide them where a system decides their stream.
+
+        Parameters
+        ----------
+        prepared
+            What `prepare` has just made of them.
+        """
+        stream, ids, first = prepared.stream, prepared.ids, prepared.first
+        for start, stop, batches in prepared.stretches:
             made = {s.name: s.plan.step(s.state, batch) for s, batch in batches}
             self._note_times(stream, batches[0][1].ts)
             self.ids[stream].update(zip(ids[start:stop], range(first + start, first + stop), strict=True))
@@ -172,11 +207,11 @@ class Workspace:
                 self._remember_outcomes(self.systems[name], ids[start:stop], decided)
             self.decided += (stop - start) * bool(decisions)
             for change in self._waiting.pop((stream, ids[stop - 1]), ()):
-                self._apply([change], [first + stop - 1], [events[stop - 1]])
+                self._apply([change], [first + stop - 1], [prepared.events[stop - 1]])
             yield start, stop, decisions
 
-    def score(self, running: Running, events: Sequence[EventStruct], position: int) -> Decisions:
-        """Decide events without a trace, each as if it were the next in the log.
+    def encode_score(self, running: Running, events: Sequence[EventStruct], position: int) -> Batch:
+        """Encode events that are only scored, each as if it were the next in the log.
 
         Parameters
         ----------
@@ -187,13 +222,20 @@ class Workspace:
         position
             The next position of the log.
         """
-        plan = running.plan
-        batch = plan.encode(plan.decides, events, np.full(len(events), position))
-        decisions = plan.step(running.state, batch, append=False)
+        return running.plan.encode(running.plan.decides, events, np.full(len(events), position))
+
+    def score(self, running: Running, batch: Batch) -> Decisions:
+        """Decide events that `encode_score` has just made a batch of, without a trace."""
+        decisions = running.plan.step(running.state, batch, append=False)
         assert decisions is not None  # the decided stream is always decided
         return decisions
 
-    def insert(self, entry: Entry, frame: Any, ids: Sequence[str]) -> None:
+    def prepare_table(self, entry: Entry, frame: Any) -> list[tuple[Running, Batch]]:
+        """Encode a table of events for the systems that read them; `InputError` names what does not fit."""
+        seqs = np.arange(entry.seq, entry.seq + entry.count)
+        return [(s, s.plan.encode_frame(entry.stream, frame, seqs)) for s in self._reading(entry.stream)]
+
+    def insert(self, entry: Entry, frame: Any, ids: Sequence[str], batches: list[tuple[Running, Batch]]) -> None:
         """Fold a table of events that were never decided, one position of the log for each.
 
         Parameters
@@ -204,15 +246,15 @@ class Workspace:
             The table as `Plan.encode_frame` reads it.
         ids
             The events' ids.
+        batches
+            What `prepare_table` has just made of it.
         """
         stream = entry.stream
-        seqs = np.arange(entry.seq, entry.seq + len(ids))
-        batches = [(s, s.plan.encode_frame(stream, frame, seqs)) for s in self._reading(stream)]
         for s, batch in batches:
             s.plan.insert(s.state, batch)
         self._note_times(stream, batches[0][1].ts)
         self._tables[entry.seq] = frame
-        self.ids[stream].update(zip(ids, seqs.tolist(), strict=True))
+        self.ids[stream].update(zip(ids, range(entry.seq, entry.seq + entry.count), strict=True))
         for id_ in ids if self._waiting else ():
             self.change(self._waiting.pop((stream, id_), ()))
 
@@ -370,8 +412,6 @@ def _streams(plans: Sequence[Plan]) -> Mapping[str, Schema]:
     for plan in plans:
         for name, stream in plan.streams.items():
             if streams.setdefault(name, stream.schema).digest != stream.schema.digest:
-                msg = (
-                    f"system {plan.system.name!r} gives stream {name!r} other fields than another system does"
-                )
+                msg = f"system {plan.system.name!r} gives stream {name!r} other fields than another system does"
                 raise DefinitionError(msg)
     return streams
