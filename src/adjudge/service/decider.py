@@ -156,9 +156,11 @@ class Decider:
             results: list[Status | InputError] = []
             run: list[Change] = []
             places: list[int] = []
+            named: set[tuple[str, str]] = set()
             for change in changes:
-                if any(c.stream == change.stream and c.id == change.id for c in run):
+                if (change.stream, change.id) in named:
                     self._commit_changes(run, places, received, results)  # what follows must see what was said
+                    named.clear()
                 problem = self._refuse_change(change)
                 if problem is not None:
                     results.append(problem)
@@ -166,6 +168,7 @@ class Decider:
                     results.append("unchanged")
                 else:
                     run.append(change)
+                    named.add((change.stream, change.id))
                     places.append(len(results))
                     results.append("set")
             self._commit_changes(run, places, received, results)
