@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from typing import Any
 
 import pytest
@@ -97,7 +99,7 @@ def test_rule_15_sums_of_money_are_exact() -> None:
     for minute in range(100):
         line.send(f"p{minute}", minute, amount="0.10")
     seen = line.score(100, amount=1)
-    assert sum([0.10] * 100) != 10.0, "what a float sum comes to"
+    assert functools.reduce(operator.add, [0.10] * 100) != 10.0, "what adding floats comes to"
     assert seen["user_amount_sum_1d"] == 10.0
     assert seen["user_amount_mean_1d"] == 0.1
 
