@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-# Where Intel's vector library is installed, a vectorised log may differ in its last bit from that of the loop's remainder.
+# Where Intel's vector library is installed, a vectorised log may differ in its last bit from that of a loop's remainder.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
-import numba  # noqa: E402 - after the setting that it reads
+import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 

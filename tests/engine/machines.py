@@ -64,7 +64,7 @@ class Machine(Profile):
 
 
 class Inspection(Event):
-    """The question: does this machine need service?"""
+    """The question whether a machine needs service."""
 
     inspection_id: Id
     at: Time

@@ -2,7 +2,8 @@
 
 The feature matrix X has one row per slot and one column per event. For the decided stream its rows are, from the top:
 the fields, the conditions and measures that histories keep, the results of the histories, the derived features, and
-one row per rule. Everything that depends on definitions alone is settled here; `adjudge.engine.step` is a straight line.
+one row per rule. Everything that depends on definitions alone is settled here; `adjudge.engine.step` is a straight
+line.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class _Backfill:
         }
 
     def _arrange(self) -> None:
-        """Give every entry its position in the log: by time, and at one time labels before streams before what is decided."""
+        """Give every entry its position in the log: by time; at one time labels first, decided events last."""
         times = [entry["at"] for entry in self.labels.values()]
         for stream in self.streams:
             field = self.plan.schema(stream).time_field
