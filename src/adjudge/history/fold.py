@@ -9,6 +9,7 @@ import numpy as np
 from adjudge.history import answer, block, codes, compact, correct, memory
 from adjudge.history.inline import inlined
 from adjudge.history.plan import Plan
+from adjudge.history.prefetch import look_ahead
 from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
@@ -95,6 +96,7 @@ def fold_entries(
     An entry is begun only when everything it may need is there, so stopping never leaves one half done.
     """
     for i in range(start, stop):
+        look_ahead(plan, table, rows, keys, i, stop)
         key = int(np.int64(keys[i]))
         what = kind[i]
         if key == 0:

@@ -27,11 +27,17 @@ COUNT_MASK = (1 << COUNT_BITS) - 1
 
 
 @inlined
+def home(table: IntArray, key: int) -> int:
+    """Return where in the table the search for a key begins."""
+    spread = key * SPREAD
+    return int((spread ^ (spread >> 32)) & (table.shape[0] - 1))
+
+
+@inlined
 def find(table: IntArray, key: int) -> int:
     """Return the place of a key in the table, or -1 - place where it would go."""
     mask = table.shape[0] - 1
-    spread = key * SPREAD
-    place = (spread ^ (spread >> 32)) & mask
+    place = home(table, key)
     while True:
         held = table[place, ENTRY_KEY]
         if held == key:

@@ -40,7 +40,7 @@ STRIDE = 16
 
 @inlined
 def unsigned(position: int) -> int:
-    """Return a position as one that cannot be negative, which spares every use of it a test for counting from the end."""
+    """Return a position as one that cannot be negative, which spares its use a test for counting from the end."""
     return int(np.uintp(position))
 
 
