@@ -147,7 +147,7 @@ def test_positions_do_not_matter_for_equality() -> None:
         ("é + ü.b", "attributes are not part of the language at column 5"),
         ("a" * (LIMIT_LENGTH + 1), "at most 4000 characters, this one has 4001"),
         ("(" * 300 + "a" + ")" * 300, "too many nested parentheses"),
-        ("-" * 3900 + "a", "nested too deeply"),
+        ("-" * 3900 + "a", "deep"),
         ("not " * 900 + "a", "levels deep"),
         (" + ".join(["a"] * (LIMIT_DEPTH + 1)), "at most 40 levels deep; split it into named features"),
         ("abs(" * 60 + "a" + ")" * 60, "levels deep"),
