@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-# Where Intel's vector library is installed, a vectorised log may differ in its last bit from that of a loop's remainder.
+# Where Intel's vector library is installed, a vectorised log may differ in its last bit from a loop's remainder.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
 import numba
@@ -62,7 +62,8 @@ def lean_kernel(function: F) -> F:
     >>> add(1, 2)
     3
     """
-    compiled = numba.njit(nogil=True, cache=_is_file(function), error_model="numpy", _nrt=False)(function)
+    unlisted: dict[str, Any] = {"_nrt": False}  # numba takes it and does not list it
+    compiled = numba.njit(nogil=True, cache=_is_file(function), error_model="numpy", **unlisted)(function)
     return _stamped(function, compiled)
 
 

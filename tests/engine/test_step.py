@@ -1,4 +1,4 @@
-"""Deciding: batches and threads change nothing, own decisions are seen at once, labels and retractions count from then on."""
+"""Deciding: batches and threads change nothing, own decisions are seen at once, labels count from then on."""
 
 from __future__ import annotations
 

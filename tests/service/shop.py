@@ -163,9 +163,7 @@ def purchase(number: int | str, at: datetime = START, **changes: Any) -> dict[st
     return {k: v for k, v in (made | changes).items() if v is not None}
 
 
-def many_purchases(
-    n: int, *, seed: int = 1, at: datetime = START, step_s: float = 20.0
-) -> list[dict[str, Any]]:
+def many_purchases(n: int, *, seed: int = 1, at: datetime = START, step_s: float = 20.0) -> list[dict[str, Any]]:
     """Return purchases of a handful of users, a few late, some of them without a card or a place."""
     rng = np.random.default_rng(seed)
     made = []
@@ -178,9 +176,7 @@ def many_purchases(
                 user=f"u{rng.integers(0, 6)}",
                 card=None if rng.random() < 0.2 else f"c{rng.integers(0, 9)}",
                 amount=f"{rng.integers(1, 50_000) / 100:.2f}",
-                place=None
-                if rng.random() < 0.3
-                else {"lat": float(rng.normal(50)), "lon": float(rng.normal(8))},
+                place=None if rng.random() < 0.3 else {"lat": float(rng.normal(50)), "lon": float(rng.normal(8))},
             )
         )
     return made

@@ -273,9 +273,7 @@ def test_no_bytes_make_it_stumble(data: bytes) -> None:
         st.sampled_from(DOOR.schema.names) | st.text(max_size=5),
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=30),
-            lambda inner: (
-                st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-            ),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
             max_leaves=5,
         ),
         max_size=6,

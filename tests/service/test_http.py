@@ -173,9 +173,7 @@ def test_malformed_bodies_are_problems(client: Client, path: str, content: bytes
     assert len(client.desk.decider.log) == 1
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/decide", "/v1/decide/many", "/v1/score", "/v1/labels", "/v1/events/login"]
-)
+@pytest.mark.parametrize("path", ["/v1/decide", "/v1/decide/many", "/v1/score", "/v1/labels", "/v1/events/login"])
 def test_limits_of_a_body(plan: Any, path: str) -> None:
     """Too large, declared or not; compressed; or not JSON by its own word."""
     client = Client(Shop(plan), Settings(max_body_bytes=1000))
@@ -186,9 +184,7 @@ def test_limits_of_a_body(plan: Any, path: str) -> None:
 
     assert client.post(path, b" " * 1001).status_code == 413
     headers = {"content-type": "application/json"}
-    assert (
-        client.together(("POST", path, None, {"content": pieces(), "headers": headers}))[0].status_code == 413
-    )
+    assert client.together(("POST", path, None, {"content": pieces(), "headers": headers}))[0].status_code == 413
     assert client.post(path, b"{}", headers={"content-type": "text/plain"}).status_code == 415
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     assert client.post(path, b"{}", headers=headers).status_code == 415
@@ -253,9 +249,7 @@ def test_a_score_appends_nothing(client: Client) -> None:
 def test_labels_outcomes_and_retractions(client: Client) -> None:
     """One or many, before or after the event, with rows that are wrong."""
     client.post("/v1/decide/many", [purchase(1), purchase(2)])
-    assert client.post("/v1/labels", {"id": "p1", "value": True}).json() == {
-        "results": [{"id": "p1", "status": "set"}]
-    }
+    assert client.post("/v1/labels", {"id": "p1", "value": True}).json() == {"results": [{"id": "p1", "status": "set"}]}
     told = client.post(
         "/v1/labels",
         [
@@ -283,12 +277,8 @@ def test_labels_outcomes_and_retractions(client: Client) -> None:
 def test_events_of_other_streams(client: Client) -> None:
     """Kept, counted, and told when they repeat; the decided stream has its own address."""
     login = {"login_id": "l1", "at": START.isoformat(), "user": "u1"}
-    assert client.post("/v1/events/login", login).json()["results"] == [
-        {"id": "l1", "status": "accepted", "seq": 1}
-    ]
-    told = client.post(
-        "/v1/events/login", [login, login | {"user": "u2"}, login | {"login_id": "l2", "at": "x"}]
-    )
+    assert client.post("/v1/events/login", login).json()["results"] == [{"id": "l1", "status": "accepted", "seq": 1}]
+    told = client.post("/v1/events/login", [login, login | {"user": "u2"}, login | {"login_id": "l2", "at": "x"}])
     assert told.status_code == 207
     assert [(e["row"], e["code"]) for e in told.json()["errors"]] == [(1, "conflict"), (2, "bad_time")]
     assert told.json()["results"][0]["status"] == "repeated"

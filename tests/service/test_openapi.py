@@ -26,9 +26,7 @@ LEFT_OUT = {
 }
 """Checks that do not apply, and why."""
 
-KEPT = [
-    check for name in CHECKS.get_all_names() if name not in LEFT_OUT for check in CHECKS.get_by_names([name])
-]
+KEPT = [check for name in CHECKS.get_all_names() if name not in LEFT_OUT for check in CHECKS.get_by_names([name])]
 
 
 def test_left_out_checks_exist() -> None:

@@ -78,7 +78,7 @@ class Source:
             written.append(folder / f"{name}.parquet")
             frame.write_parquet(written[-1])
         written.append(folder / "lists.json")
-        written[-1].write_bytes(msgspec.json.encode({name: sorted(v) for name, v in self.lists.items()}))  # type: ignore[type-var]
+        written[-1].write_bytes(msgspec.json.encode({name: sorted(v) for name, v in self.lists.items()}))
         return written
 
 

@@ -64,9 +64,7 @@ class Service:
         self.decider = decider
         self.settings = settings or Settings()
         self.meter = Meter()
-        self.batcher = Batcher(
-            decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting
-        )
+        self.batcher = Batcher(decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting)
         self.hot = HotPath(self.batcher, self.settings, self.meter)
         self.api = _api(self)
         self._hot_paths = frozenset(self.hot.handlers)

@@ -224,9 +224,7 @@ class EventDecoder:
         for name in row:
             if name not in self._types:
                 shown = str(name)[:80]
-                message = (
-                    f"stream {self.schema.name!r} has no field {shown!r}{did_you_mean(shown, self._types)}"
-                )
+                message = f"stream {self.schema.name!r} has no field {shown!r}{did_you_mean(shown, self._types)}"
                 errors.append(InputError(message, field=shown, row=number, code="unknown_field"))
         return errors or [InputError("the event cannot be read", row=number)]
 

@@ -184,9 +184,7 @@ def _value_schema(f: Field) -> Json:
 
 
 def _document(api: FastAPI, workspace: Workspace) -> Json:
-    document: Json = get_openapi(
-        title=api.title, version=api.version, description=api.description, routes=api.routes
-    )
+    document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
         [Answered, AnsweredMany, Problem, Results, Catalogue], ref_template=REF + "{name}"
@@ -204,9 +202,7 @@ def _document(api: FastAPI, workspace: Workspace) -> Json:
 def _hot_route(workspace: Workspace, path: str, summary: str, description: str) -> Json:
     decided = list(dict.fromkeys(s.plan.decides for s in workspace.systems.values()))
     many = path.endswith("/many")
-    answers = {
-        "200": _content("AnsweredMany" if many else "Answered", "The decisions." if many else "Decided.")
-    }
+    answers = {"200": _content("AnsweredMany" if many else "Answered", "The decisions." if many else "Decided.")}
     if many:
         answers["207"] = _content("Problem", "Some rows were refused; the others were decided.", CONTENT_TYPE)
     return {
@@ -215,9 +211,7 @@ def _hot_route(workspace: Workspace, path: str, summary: str, description: str) 
         "operationId": path.removeprefix("/v1/").replace("/", "_"),
         "tags": ["decide"],
         "parameters": [
-            _parameter(
-                "system", {"type": "string", "enum": list(workspace.systems)}, "Which system is asked."
-            ),
+            _parameter("system", {"type": "string", "enum": list(workspace.systems)}, "Which system is asked."),
             _parameter("features", {"type": "boolean"}, "Whether all feature values are wanted, too."),
         ],
         "requestBody": _body(_any(f"event_{name}" for name in decided), many=many),
@@ -304,9 +298,7 @@ def page(document: Json) -> str:
     document
         The document.
     """
-    parts = [
-        f"<h1>{_text(document['info']['title'])}</h1><p>{_text(document['info'].get('description', ''))}"
-    ]
+    parts = [f"<h1>{_text(document['info']['title'])}</h1><p>{_text(document['info'].get('description', ''))}"]
     parts.append(' The same for programs: <a href="/openapi.json">openapi.json</a>.</p>')
     for path, methods in sorted(document["paths"].items()):
         for method, route in methods.items():

@@ -120,8 +120,7 @@ class _Load:
         self.host, self.port = parts.hostname, parts.port or 80
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._head = (
-            f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-            "content-type: application/json\r\ncontent-length: "
+            f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\ncontent-length: "
         ).encode()
         self._bodies = bodies
         self._rate = rate_per_s

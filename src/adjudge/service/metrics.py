@@ -109,9 +109,7 @@ class Metrics:
         total = sum(size * count for size, count in sizes.items())
         histogram.add_metric((), _cumulative(SIZES, counts), sum_value=total)
         yield histogram
-        yield GaugeMetricFamily(
-            "adjudge_waiting", "Events waiting to be decided", value=self._batcher.waiting
-        )
+        yield GaugeMetricFamily("adjudge_waiting", "Events waiting to be decided", value=self._batcher.waiting)
 
     def _state(self) -> Iterator[Metric]:
         decider = self._batcher.decider

@@ -22,9 +22,7 @@ def told() -> pl.DataFrame:
     """Return the payments with the truth, the outcome, local time and the amount in EUR beside them."""
     drawn = world()
     return (
-        drawn.payments.with_columns(
-            drawn.truth.select("fraud", "pattern", "case", "looks_legitimate", "loss")
-        )
+        drawn.payments.with_columns(drawn.truth.select("fraud", "pattern", "case", "looks_legitimate", "loss"))
         .join(drawn.outcomes.select("payment_id", "declined", answered="at"), on="payment_id", how="left")
         .with_columns(
             local=pl.col("at").dt.replace_time_zone(None) + pl.duration(minutes="utc_offset_min"),

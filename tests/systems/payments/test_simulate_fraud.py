@@ -140,11 +140,7 @@ def test_reports_come_late_by_case() -> None:
     assert 0.55 < (delay <= 7).mean() < 0.85  # type: ignore[operator]
     assert delay.quantile(0.99) > 25  # type: ignore[operator]
     slow, fast = (
-        _reports()
-        .filter(pl.col("pattern") == name)
-        .select(pl.col("known_at") - pl.col("at"))
-        .to_series()
-        .median()
+        _reports().filter(pl.col("pattern") == name).select(pl.col("known_at") - pl.col("at")).to_series().median()
         for name in ("bust_out", "account_takeover")
     )
     assert slow > 2 * fast  # type: ignore[operator]

@@ -50,9 +50,7 @@ def test_wages_are_spent_and_holidays_are_quiet() -> None:
     assert after > 1.02 * before
     counts = {str(key): value for key, value in by_day.iter_rows()}
     # Epiphany 2025 was a Monday.
-    assert counts["2025-01-06"] < 0.85 * np.mean(
-        [counts["2025-01-13"], counts["2025-01-20"], counts["2025-02-03"]]
-    )
+    assert counts["2025-01-06"] < 0.85 * np.mean([counts["2025-01-13"], counts["2025-01-20"], counts["2025-02-03"]])
 
 
 def test_first_digits_follow_benford() -> None:
