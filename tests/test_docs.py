@@ -45,6 +45,16 @@ def test_every_route_has_a_section() -> None:
             assert route.get("description") or route.get("summary"), f"{path} says nothing about itself"
 
 
+def test_every_environment_variable_has_a_line() -> None:
+    page = (reference.FOLDER / "settings.md").read_text(encoding="utf-8")
+    read = {
+        name
+        for path in (ROOT / "src").rglob("*.py")
+        for name in re.findall(r'"(ADJUDGE_[A-Z_]*[A-Z])"', path.read_text())
+    }
+    assert [name for name in sorted(read) if f"`{name}`" not in page] == []
+
+
 def test_every_public_name_says_what_it_is() -> None:
     page = (reference.FOLDER / "python.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \|  \|$", page, re.MULTILINE) == []

@@ -119,6 +119,7 @@ def openapi() -> dict[str, Any]:
 
 def settings() -> str:
     """Return the page of the service's settings."""
+    from adjudge.service.run import SECRET_VARIABLE
     from adjudge.service.settings import PREFIX, Settings
 
     meanings = _parameters(Settings)
@@ -133,6 +134,11 @@ def settings() -> str:
             "| setting | variable | default | meaning |",
             "|---|---|---|---|",
             *rows,
+            "",
+            "Besides these:\n",
+            "| variable | meaning |",
+            "|---|---|",
+            f"| `{SECRET_VARIABLE}` | Secret of the workspace that keys every hash: 32 hexadecimal digits. |",
             "",
             "Tests and continuous integration read two more:\n",
             "| variable | meaning |",
