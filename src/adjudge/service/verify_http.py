@@ -37,6 +37,9 @@ SIZES = (1, 1, 1, 5, 50, 500)
 RATE_PER_S = 6_000.0
 """Rate of the concurrent load: more than one connection can carry, so that requests meet in batches."""
 
+MANY = 2_000
+"""Most events or labels of one request."""
+
 PAGE = 5_000
 """Log entries that are fetched at a time."""
 
@@ -136,6 +139,11 @@ class _Sender:
         return rows[0] if len(rows) == 1 else b"[" + b",".join(rows) + b"]"
 
     def events(self, stream: str, events: Sequence[EventStruct]) -> None:
+        """Send events of one stream in one request, or in several where they are many."""
+        for start in range(0, len(events), MANY):
+            self._send(stream, events[start : start + MANY])
+
+    def _send(self, stream: str, events: Sequence[EventStruct]) -> None:
         body = self.body(stream, events)
         if stream != self.plan.decides:
             self.client.post(f"/v1/events/{stream}", body)
@@ -151,8 +159,8 @@ class _Sender:
             for row, value in zip(known.rows, known.new, strict=True)
             if row < len(self.ids)
         ]
-        for start in range(0, len(rows), 5_000):
-            self.client.post(path, msgspec.json.encode(rows[start : start + 5_000]))
+        for start in range(0, len(rows), MANY):
+            self.client.post(path, msgspec.json.encode(rows[start : start + MANY]))
 
 
 def logged(plan: Plan, client: Client, events: int) -> Outcome:
