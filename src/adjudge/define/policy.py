@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -87,7 +88,10 @@ class Policy:
     bands
         Highest risk score, a whole number from 0 to 100, of each action: ``{"approve": 30, "block": 100}``.
     thresholds
-        Probability strictly above which an action is taken: ``{"review": 0.5, "block": 0.9}``.
+        Value strictly above which an action is taken: ``{"review": 0.5, "block": 0.9}``.
+    compare
+        What thresholds are compared with: the ``probability``, or the expected ``loss``, which is the probability times
+        the event's amount, so that a review goes first where most money is at stake.
     by_cost
         Take the action of least expected cost, from `costs` and the event's amount.
     costs
@@ -109,6 +113,7 @@ class Policy:
     actions: tuple[str, ...] = ACTIONS
     bands: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    compare: Literal["probability", "loss"] = "probability"
     by_cost: bool = False
     costs: Costs = Costs()
     capacity: Capacity | None = None
@@ -124,6 +129,9 @@ class Policy:
             raise DefinitionError(msg)
         if self.review == ("review",) and "review" not in self.actions:
             object.__setattr__(self, "review", ())
+        if self.compare not in ("probability", "loss"):
+            msg = f"policy: compare is 'probability' or 'loss', not {self.compare!r}"
+            raise DefinitionError(msg)
         if self.soft_rules not in ("act", "advise"):
             msg = f"policy: soft_rules is 'act' or 'advise', not {self.soft_rules!r}"
             raise DefinitionError(msg)
@@ -148,6 +156,10 @@ class Policy:
             return tuple((harder, float(self.bands[milder])) for milder, harder in pairwise(names))
         return tuple((a, float(t)) for a, t in self.thresholds.items())
 
+    @property
+    def _limit(self) -> float:
+        return 1.0 if self.compare == "probability" else math.inf
+
     def _check_bands(self) -> None:
         if not self.bands:
             return
@@ -158,6 +170,6 @@ class Policy:
 
     def _check_thresholds(self) -> None:
         cuts, order = list(self.thresholds.values()), [self.severity(a) for a in self.thresholds]
-        if cuts != sorted(cuts) or order != sorted(order) or any(not 0 <= c <= 1 for c in cuts):
-            msg = f"policy thresholds: probabilities must rise with the actions' severity, not {dict(self.thresholds)}"
+        if cuts != sorted(cuts) or order != sorted(order) or any(c < 0 or c > self._limit for c in cuts):
+            msg = f"policy thresholds: {self.compare} must rise with the actions' severity, not {dict(self.thresholds)}"
             raise DefinitionError(msg)

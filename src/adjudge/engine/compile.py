@@ -68,7 +68,7 @@ def compile(
     scorer
         The served model; None decides by rules alone.
     thresholds
-        Probability strictly above which each action is taken, as training found them; used where the policy leaves
+        Value strictly above which each action is taken, as training found them; used where the policy leaves
         them to training.
     threads
         How many threads histories are folded on, at least 1; never changes a result.

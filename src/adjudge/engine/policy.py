@@ -13,8 +13,8 @@ from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.kernel import kernel
 from adjudge.typing import FloatArray, IntArray
 
-BY_P, BY_SCORE, BY_COST = range(3)
-"""What the cuts of a policy are compared with: the probability, the whole risk score, or nothing (least cost)."""
+BY_P, BY_SCORE, BY_COST, BY_LOSS = range(4)
+"""What cuts are compared with: probability, whole risk score, nothing (least cost), probability times amount."""
 
 FLAG = -1
 """Severity of a rule that only leaves its reason."""
@@ -64,12 +64,13 @@ class Combine:
         self._soft_act = policy.soft_rules == "act"
         self._amount = self._amount_row(system, scope)
         self._costs = _cost_terms(system)
-        self.mode = BY_COST if policy.by_cost else BY_SCORE if policy.bands else BY_P
+        by_value = BY_LOSS if policy.compare == "loss" else BY_P
+        self.mode = BY_COST if policy.by_cost else BY_SCORE if policy.bands else by_value
         self._cuts, self._targets = _cut_arrays(system, dict(policy.cuts))
 
     def with_thresholds(self, system: System, thresholds: Mapping[str, float]) -> Combine:
         """Return the same policy with thresholds that training found, where the policy leaves them to training."""
-        if self.mode != BY_P or system.policy.thresholds or not thresholds:
+        if self.mode not in (BY_P, BY_LOSS) or system.policy.thresholds or not thresholds:
             return self
         other = object.__new__(Combine)
         other.__dict__ = dict(self.__dict__)
@@ -111,8 +112,8 @@ class Combine:
     @staticmethod
     def _amount_row(system: System, scope: Mapping[str, Slot]) -> int:
         if system.amount is None:
-            if system.policy.by_cost:
-                msg = f"system {system.name!r}: a policy by cost needs `amount`, the name of a money field"
+            if system.policy.by_cost or system.policy.compare == "loss":
+                msg = f"system {system.name!r}: a policy by cost or loss needs `amount`, the name of a money field"
                 raise DefinitionError(msg)
             return -1
         if system.amount not in scope or scope[system.amount].type not in ("money", "number"):
@@ -173,10 +174,10 @@ def _combine(
                     break
         scored = 0
         if p[i] == p[i] and not closed:
+            amount = X[amount_row, i] if mode >= 2 else 0.0
+            if amount != amount:
+                amount = 0.0
             if mode == 2:
-                amount = X[amount_row, i]
-                if amount != amount:
-                    amount = 0.0
                 best = np.inf
                 for a in range(costs.shape[0]):
                     cost = (
@@ -185,7 +186,7 @@ def _combine(
                     if cost < best:
                         best, scored = cost, a
             else:
-                value = p[i] if mode == 0 else np.floor(p[i] * 100.0 + 0.5)
+                value = p[i] if mode == 0 else p[i] * amount if mode == 3 else np.floor(p[i] * 100.0 + 0.5)
                 for c in range(cuts.shape[0]):
                     if value > cuts[c]:
                         scored = targets[c]

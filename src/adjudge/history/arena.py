@@ -9,7 +9,10 @@ import numpy as np
 from adjudge.typing import FloatArray, IntArray
 
 WORD = 8
-STEP = 1 << 16
+"""Bytes in a word."""
+
+HUGE = 1 << 18
+"""Words in a huge page of the usual size; mappings are whole ones, so that they stay aligned when they move."""
 
 
 class Arena:
@@ -35,7 +38,7 @@ class Arena:
         self._open(mmap.mmap(-1, _rounded(words) * WORD, **_flags()))
 
     def _open(self, memory: mmap.mmap) -> None:
-        if hasattr(memory, "madvise") and hasattr(mmap, "MADV_HUGEPAGE"):
+        if len(memory) > 2 * HUGE * WORD and hasattr(mmap, "MADV_HUGEPAGE"):
             memory.madvise(mmap.MADV_HUGEPAGE)
         self._memory = memory
         self.rows: IntArray = np.frombuffer(memory, dtype=np.int64)
@@ -56,7 +59,7 @@ class Arena:
 
 
 def _rounded(words: int) -> int:
-    return -(-words // STEP) * STEP if words > STEP else 1 << max(9, (words - 1).bit_length())
+    return -(-words // HUGE) * HUGE
 
 
 def _flags() -> dict[str, int]:

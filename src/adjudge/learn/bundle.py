@@ -81,7 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     features
         What the model reads, in its order.
     thresholds
-        Probability strictly above which an action is taken.
+        Value strictly above which an action is taken.
     metrics
         The figures that matter, by name.
     training

@@ -60,7 +60,7 @@ class Trained:
     baseline
         The logistic regression on the same features; None for a system that was read from a bundle.
     thresholds
-        Probability strictly above which an action is taken; empty where the policy decides otherwise.
+        Value strictly above which an action is taken; empty where the policy decides otherwise.
     parts
         The tables that it was made from, and the test.
     metrics
@@ -212,7 +212,27 @@ def alerts(policy: Policy, table: Table, p: FloatArray, thresholds: Mapping[str,
     if not cuts:
         message = "policy: neither bands nor thresholds nor costs say which probability raises an alert"
         raise DefinitionError(message)
-    return beside | (p > min(cuts.values()))
+    return beside | (ranked(policy, table.amount, p) > min(cuts.values()))
+
+
+def ranked(policy: Policy, amount: FloatArray, p: FloatArray) -> FloatArray:
+    """Return what a policy compares its thresholds with: the probability, or the loss to expect.
+
+    Parameters
+    ----------
+    policy
+        The system's.
+    amount
+        What each event is worth.
+    p
+        Its probability.
+
+    Examples
+    --------
+    >>> ranked(Policy(compare="loss"), np.array([200.0]), np.array([0.1])).tolist()
+    [20.0]
+    """
+    return p * np.nan_to_num(amount) if policy.compare == "loss" else p
 
 
 def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, float]:
@@ -234,19 +254,21 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
         return {}
     stop = policy.actions[-1]
     middle = policy.review[0] if policy.review else None
-    y, amount = table.label, table.amount
+    y, amount, value = table.label, table.amount, ranked(policy, table.amount, p)
+    most = 1.0 if policy.compare == "probability" else float("inf")
     if policy.capacity is not None:
         days = _days(table)
         busy = table.extra[BESIDE] > 0
         left = max(policy.capacity.alerts_per_day - float(busy.sum()) / days, 0.0)
-        lowest = threshold_from_capacity(p[~busy], days, left)
+        lowest = threshold_from_capacity(value[~busy], days, left)
     else:
-        lowest = threshold_from_costs(y, p, amount, policy.costs, above="review" if middle else "block")
-    lowest = min(lowest, 1.0)
+        lowest = threshold_from_costs(y, value, amount, policy.costs, above="review" if middle else "block")
+    lowest = min(lowest, most)
     if middle is None or middle == stop:
         return {stop: lowest}
-    block = threshold_from_costs(y, p, amount, policy.costs, above="block", below="review")
-    return {middle: lowest, stop: min(max(lowest, block), 1.0)}
+    block = threshold_from_costs(y, value, amount, policy.costs, above="block", below="review")
+    found = {middle: lowest, stop: min(max(lowest, block), most)}
+    return {action: cut for action, cut in found.items() if np.isfinite(cut)}
 
 
 def importance(scorer: Served, table: Table, *, events: int = 4000) -> tuple[tuple[str, float], ...]:

@@ -45,6 +45,10 @@ RULES = Path(__file__).with_name("rules.yaml")
 """The rules that come with the system."""
 
 
+POLICY = Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200), compare="loss", soft_rules="advise")
+"""Thresholds from training: a team that can look at 200 payments a day looks where most money is at stake."""
+
+
 class Payment(Event):
     """A payment before authorisation."""
 
@@ -240,7 +244,7 @@ def payments(
         outcomes=[Outcome("declined", decided=("block",), meaning="declined by the issuer or by us")],
         features=[RAW, SPEED, HABIT, COUNTERPART, geography(impossible_kmh)],
         rules=rules if rules is not None else Rules.load(RULES),
-        policy=policy or Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200), soft_rules="advise"),
+        policy=policy or POLICY,
         lists=empty | dict(lists or {}),
         model=Trees(n_trees=300, depth=6),
         amount="amount",

@@ -26,7 +26,7 @@ from adjudge.service.verify import Verification, verify
 if TYPE_CHECKING:
     from rich.console import Console
 
-QUEUE_SHARE = 0.18
+QUEUE_SHARE = 0.2
 """Review queue that thresholds are set for, as a share of what the rules alone raise on the validation part."""
 
 ROWS = 120_000
