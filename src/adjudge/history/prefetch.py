@@ -28,7 +28,7 @@ ROWS_AHEAD = 12
 LINE = 8
 """Words in a line of the cache."""
 
-LINES = 3
+LINES = 8
 """Lines of every column that are asked for, the newest ones; the processor follows the stream from there."""
 
 
