@@ -147,7 +147,7 @@ CONTENDERS: dict[str, Callable[[dict[str, AnyArray]], Any]] = {
 def measure(count: int, rounds: int) -> dict[str, Any]:
     """Return the best time of each contender in seconds for an event, and how far its values are from ours.
 
-    Processor seconds, which with one thread each are what the work takes however busy the machine is; and the contenders
+    Processor seconds: with one thread each they are what the work takes however busy the machine is. The contenders
     take turns, so that what else it does to the caches hits them alike. pandas, far slower than the
     others, gets a tenth of the events, at the same rows for each key.
     """

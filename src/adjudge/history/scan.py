@@ -51,6 +51,9 @@ def upto(rows: IntArray, times: int, high: int, cut: int) -> int:
     It steps over whole strides of newer rows, then counts the newer ones of the last stride: a sum without branches,
     which the compiler turns into a few wide comparisons, and which no history can mispredict.
     """
+    # Most windows are short, and hold nothing that a shorter one does not.
+    if high == 0 or rows[unsigned(times + high - 1)] <= cut:
+        return high
     while high >= STRIDE and rows[unsigned(times + high - STRIDE)] > cut:
         high -= STRIDE
     newer = 0
