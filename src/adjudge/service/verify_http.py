@@ -56,6 +56,10 @@ class Client:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def post(self, path: str, body: bytes) -> bytes:
         """Return the answer to a POST; anything but success raises `ParityError` with what the service said."""
         self._connection.request("POST", path, body, {"content-type": "application/json"})
@@ -103,7 +107,8 @@ def in_file_order(
         Told how many events are done.
     """
     began = time.perf_counter()
-    sender = _Sender(plan, Client(port))
+    client = Client(port)
+    sender = _Sender(plan, client)
     sizes = itertools.cycle(SIZES)
     for step in script:
         if isinstance(step, Known):
@@ -115,7 +120,8 @@ def in_file_order(
             sender.events(step.stream, step.events[at : at + size])
             at += size
         told(len(sender.ids))
-    found = logged(plan, Client(port), decided_events(plan, script))
+    found = logged(plan, client, decided_events(plan, script))
+    client.close()
     if found.done != len(reference.action):
         msg = f"the service logged {found.done} of {len(reference.action)} decisions"
         raise ParityError(msg)
@@ -215,7 +221,8 @@ def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Ca
         Told how many events are done.
     """
     began = time.perf_counter()
-    sender = _Sender(plan, Client(port))
+    client = Client(port)
+    sender = _Sender(plan, client)
     decided: list[EventStruct] = []
     marks: list[Known] = []
     for step in script:
@@ -234,7 +241,8 @@ def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Ca
             told(last)
         for known in marks if first == 0 else ():
             sender.mark(known)
-    found = _replayed(plan, Client(port))
+    found = _replayed(plan, client)
+    client.close()
     return EntryPoint(
         "http, many connections, replayed from the log",
         found.events,
