@@ -159,6 +159,9 @@ def _write_money(f: Field, event: Event, out: FloatArray, row: int, i: int) -> N
         return
     currency = (getattr(event, f.currency_from) if f.currency_from else None) or f.currency
     digits = MINOR_DIGITS.get(currency, 2)
+    if currency == f.currency and -amount.as_tuple().exponent <= digits:  # type: ignore[operator]  # finite: checked
+        out[row, i] = float(amount)  # correctly rounded, so the same bits as whole minor units over their scale
+        return
     minor = amount.scaleb(digits)
     if minor != minor.to_integral_value():
         msg = (
