@@ -1,9 +1,9 @@
-"""What growth costs: an event at 20 million events beside one at 1 million, a key of a million beside a light one."""
+"""What growth costs: a decision at 20 million events beside one at 1 million, a key of a million beside a light one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,19 +11,21 @@ import numpy as np
 import polars as pl
 
 from adjudge.engine import Plan, State, compile
+from adjudge.engine.encode import micros_of
+from adjudge.engine.fold import fold_batch
 from adjudge.history import ADVANCE, Aggregation, Histories, Layout, Measure
-from adjudge.typing import AnyArray
 from benchmarks import _orders
 
 DAY_US = 86_400_000_000
-DAYS, ROWS_PER_KEY = 90, 100
-WINDOWS = (300_000_000, 3_600_000_000, DAY_US, 7 * DAY_US, 30 * DAY_US)
-BATCH = 4096
+DAYS, ROWS_PER_KEY = 30, 100
+CHUNK = 500_000
+BATCH = 256
+KEYS = ("user", "merchant", "device")
 HOT, LIGHT = "hot", "light"
 
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Measure both, the first on histories alone, where nothing else dilutes it, the second on whole decisions.
+    """Measure both on whole decisions of the orders system (50 windows, 50 rules, no model).
 
     Parameters
     ----------
@@ -33,103 +35,127 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         Where to say what is being done.
     """
     small, large = (500_000, 5_000_000) if quick else (1_000_000, 20_000_000)
-    progress("histories, warming up")
-    fold_all(50_000)
-    progress(f"histories of {small:,} events, {ROWS_PER_KEY} for each key")
-    before = [fold_all(small)[0] for _ in range(2)]
-    progress(f"histories of {large:,} events, {ROWS_PER_KEY} for each key")
-    at_large, held = fold_all(large)
-    progress(f"histories of {small:,} events once more")
-    at_small = min([*before, *(fold_all(small)[0] for _ in range(2))])
-    light = light_key_bytes()
+    plan = compile(_orders.system())
+    states = {}
+    for count in (small, large):
+        progress(f"{count:,} events, {ROWS_PER_KEY} for each user, merchant and device")
+        states[count] = filled(plan, count)
+    progress("decisions on both, taking turns")
+    whole, folds = decision_costs(plan, states, 40 if quick else 200)
+    kept = [histories.stats() for histories in states[large].histories]
+    del states
     events = 200_000 if quick else 1_000_000
-    progress(f"whole decisions on a key of {events:,} events and on one of {ROWS_PER_KEY}")
-    hot, single = hot_and_light(events, 400 if quick else 2_000)
+    progress(f"decisions on a key of {events:,} events and on one of {ROWS_PER_KEY}")
+    hot, single = hot_and_light(plan, events, 400 if quick else 2_000)
     return {
         "small_events": small,
         "large_events": large,
-        "ratio_cost_20m_over_1m": round(at_large / at_small, 2),
-        "ratio_is_of": f"{large:,} events over {small:,}",
-        "ns_per_event_small": round(at_small * 1e9),
-        "ns_per_event_large": round(at_large * 1e9),
-        "large_keys": held.stats().keys,
-        "large_bytes_per_key": round(held.stats().bytes / held.stats().keys),
+        "ratio_cost_20m_over_1m": round(whole[large] / whole[small], 2),
+        "ratio_is_of": f"whole decisions in batches of {BATCH}, {large:,} events over {small:,}",
+        "ratio_histories_alone": round(folds[large] / folds[small], 2),
+        "us_per_decision_small": round(whole[small] * 1e6, 2),
+        "us_per_decision_large": round(whole[large] * 1e6, 2),
+        "us_of_histories_small": round(folds[small] * 1e6, 2),
+        "us_of_histories_large": round(folds[large] * 1e6, 2),
+        "large_keys": sum(stats.keys for stats in kept),
+        "large_bytes_per_key": round(sum(stats.bytes for stats in kept) / sum(stats.keys for stats in kept)),
         "ratio_hot_key_over_light": round(hot / single, 2),
         "hot_key_events": events,
         "hot_us": round(hot * 1e6, 1),
         "light_us": round(single * 1e6, 1),
-        "bytes_per_light_key": light,
+        "bytes_per_light_key": light_key_bytes(),
         "light_key_rows": ROWS_PER_KEY,
     }
 
 
-def layout() -> Layout:
-    """Return one measure with count, sum, mean and deviation over five windows."""
-    ops = (("count", None), ("sum", 0), ("mean", 0), ("std", 0))
-    return Layout([Measure("amount")], [Aggregation(op, m, window_us=w) for w in WINDOWS for op, m in ops])
+def orders(count: int) -> Iterator[pl.DataFrame]:
+    """Yield so many orders in order of time, in chunks; keys are in proportion, each as busy as any other."""
+    draw = np.random.default_rng(5)
+    for start in range(0, count, CHUNK):
+        n = min(CHUNK, count - start)
+        at = (start + np.arange(n)) * (DAYS * DAY_US // count) + micros_of(_orders.START)
+        names = {key: draw.integers(count // ROWS_PER_KEY, size=n) for key in KEYS}
+        yield pl.DataFrame(
+            {
+                "order_id": pl.int_range(start, start + n, eager=True).cast(pl.String),
+                "at": pl.Series(at, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+                **{key: pl.Series(numbers).cast(pl.String) for key, numbers in names.items()},
+                "amount": np.round(np.exp(draw.normal(3.5, 1.0, n)), 2),
+                "method": pl.Series(["card"], dtype=pl.String).new_from_index(0, n),
+            }
+        )
 
 
-def fold_all(count: int) -> tuple[float, Histories]:
-    """Return the processor seconds for an event of folding so many, keys in proportion, and what is then held."""
-    random = np.random.default_rng(3)
-    ts = np.sort(random.integers(0, DAYS * DAY_US, count))
-    keys = random.integers(1, count // ROWS_PER_KEY + 1, count).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    amount: AnyArray = np.round(random.lognormal(3.0, 1.0, (1, count)), 2)
-    seq, kind = np.arange(count), np.full(count, ADVANCE, np.int8)
-    histories = Histories(layout())
-    out = np.zeros((histories.layout.width, BATCH))
-    seconds = 0.0
-    for start in range(0, count, BATCH):
-        part = slice(start, start + BATCH)
-        values = np.ascontiguousarray(amount[:, part])
-        began = time.thread_time()
-        histories.fold(kind[part], keys[part], ts[part], seq[part], values, out)
-        seconds += time.thread_time() - began
-    return seconds / count, histories
+def filled(plan: Plan, count: int) -> State:
+    """Return a state that so many orders have gone through."""
+    state = plan.start()
+    done = 0
+    for frame in orders(count):
+        plan.insert(state, plan.encode_frame("order", frame, np.arange(done, done + len(frame))))
+        done += len(frame)
+    return state
+
+
+def decision_costs(plan: Plan, states: dict[int, State], rounds: int) -> tuple[dict[int, float], dict[int, float]]:
+    """Return the median seconds of a decision, and of its histories, for each state; fresh orders on known keys."""
+    draw = np.random.default_rng(6)
+    whole: dict[int, list[float]] = {count: [] for count in states}
+    folds: dict[int, list[float]] = {count: [] for count in states}
+    for turn in range(rounds):
+        for count, state in states.items():
+            found = [fresh(f"f{turn}-{i}", draw.integers(count // ROWS_PER_KEY, size=3)) for i in range(BATCH)]
+            seqs = np.arange(BATCH) + count + turn * BATCH
+            asked = plan.encode("order", found, seqs)
+            began = time.perf_counter()
+            fold_batch(plan, state, asked, append=False)
+            folds[count].append((time.perf_counter() - began) / BATCH)
+            # Other keys, so that their rows are not in the cache already.
+            found = [fresh(f"g{turn}-{i}", draw.integers(count // ROWS_PER_KEY, size=3)) for i in range(BATCH)]
+            began = time.perf_counter()
+            decisions = plan.step(state, plan.encode("order", found, seqs))
+            assert decisions is not None
+            list(decisions)
+            whole[count].append((time.perf_counter() - began) / BATCH)
+    median = {count: float(np.median(seconds)) for count, seconds in whole.items()}
+    return median, {count: float(np.median(seconds)) for count, seconds in folds.items()}
+
+
+def fresh(name: str, keys: Any) -> SimpleNamespace:
+    """Return an order after all others."""
+    template = _orders.fresh(1, _orders.HISTORY_ROWS)[0]
+    named = {key: str(number) for key, number in zip(KEYS, keys, strict=True)}
+    return SimpleNamespace(**(vars(template) | {"order_id": name} | named))
 
 
 def light_key_bytes() -> int:
     """Return the memory of one key with a hundred rows of one measure, its place in the table included."""
+    asked = [Aggregation(op, 0, window_us=DAYS * DAY_US) for op in ("count", "sum", "mean", "std")]
+    histories = Histories(Layout([Measure("amount")], asked))
     keys = np.repeat(np.arange(1, 3001, dtype=np.uint64), ROWS_PER_KEY)
     n = len(keys)
-    histories = Histories(layout())
-    ts = np.tile(np.arange(ROWS_PER_KEY), 3000) * (30 * DAY_US // ROWS_PER_KEY)
+    ts = np.tile(np.arange(ROWS_PER_KEY), 3000) * (DAYS * DAY_US // ROWS_PER_KEY)
     kind, out = np.full(n, ADVANCE, np.int8), np.empty((histories.layout.width, n))
     histories.fold(kind, keys, ts, np.arange(n), np.ones((1, n)), out)
     return round(histories.stats().bytes / 3000)
 
 
-def hot_and_light(events: int, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of a decision on the hot key and on a light one, taking turns."""
-    plan, state = prepared(events)
+def hot_and_light(plan: Plan, events: int, rounds: int) -> tuple[float, float]:
+    """Return the median seconds of a decision alone on hot keys and on light ones, taking turns."""
+    state = plan.start()
+    light = np.linspace(0, events - 1, ROWS_PER_KEY).astype(np.int64)
+    done = 0
+    for frame in orders(events):
+        place = np.arange(done, done + len(frame))
+        name = pl.Series(np.where(np.isin(place, light), LIGHT, HOT).tolist(), dtype=pl.String)
+        plan.insert(state, plan.encode_frame("order", frame.with_columns(**dict.fromkeys(KEYS, name)), place))
+        done += len(frame)
     seconds: dict[str, list[float]] = {HOT: [], LIGHT: []}
     for i in range(rounds):
         for name, found in seconds.items():
-            event = order(name, i)
+            event = fresh(f"{name}{i}", [name] * 3)
             began = time.perf_counter()
-            batch = plan.encode("order", [event], np.array([2 * events + i]))
-            decisions = plan.step(state, batch, append=False)
+            decisions = plan.step(state, plan.encode("order", [event], np.array([events + i])))
             assert decisions is not None
             assert decisions[0].id
             found.append(time.perf_counter() - began)
     return float(np.median(seconds[HOT])), float(np.median(seconds[LIGHT]))
-
-
-def prepared(events: int) -> tuple[Plan, State]:
-    """Return the orders system and a state in which one user, merchant and device have had so many events."""
-    plan = compile(_orders.system())
-    state = plan.start()
-    light = np.linspace(0, events - 1, ROWS_PER_KEY).astype(np.int64)
-    table = _orders.history(events)
-    name = np.full(events, HOT, dtype=object)
-    name[light] = LIGHT
-    named = {column: pl.Series(name.tolist(), dtype=pl.String) for column in ("user", "merchant", "device")}
-    plan.insert(state, plan.encode_frame("order", table.with_columns(**named), np.arange(events)))
-    return plan, state
-
-
-def order(name: str, i: int) -> SimpleNamespace:
-    """Return a fresh order of one user, merchant and device, after all others."""
-    template = _orders.fresh(1, _orders.HISTORY_ROWS)[0]
-    changed = vars(template) | {"order_id": f"{name}{i}", "user": name, "merchant": name, "device": name}
-    return SimpleNamespace(**changed)
