@@ -93,10 +93,12 @@ def run(*, events: int, folder: Path, rate: float, requests: int, seed: int, tol
 
 def _load(system: System, source: Source, folder: Path, rate: float, requests: int, told: Told) -> report.Latency:
     """Serve the bundle with all of the past but the last payments, and send those as an open-loop load."""
+    import polars as pl
+
     schema = system.decides.schema()
     payments = source.frames[schema.name].sort(schema.time_field, maintain_order=True)
-    last = payments.tail(min(requests, payments.height // 2))
-    since = last[schema.time_field][0]
+    since = payments[schema.time_field][-min(requests, payments.height // 2)].replace(microsecond=0)
+    last = payments.filter(pl.col(schema.time_field) >= since)
     told("write the past", 0, 1)
     source.write(folder / "world")
     told("write the past", 1, 1)
