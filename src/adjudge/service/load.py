@@ -24,6 +24,9 @@ from adjudge.errors import InputError, UnavailableError
 TIMEOUT_S = 10.0
 """A request that is not answered by then has failed."""
 
+BINS = 60
+"""Bins of the histogram of latencies."""
+
 LOST = 0
 """Stands for the status of a request that got no answer."""
 
@@ -49,6 +52,8 @@ class Report(msgspec.Struct, frozen=True):
         How late this generator itself was to send; part of the latency.
     client_cpu_s
         Processor time that this process used meanwhile.
+    edges_ms, counts
+        Histogram of the latencies, edges rising in equal ratios.
     """
 
     sent: int
@@ -64,6 +69,8 @@ class Report(msgspec.Struct, frozen=True):
     max_ms: float
     lag_p99_ms: float
     client_cpu_s: float
+    edges_ms: list[float]
+    counts: list[int]
 
 
 class _Connection(asyncio.Protocol):
@@ -240,6 +247,7 @@ class _Load:
         p50, p90, p99, p999 = np.percentile(latency, (50, 90, 99, 99.9)).tolist()
         good = (self._statuses >= 200) & (self._statuses < 300)
         seconds = float(self._ended.max() - start)
+        edges = np.geomspace(max(latency.min(), 1e-3), max(latency.max(), 2e-3) * 1.001, BINS + 1)
         return Report(
             sent=len(self._bodies),
             failed=int((~good).sum()),
@@ -254,6 +262,8 @@ class _Load:
             max_ms=float(latency.max()),
             lag_p99_ms=float(np.percentile(self._lag, 99)) * 1e3,
             client_cpu_s=cpu,
+            edges_ms=edges.tolist(),
+            counts=np.histogram(latency, edges)[0].tolist(),
         )
 
 

@@ -123,6 +123,8 @@ def _load(system: System, source: Source, folder: Path, rate: float, requests: i
         p50_ms=sent.p50_ms,
         p99_ms=sent.p99_ms,
         p999_ms=sent.p999_ms,
+        edges_ms=tuple(sent.edges_ms),
+        counts=tuple(sent.counts),
     )
 
 
