@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from pathlib import Path
 from string import Template
 
@@ -130,7 +132,7 @@ def scaffold(name: str, folder: Path) -> list[Path]:
     InputError
         If the name cannot be used or the folder is there already.
     """
-    if not name.isidentifier() or name != name.lower():
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         msg = f"a system's name is an identifier in lower case such as refunds, not {name!r}"
         raise InputError(msg, field="name")
     home = folder / name

@@ -96,6 +96,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "profile field": (lambda: system([Buyer.by("buyer").latest("sinse")]), "did you mean 'since'"),
     "system name": (lambda: System("my sales", Sale), "must be an identifier"),
     "window of zero": (lambda: system([buyer.count(hours(0))]), "longer than zero"),
+    "no duration": (lambda: system([buyer.count("x")]), "a window is a duration such as hours"),  # type: ignore[arg-type]
     "no window": (lambda: system([buyer.count()]), "at least one window"),
     "latest of events": (lambda: system([buyer.latest("weight")]), "reads profiles"),
     "bands": (lambda: system(policy=Policy(bands={"approve": 60, "block": 50})), "must rise"),

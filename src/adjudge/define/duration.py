@@ -75,13 +75,16 @@ def duration_text(duration: timedelta) -> str:
     Raises
     ------
     DefinitionError
-        If the duration is not positive.
+        If it is no duration or not positive.
 
     Examples
     --------
     >>> duration_text(minutes(15)), duration_text(hours(24)), duration_text(hours(36))
     ('15m', '1d', '36h')
     """
+    if not isinstance(duration, timedelta):
+        msg = f"a window is a duration such as hours(1), not {duration!r}"
+        raise DefinitionError(msg)
     length = micros(duration)
     if length <= 0:
         msg = f"a window must be longer than zero, not {duration}"

@@ -96,6 +96,7 @@ class _Backfill:
         )  # at one time, what informs comes before what is decided
         self.frames = {s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams}
         self.labels = {name: self._label(name, frame) for name, frame in labels.items()}
+        self._check_ids()
         self.state = plan.start()
         self._arrange()
         n = self.frames[plan.decides].height
@@ -107,6 +108,19 @@ class _Backfill:
         self.rules = np.empty(n, np.int64)
         self.beside = np.empty(n, np.int64)
         self.conditions = {r: np.empty(n) for name in labels for r in conditions_of(plan, name)}
+
+    def _check_ids(self) -> None:
+        """Refuse an event that is there twice: it would be counted twice."""
+        for stream, frame in self.frames.items():
+            name = self.plan.schema(stream).id_field
+            if name not in frame.columns:
+                msg = f"the table of {stream!r} has no column {name!r}{did_you_mean(name, frame.columns)}"
+                raise InputError(msg, field=name, code="missing_field")
+            twice = frame[name].is_duplicated()
+            if twice.any():
+                row = int(twice.arg_max() or 0)
+                msg = f"the table of {stream!r} holds the id {frame[name][row]!r} twice"
+                raise InputError(msg, field=name, row=row, code="conflict")
 
     def _label(self, name: str, frame: pl.DataFrame) -> dict[str, AnyArray]:
         """Return row of the event, value before, value set and time of each entry, in order of time."""
