@@ -34,7 +34,7 @@ SINGLE = 115
 TESTS = (136, 129, 122, 115)
 """First days of training of the prequential test folds."""
 
-VALIDATIONS = (101, 94, 87, 80)
+VALIDATIONS = (101, 94, 87, 80, 73, 66, 59, 52, 45)
 """First days of training of the folds that settings are chosen on; none reaches into a test of `TESTS`."""
 
 DELAY = timedelta(days=WEEK)

@@ -25,6 +25,9 @@ LIMIT = 220.0
 OTHER = 0.003
 """Chance that a transaction is a fraud for another reason than the one that is weighed."""
 
+SURE = 1e9
+"""Largest ratio of densities that counts, so that a month of them stays a number."""
+
 
 def scores(cards: Cards, rows: IntArray) -> FloatArray:
     """Return the probability of fraud of some transactions.
@@ -164,14 +167,14 @@ def _customers(
                 if day[one] <= today - 2 * CUSTOMER_DAYS:
                     break
                 leaked = age < 2 * CUSTOMER_DAYS and begin <= day[one] < begin + CUSTOMER_DAYS
-                ratio = grown[one] / plain[one]
+                ratio = min(grown[one] / plain[one], SURE)
                 if seconds[one] > known:
                     weight *= (2.0 + ratio) / 3.0 if leaked else 1.0
                 elif fraud[one] == 1.0:
                     weight *= ratio / 3.0 + OTHER if leaked else OTHER
                 else:
                     weight *= 2.0 / 3.0 if leaked else 1.0
-            ratio = grown[row] / plain[row]
+            ratio = min(grown[row] / plain[row], SURE)
             if age < CUSTOMER_DAYS:
                 chance += weight * ratio / 3.0
                 weight *= (2.0 + ratio) / 3.0
