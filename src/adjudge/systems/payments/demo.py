@@ -164,11 +164,12 @@ def show(result: Result, console: Console) -> None:
 
     full, evaluation = result.report, result.report.evaluation
     table = Table(box=None, pad_edge=False, header_style="bold", title=full.title, title_justify="left")
-    for column in ("", "rules alone", "rules + model", "target", ""):
+    for column in ("", "rules alone", "rules + model", "change", "target", ""):
         table.add_column(column, justify="left" if not column else "right", no_wrap=bool(column))
     for row in report.headline(full):
         mark = "" if row.met is None else "[green]met[/]" if row.met else "[red]missed[/]"
-        table.add_row(row.label, row.rules, row.model, row.target, mark)
+        change = row.compared if row.compared != row.model else ""
+        table.add_row(row.label, row.rules, row.model, change, row.target, mark)
     console.print(table)
     latency, proof = full.latency, result.verification
     lines = [f"k = {evaluation.k} = min(1000, half of the {evaluation.frauds:,} frauds of the test part)"]
