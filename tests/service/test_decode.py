@@ -106,6 +106,12 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "half a yen": ({"fee": "0.5", "currency": "JPY", "rate": 0.006}, "fee", "too_many_digits"),
     "foreign money without a rate": ({"fee": "5", "currency": "JPY"}, "fee", "missing_rate"),
     "money at an absurd rate": ({"fee": "5", "currency": "USD", "rate": 1e300}, "fee", "out_of_range"),
+    "money at a rate of text": ({"fee": "5", "currency": "USD", "rate": "1.1"}, "rate", "wrong_type"),
+    "money at a rate of NaN": ({"fee": "5", "currency": "USD", "rate": float("nan")}, "rate", "not_finite"),
+    "money at a true rate": ({"fee": "5", "currency": "USD", "rate": True}, "rate", "wrong_type"),
+    "no money at an endless rate": ({"fee": "0", "currency": "USD", "rate": 10**400}, "rate", "not_finite"),
+    "half a surrogate in a place": ({"place": {"lat": 1, "lon": 2, "\ud800": 3}}, "place", "bad_text"),
+    "half a surrogate in a name": ({"\ud800": 3}, "?", "unknown_field"),
     "money at a negative rate": ({"fee": "5", "currency": "USD", "rate": -1}, "fee", "out_of_range"),
     "astronomic money": ({"fee": "1e999999"}, "fee", "out_of_range"),
     "money of NaN": ({"amount": "NaN"}, "amount", "not_finite"),
@@ -138,6 +144,14 @@ def test_a_bad_field_is_named(changes: dict[str, Any], name: str, code: str) -> 
     assert [(e.row, e.field, e.code) for e in many.errors] == [(1, name, code)]
     assert many.rows == [0, 2]
     assert [event.sale_id for event in many.events] == ["a", "b"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["sale_id", "user", "method", "note"])
+def test_half_a_surrogate_is_named(name: str) -> None:
+    """JSON can spell it, and no UTF-8 text can hold it."""
+    data = body(**{name: "\ud800"})
+    assert refusals(DOOR.one, data) == [(name, "bad_text")]
+    assert [(e.field, e.code) for e in DOOR.many(b"[" + data + b"]").errors] == [(name, "bad_text")]
 
 
 @pytest.mark.parametrize(("changes", "name", "code"), BAD.values(), ids=BAD.keys())

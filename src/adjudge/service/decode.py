@@ -32,7 +32,7 @@ YEARS = (1900, 2200)
 """Timestamps must lie in these years: their microseconds since 1970 are exact in a double."""
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What decoding raises on bytes that are not what they should be."""
 
 
@@ -160,7 +160,7 @@ class EventDecoder:
                 row = {name: value for name, value in row.items() if value != ""}
             try:
                 event = msgspec.convert(row, self.type, strict=strict)
-            except (msgspec.ValidationError, ArithmeticError, RecursionError):
+            except (*UNREADABLE, ArithmeticError):
                 result.errors.extend(self._explain(row, number, strict=strict))
                 continue
             if all(v is None or math.isfinite(v) for v in map(event.__getattribute__, self._numbers)):
@@ -223,7 +223,7 @@ class EventDecoder:
                 errors.append(InputError(f"{f.name} {found[1]}", field=f.name, row=number, code=found[0]))
         for name in row:
             if name not in self._types:
-                shown = str(name)[:80]
+                shown = _printable(str(name)[:80])
                 message = f"stream {self.schema.name!r} has no field {shown!r}{did_you_mean(shown, self._types)}"
                 errors.append(InputError(message, field=shown, row=number, code="unknown_field"))
         return errors or [InputError("the event cannot be read", row=number)]
@@ -234,6 +234,8 @@ class EventDecoder:
             return None if f.optional else ("missing_field", "is required")
         if _not_finite(value):
             return ("not_finite", "must be a finite number")
+        if isinstance(value, str) and _printable(value) != value:
+            return _BAD_TEXT
         try:
             if isinstance(value, (msgspec.Raw, dict, list)):
                 typed = msgspec.json.decode(self._encode(value), type=self._types[f.name])
@@ -241,6 +243,8 @@ class EventDecoder:
                 typed = msgspec.convert(value, self._types[f.name], strict=strict)
         except msgspec.DecodeError as error:
             return _translate(str(error))
+        except UnicodeError:
+            return _BAD_TEXT
         except (TypeError, ArithmeticError, RecursionError):
             return ("wrong_type", "has a value of the wrong type")
         check = _check_of(f)
@@ -249,6 +253,8 @@ class EventDecoder:
 
 Found = tuple[str, str]
 """The code of an error and the words that follow the field's name."""
+
+_BAD_TEXT: Found = ("bad_text", "holds half of a surrogate pair, which is no character")
 
 
 @functools.cache
@@ -298,11 +304,18 @@ def _float(bound: float | None) -> float | None:
 def _check_of(f: Field) -> Callable[[Any, Any], Found | None] | None:
     """Return the check of a field that its type cannot make, or None."""
     if f.role == "time":
-        return _check_time
+        return lambda value, event: check_time(value)
     return _money_check(f) if f.role == "money" else None
 
 
-def _check_time(value: datetime, event: Any) -> Found | None:
+def check_time(value: datetime) -> Found | None:
+    """Return code and words if a time lies outside `YEARS`, else None.
+
+    Examples
+    --------
+    >>> check_time(datetime.fromisoformat("0001-01-01T00:00:00+14:00"))
+    ('out_of_range', 'must lie in the years 1900 to 2199')
+    """
     if YEARS[0] <= value.year < YEARS[1]:
         return None
     return ("out_of_range", f"must lie in the years {YEARS[0]} to {YEARS[1] - 1}")
@@ -318,17 +331,20 @@ def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
             return ("not_finite", "must be a finite amount")
         if not -LARGEST_MONEY < value < LARGEST_MONEY:
             return ("out_of_range", f"must be smaller than {LARGEST_MONEY:.0e}")
-        currency = (None if own is None else _value(event, own)) or f.currency
+        sent = None if own is None else _value(event, own)
+        currency = sent if sent and isinstance(sent, str) else f.currency
         digits = MINOR_DIGITS.get(currency, 2)
         if int(value.as_tuple().exponent) < -digits and value % (Decimal(1).scaleb(-digits)):
             return ("too_many_digits", f"may have {digits} digits after the point")
         if rate_from is not None and currency != f.currency:
-            rate = _value(event, rate_from)
-            if rate is None:
+            if _part(event, rate_from) is None:
                 return (
                     "missing_rate",
                     f"is in another currency than {f.currency} and {rate_from} is missing",
                 )
+            rate = _value(event, rate_from)
+            if not isinstance(rate, float) or not math.isfinite(rate):
+                return None  # the rate has an error of its own
             if rate <= 0 or abs(value) * Decimal(rate) >= LARGEST_MONEY:
                 return ("out_of_range", f"makes no amount in {f.currency} at this {rate_from}")
         if low is not None and value < low:
@@ -340,12 +356,21 @@ def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
     return check
 
 
-def _value(event: Any, name: str) -> Any:
-    """Return another field of an event, or of a row under explanation, whose numbers are still text."""
-    value = event.get(name) if isinstance(event, Mapping) else getattr(event, name)
+def _part(event: Any, name: str) -> Any:
+    """Return another field of an event, or of a row under explanation, as it stands there."""
+    return event.get(name) if isinstance(event, Mapping) else getattr(event, name)
+
+
+def _value(event: Any, name: str) -> str | float | None:
+    """Return another field where it is text or a number; in a row under explanation it may be anything."""
+    value = _part(event, name)
     if isinstance(value, msgspec.Raw):
         return float(bytes(value))
-    return value if isinstance(value, (str, float, int)) else None
+    if isinstance(value, bool) or _not_finite(value):
+        return None
+    if isinstance(value, int):
+        return float(value) if abs(value) < LARGEST_MONEY else math.inf
+    return value if isinstance(value, (str, float)) else None
 
 
 class _NotFinite(str):
@@ -368,6 +393,11 @@ def _loose(body: bytes, row: int | None = None) -> Any:
 
 def _raw(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
+
+
+def _printable(text: str) -> str:
+    """Return a text with a question mark for each half of a surrogate pair, which no answer can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _not_finite(value: Any) -> bool:
