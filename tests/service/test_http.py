@@ -313,6 +313,8 @@ def test_features_of_a_key(client: Client) -> None:
         ("/v1/features/user", {"usr": "u1"}, 422),
         ("/v1/features/user", {"user": "u1", "as_of": "2026-03-01T11:59:59"}, 422),
         ("/v1/features/user", {"user": "u1", "as_of": "soon"}, 422),
+        ("/v1/features/user", {"user": "u1", "as_of": "0001-01-01T00:00:00+14:00"}, 422),
+        ("/v1/features/user", {"user": "u1", "as_of": "9999-12-31T23:59:59-14:00"}, 422),
         ("/v1/features/user", {"user": "u1", "system": "other"}, 404),
     ):
         answer = client.get(path, params=params)
@@ -406,6 +408,22 @@ def test_a_failure_inside_is_told_without_its_trace(client: Client, monkeypatch:
         assert answer.headers["content-type"] == "application/problem+json"
         assert "secret" not in answer.text
         assert "Traceback" not in answer.text
+    assert 'path="/v1/decisions/{id:path}",status="500"} 1.0' in client.get("/metrics").text
+
+
+def test_half_a_surrogate_is_named_by_every_address(client: Client) -> None:
+    """No text can hold it, neither the log nor the answer."""
+    half = "\ud800"
+    for path, item, field in (
+        ("/v1/decide/many", purchase(1, user=half), "user"),
+        ("/v1/decide/many", purchase(1) | {half: 1}, "?"),
+        ("/v1/score/many", purchase(1, user=half), "user"),
+        ("/v1/labels", {"id": half, "value": True}, "id"),
+        ("/v1/retractions", {"id": half}, "id"),
+        ("/v1/events/login", {"login_id": "l1", "at": START.isoformat(), "user": half}, "user"),
+    ):
+        answer = client.post(path, [item])
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from adjudge.errors import AdjudgeError, InputError, did_you_mean
 from adjudge.log import Entry, Kind
 from adjudge.service.batching import Batcher
 from adjudge.service.decider import Decider
-from adjudge.service.decode import Decoded, EventDecoder
+from adjudge.service.decode import Decoded, EventDecoder, check_time
 from adjudge.service.describe import describe
 from adjudge.service.hot import SECURITY, Gone, HotPath, Message, Receive, Scope, Send, read_body
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
@@ -92,12 +92,15 @@ class Service:
                 message = {**message, "headers": headers + [h for h in SECURITY if h[0] not in given]}
             await send(message)
 
+        gone = False
         try:
             await self.api(scope, receive, send_safely)
         except Gone:
-            return
-        route = getattr(scope.get("route"), "path", "other")
-        self.meter.request(route, status, time.perf_counter() - arrived)
+            gone = True
+        finally:  # a failure is raised to the server after its answer was sent, and counts
+            if not gone:
+                route = getattr(scope.get("route"), "path", "other")
+                self.meter.request(route, status, time.perf_counter() - arrived)
 
 
 def _api(service: Service) -> FastAPI:
@@ -256,6 +259,9 @@ def _add_reads(api: FastAPI, service: Service) -> None:
         given = {k: v for k, v in request.query_params.items() if k not in ("as_of", "system")}
         running = decider.workspace.system(system)
         _check_key(running, entity, given)
+        if as_of is not None and (wrong := check_time(as_of)):
+            message = f"as_of {wrong[1]}"
+            raise InputError(message, field="as_of", code=wrong[0])
         at = decider.clock() if as_of is None else micros_of(as_of)
         values = decider.features(entity, given, at, system)
         return _json({"entity": entity, "key": given, "as_of": _time(at), "features": values})
