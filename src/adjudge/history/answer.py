@@ -91,15 +91,11 @@ def answer_plain(
         )
     elif family == codes.LATEST:
         scan.latest(rows, cells, at, kind, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i)
-    elif family == codes.DISTINCTS or family == codes.SEEN:
-        own_hash = values.view(np.int64)[measures[x, codes.MEASURE_INPUT], i]
-        if family == codes.SEEN:
-            scan.seen_before(rows, at, high, bounds, tasks, start, stop, own_hash, out, i)
-        else:
-            state[codes.STATE_EPOCH] += 1
-            epoch = state[codes.STATE_EPOCH]
-            own_hash = own_hash if including else 0
-            scan.distincts(rows, at, high, bounds, tasks, start, stop, own_hash, seen, epoch, out, i)
+    elif family == codes.DISTINCTS:
+        own_hash = values.view(np.int64)[measures[x, codes.MEASURE_INPUT], i] if including else 0
+        state[codes.STATE_EPOCH] += 1
+        epoch = state[codes.STATE_EPOCH]
+        scan.distincts(rows, at, high, bounds, tasks, start, stop, own_hash, seen, epoch, out, i)
     elif family == codes.TREND:
         scan.trend(rows, cells, offset, at, now, high, bounds, tasks, start, stop, numbers, shown, out, i)
     elif family == codes.CORRELATION:
@@ -178,19 +174,15 @@ def answer_wide(
         )  # fmt: skip
     elif family == codes.LATEST:
         scan_wide.latest(cells, at, wide, kind, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i)
-    elif family == codes.DISTINCTS or family == codes.SEEN:
-        own_hash = values.view(np.int64)[measures[x, codes.MEASURE_INPUT], i]
-        if family == codes.SEEN:
-            scan_wide.seen_before(rows, cells, at, wide, high, bounds, tasks, start, stop, own_hash, out, i)
-        else:
-            state[codes.STATE_EPOCH] += 1
-            epoch = state[codes.STATE_EPOCH]
-            own_hash = own_hash if including else 0
-            sketches = offset + measures[x, codes.MEASURE_SKETCH] * size
-            scan_wide.distincts(
-                rows, cells, offset, events, oldest, at, wide, sketches, size, high, bounds, tasks, start, stop,
-                own_hash, seen, epoch, scratch.view(np.int64), out, i,
-            )  # fmt: skip
+    elif family == codes.DISTINCTS:
+        own_hash = values.view(np.int64)[measures[x, codes.MEASURE_INPUT], i] if including else 0
+        state[codes.STATE_EPOCH] += 1
+        epoch = state[codes.STATE_EPOCH]
+        sketches = offset + measures[x, codes.MEASURE_SKETCH] * size
+        scan_wide.distincts(
+            rows, cells, offset, events, oldest, at, wide, sketches, size, high, bounds, tasks, start, stop,
+            own_hash, seen, epoch, scratch.view(np.int64), out, i,
+        )  # fmt: skip
     elif family == codes.TREND:
         scan_wide.trend(rows, cells, offset, wide, size, now, high, bounds, tasks, start, stop, numbers, shown, out, i)
     elif family == codes.CORRELATION:

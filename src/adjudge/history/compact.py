@@ -1,7 +1,7 @@
 """Keeping keys bounded: rows that no window reaches go, neighbours among too many rows merge, corrections follow.
 
-A row is merged only by its own key's append, and only when the key holds its limit of rows that a window can still
-reach; so what is merged is a function of that key's entries and of nothing else.
+A row is merged only by its own key's append, and only when the key then holds more rows than its limit that a
+window can still reach; so what is merged is a function of that key's entries and of nothing else.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ def make_room(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray) -> N
 
 @lean_kernel
 def settle(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, state: IntArray) -> None:
-    """Merge old neighbours if the rows that an event can still see have come to the limit."""
+    """Merge old neighbours if the rows that an event can still see are more than the limit."""
     facts = entry[codes.ENTRY_FACTS]
     dead = dead_rows(plan, entry, rows)
     live = memory.count_of(facts) - dead
-    if live < memory.limit_of(facts):
+    if live <= memory.limit_of(facts):
         return
     drop(plan, entry, rows, dead)
     if memory.class_of(facts) < plan.limits[codes.LIMIT_FIRST_WIDE]:

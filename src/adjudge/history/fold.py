@@ -27,7 +27,7 @@ def words_needed(plan: Plan, facts: int) -> int:
     count = memory.count_of(facts) + 1
     size_class = memory.class_of(facts)
     words = 0
-    if count >= memory.limit_of(facts):
+    if count > memory.limit_of(facts):
         wide = plan.limits[codes.LIMIT_WIDE]
         words += 2 * wide * plan.sizes[compact.wide_class_for(plan, compact.roomy(2 * count))]
     if count > plan.sizes[size_class]:
@@ -81,7 +81,7 @@ def append(
     if count == 0 or ts > newest:
         entry[codes.ENTRY_NEWEST] = ts
     entry[codes.ENTRY_FACTS] = memory.pack(count + 1, memory.limit_of(facts), size_class, flags)
-    if count + 1 >= memory.limit_of(facts):
+    if count + 1 > memory.limit_of(facts):
         compact.settle(plan, entry, rows, cells, state)
 
 

@@ -96,7 +96,7 @@ class Naive:
             position -= 1
         key.rows.insert(position, row)
         live = [r for r in key.rows if r.ts > key.newest - horizon]
-        if len(live) >= key.limit:
+        if len(live) > key.limit:
             self._merge(key, live)
 
     def _merge(self, key: Key, live: Sequence[Row]) -> None:
@@ -272,11 +272,8 @@ def last_n(a: Aggregation, measures: Sequence[Measure], rows: Sequence[Row]) -> 
 
 
 def is_new(q: Question) -> float:
-    """1 when no row (with the event's own hash) is seen, 0 when one is."""
-    if q.measure is None:
-        return float(not q.rows)
-    own = q.cell(q.own)
-    return float(all(cell.last != own.last for cell in q.cells())) if own.known else math.nan
+    """1 when no row is seen, or none that knows the measure, 0 when one is."""
+    return float(not q.known)
 
 
 def since_last(q: Question) -> float:

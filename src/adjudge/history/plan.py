@@ -147,7 +147,7 @@ def _operation(aggregation: Aggregation, measures: Sequence[Measure]) -> tuple[i
             family = codes.ROWS if not kind else codes.COUNTS if kind in ("hash", "place") else codes.MOMENTS
             return codes.OP_COUNT, family
         case "is_new":
-            return codes.OP_IS_NEW, codes.SEEN if kind else codes.ROWS
+            return codes.OP_IS_NEW, codes.COUNTS if kind else codes.ROWS
         case "since_last":
             return codes.OP_SINCE_LAST, codes.EDGES if kind else codes.ROWS
         case "since_first":

@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from adjudge.history import memory
-from adjudge.history.codes import ENTRY_FACTS, ENTRY_OFFSET, LIMIT_FIRST_WIDE, LIMIT_PLAIN, LIMIT_WIDE
+from adjudge.history.codes import COLUMN_SEQ, ENTRY_FACTS, ENTRY_OFFSET, LIMIT_FIRST_WIDE, LIMIT_PLAIN, LIMIT_WIDE
 from adjudge.history.inline import inlined
 from adjudge.history.plan import Plan
 from adjudge.typing import HashArray, IntArray
@@ -68,6 +68,7 @@ def look_ahead(plan: Plan, table: IntArray, rows: IntArray, keys: HashArray, i: 
             wide = size_class >= plan.limits[LIMIT_FIRST_WIDE]
             for column in range(plan.limits[LIMIT_WIDE] if wide else plan.limits[LIMIT_PLAIN]):
                 newest = offset + column * size + count
-                for line in range(LINES):
+                # Positions in the log are written, never read.
+                for line in range(1 if column == COLUMN_SEQ else LINES):
                     if count >= line * LINE:
                         touch(rows, newest - line * LINE)

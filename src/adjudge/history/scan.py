@@ -162,7 +162,7 @@ def counts(
     rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
     start: int, stop: int, including: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
-    """Rows whose hash or place is known."""
+    """Rows whose hash or place is known, or whether there is none."""
     n = 1.0 if including else 0.0
     row = at + high
     for t in range(start, stop):
@@ -171,7 +171,10 @@ def counts(
             row -= 1
             if is_known(rows, cells, row, kind):
                 n += 1.0
-        out[tasks[t, TASK_OUTPUT], i] = n
+        if tasks[t, TASK_OP] == OP_IS_NEW:
+            out[tasks[t, TASK_OUTPUT], i] = 1.0 if n == 0.0 else 0.0
+        else:
+            out[tasks[t, TASK_OUTPUT], i] = n
 
 
 @inlined
@@ -316,23 +319,6 @@ def distincts(
             if value != 0 and is_fresh(seen, mask, epoch, value):
                 n += 1.0
         out[tasks[t, TASK_OUTPUT], i] = n
-
-
-@inlined
-def seen_before(
-    rows: IntArray, at: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
-    own: int, out: FloatArray, i: int,
-) -> None:  # fmt: skip
-    """Whether the event's own hash is in none of the rows; missing when it has none."""
-    row = at + high
-    found = False
-    for t in range(start, stop):
-        low = at + bounds[tasks[t, TASK_AGE]]
-        while row > low and not found:
-            row -= 1
-            found = rows[row] == own
-        value = 0.0 if found else 1.0
-        out[tasks[t, TASK_OUTPUT], i] = math.nan if own == 0 else value
 
 
 @inlined

@@ -109,7 +109,7 @@ def counts(
     cells: FloatArray, wide: int, high: int, bounds: IntArray, tasks: IntArray, start: int, stop: int,
     including: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
-    """Events whose hash or place is known."""
+    """Events whose hash or place is known, or whether there is none."""
     n = 1.0 if including else 0.0
     row = wide + high
     for t in range(start, stop):
@@ -117,7 +117,10 @@ def counts(
         while row > low:
             row -= 1
             n += cells[row]
-        out[tasks[t, TASK_OUTPUT], i] = n
+        if tasks[t, TASK_OP] == OP_IS_NEW:
+            out[tasks[t, TASK_OUTPUT], i] = 1.0 if n == 0.0 else 0.0
+        else:
+            out[tasks[t, TASK_OUTPUT], i] = n
 
 
 @inlined
@@ -252,23 +255,6 @@ def distincts(
         if estimated:
             value = max(exact, sketch.estimate(registers, 0))
         out[tasks[t, TASK_OUTPUT], i] = value
-
-
-@inlined
-def seen_before(
-    rows: IntArray, cells: FloatArray, at: int, wide: int, high: int, bounds: IntArray, tasks: IntArray,
-    start: int, stop: int, own: int, out: FloatArray, i: int,
-) -> None:  # fmt: skip
-    """Whether the event's own hash is the last of none of the rows; missing when it has none."""
-    row = high
-    found = False
-    for t in range(start, stop):
-        low = bounds[tasks[t, TASK_AGE]]
-        while row > low and not found:
-            row -= 1
-            found = cells[wide + row] > 0.0 and rows[at + row] == own
-        value = 0.0 if found else 1.0
-        out[tasks[t, TASK_OUTPUT], i] = math.nan if own == 0 else value
 
 
 @inlined
