@@ -10,6 +10,7 @@ import pytest
 
 from adjudge.discover import find
 from adjudge.engine import compile
+from adjudge.errors import ParityError
 from adjudge.service.verify import CONTROL_EVENTS, Player, broken, compared, script_of, verify
 from adjudge.systems.payments.data import read
 
@@ -45,6 +46,10 @@ def test_one_flipped_bit_is_counted() -> None:
     assert compared("one bit", left, right, 0.0).features_differing == 1
     control = Player(plan, script, 100).play(broken(plan), limit=CONTROL_EVENTS)
     assert compared("broken", left, control, 0.0).features_differing > 0
+    part = Player(plan, script, 100).play(plan.start(), limit=50)
+    assert compared("the oldest", left, part, 0.0, limit=50).events == 50
+    with pytest.raises(ParityError, match="50 events were decided, not 300"):
+        compared("some lost", left, part, 0.0)
 
 
 def test_the_handbook_is_read_as_payments(tmp_path: Path) -> None:

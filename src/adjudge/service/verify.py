@@ -24,7 +24,7 @@ from adjudge.discover import Found
 from adjudge.engine import Decisions, Plan, State, compile
 from adjudge.engine.batch import Marks
 from adjudge.engine.fold import conditions_of, fold_marks
-from adjudge.errors import DefinitionError, InputError, ShapeError
+from adjudge.errors import DefinitionError, InputError, ParityError, ShapeError
 from adjudge.history import Histories
 from adjudge.learn.pipeline import with_bundle
 from adjudge.learn.source import Source
@@ -344,7 +344,7 @@ def threaded(plan: Plan, threads: int) -> Plan:
     return replace(plan, pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None)
 
 
-def compared(name: str, reference: Outcome, found: Outcome, began: float) -> EntryPoint:
+def compared(name: str, reference: Outcome, found: Outcome, began: float, *, limit: int | None = None) -> EntryPoint:
     """Return how many bits of an outcome differ from the reference.
 
     Parameters
@@ -352,11 +352,22 @@ def compared(name: str, reference: Outcome, found: Outcome, began: float) -> Ent
     name
         Of the entry point.
     reference, found
-        Outcomes; the shorter one's events are compared.
+        Outcomes of the same events.
     began
         `time.perf_counter()` at the start of the run.
+    limit
+        How many events were played at most, the oldest first; None for all.
+
+    Raises
+    ------
+    ParityError
+        If one has fewer events than the other: what is lost cannot agree.
     """
-    n = min(len(reference.action), len(found.action))
+    n = len(found.action)
+    expected = min(len(reference.action), limit or len(reference.action))
+    if n != expected or found.done != n:
+        msg = f"{name}: {min(n, found.done):,} events were decided, not {expected:,}"
+        raise ParityError(msg)
     differing = int(np.count_nonzero(reference.features[:n] != found.features[:n]))
     scores = (reference.probability[:n] != found.probability[:n]) | (reference.action[:n] != found.action[:n])
     return EntryPoint(
@@ -406,7 +417,7 @@ def verify_python(
             began = time.perf_counter()
             points.append(compared(name, reference, run(name, threaded(plan, count), size), began))
     control = Player(plan, script, 100).play(broken(plan), limit=CONTROL_EVENTS)
-    caught = compared("broken", reference, control, time.perf_counter())
+    caught = compared("broken", reference, control, time.perf_counter(), limit=CONTROL_EVENTS)
     return reference, points, caught.features_differing > 0
 
 
