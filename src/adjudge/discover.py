@@ -10,14 +10,18 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from adjudge.define import System
-from adjudge.errors import DefinitionError, InputError, did_you_mean
+from adjudge.errors import AdjudgeError, DefinitionError, InputError, did_you_mean
 from adjudge.learn.source import Source, read_streams
+
+T = TypeVar("T")
 
 Lists = Mapping[str, Collection[str | float]]
 """Contents of named lists."""
@@ -73,15 +77,15 @@ def find(reference: str) -> Found:
     """
     folder = Path(reference)
     if (folder / "definition.py").is_file():
-        return _found(reference, lambda part: _from_file(folder, part))
+        return _found(reference, folder, lambda part: _from_file(folder, part))
     if reference in builtin():
-        return _found(reference, lambda part: _from_package(reference, part))
+        return _found(reference, None, lambda part: _from_package(reference, part))
     hint = did_you_mean(reference, builtin())
     msg = f"there is no system {reference!r} and no folder with a definition.py of that path{hint}"
     raise InputError(msg, field="system", code="unknown_system")
 
 
-def _found(name: str, load: Callable[[str], ModuleType | None]) -> Found:
+def _found(name: str, folder: Path | None, load: Callable[[str], ModuleType | None]) -> Found:
     definition = load("definition")
     made = getattr(definition, "system", None)
     if not isinstance(made, System) and not callable(made):
@@ -89,7 +93,7 @@ def _found(name: str, load: Callable[[str], ModuleType | None]) -> Found:
         raise DefinitionError(msg)
 
     def build(lists: Lists) -> System:
-        system = made if isinstance(made, System) else made(lists=lists)
+        system = made if isinstance(made, System) else _run(folder, lambda: made(lists=lists))
         if not isinstance(system, System):
             msg = f"system {name!r}: `system` in definition.py returned {type(system).__name__}, not a System"
             raise DefinitionError(msg)
@@ -116,5 +120,36 @@ def _from_file(folder: Path, part: str) -> ModuleType | None:
         raise DefinitionError(msg)
     module = importlib.util.module_from_spec(spec)
     sys.modules[full] = module  # annotations are resolved by the module's name
-    spec.loader.exec_module(module)
+    try:
+        _run(folder, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]  # checked above
+    except AdjudgeError:
+        del sys.modules[full]
+        raise
     return module
+
+
+def _run(folder: Path | None, work: Callable[[], T]) -> T:
+    """Run what somebody wrote in a folder; whatever fails in there is one sentence with file and line."""
+    try:
+        return work()
+    except AdjudgeError:
+        raise
+    except Exception as error:
+        if folder is None:  # the package's own systems do not fail by somebody's mistake
+            raise
+        where = _place(folder.resolve(), error)
+        said = traceback.format_exception_only(error)[-1].strip()
+        msg = f"{where}: {said}"
+        raise DefinitionError(msg) from error
+
+
+def _place(folder: Path, error: Exception) -> str:
+    """Return file and line of the last step inside a folder that led to an error."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{Path(error.filename).name}, line {error.lineno}"
+    inside = [
+        (path, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (path := Path(frame.filename)).is_relative_to(folder)
+    ]
+    return f"{inside[-1][0].relative_to(folder)}, line {inside[-1][1]}" if inside else "definition.py"
