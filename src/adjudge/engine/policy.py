@@ -174,10 +174,10 @@ def _combine(
                     break
         scored = 0
         if p[i] == p[i] and not closed:
-            amount = X[amount_row, i] if mode >= 2 else 0.0
+            amount = X[amount_row, i] if mode in (BY_COST, BY_LOSS) else 0.0
             if amount != amount:
                 amount = 0.0
-            if mode == 2:
+            if mode == BY_COST:
                 best = np.inf
                 for a in range(costs.shape[0]):
                     cost = (
@@ -186,7 +186,7 @@ def _combine(
                     if cost < best:
                         best, scored = cost, a
             else:
-                value = p[i] if mode == 0 else p[i] * amount if mode == 3 else np.floor(p[i] * 100.0 + 0.5)
+                value = p[i] if mode == BY_P else p[i] * amount if mode == BY_LOSS else np.floor(p[i] * 100.0 + 0.5)
                 for c in range(cuts.shape[0]):
                     if value > cuts[c]:
                         scored = targets[c]
