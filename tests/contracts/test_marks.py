@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from adjudge.define import Outcome, days, hours
-from tests.contracts.timeline import Account, Timeline, at, user
+from adjudge.errors import InputError
+from adjudge.log import Kind
+from adjudge.service.replay import replay
+from adjudge.service.workspace import Change
+from tests.contracts.timeline import Account, Payment, Timeline, at, user
 
 DAY = 24 * 60.0
 
@@ -57,6 +61,39 @@ def test_rule_21_a_retracted_row_is_dead() -> None:
     seen = line.score(2)
     assert seen == {"user_count_1h": 1, "user_x_sum_1h": 1, "user_since_last_s": 120, "user_x_max_1h": 1}
     assert line.stored("b").retracted
+
+
+def test_rule_21_out_of_a_merged_row_goes_what_the_event_gave_it() -> None:
+    """Labels and outcomes are among it, though nobody says them again with the retraction."""
+    small = Payment.by("user", capacity=8, eps=0.5)
+    line = Timeline(
+        small.count(days(30)),
+        small.count(days(30), of="fraud"),
+        small.count(days(30), of="declined"),
+        small.where("x > 2", called="large").count(days(30), of="fraud"),
+        small.rate("fraud", days(30), delay=hours(0)),
+        outcomes=[Outcome("declined", decided=("block",))],
+        rules="version: 1\nrules: [{id: third, when: x == 3, action: block}]",
+    )
+    for i in range(20):
+        line.send(f"p{i}", i, x=i)
+    for i in range(4):
+        line.label(f"p{i}")
+    assert line.decider.workspace.system(None).state.histories[0].stats().merged_keys == 1
+    assert list(line.score(20).values()) == [20, 4, 1, 1, 4 / 20]
+    for i in range(4):
+        line.retract(f"p{i}")
+    assert list(line.score(20).values()) == [16, 0, 0, 0, 0]
+    assert replay([line.plan], line.decider.log).equal
+
+
+def test_rule_21_the_row_of_a_profile_is_not_retracted() -> None:
+    line = Timeline(Account.by("user").latest("level"))
+    line.account("c1", 0, level=1)
+    (refused,) = line.decider.change([Change(Kind.RETRACTION, "account", "c1")])
+    assert isinstance(refused, InputError)
+    assert (refused.code, refused.field) == ("not_retractable", "stream")
+    assert line.send("p1", 1)["user_account_level"] == 1
 
 
 def test_rule_22_a_profile_is_the_latest_row_by_position() -> None:

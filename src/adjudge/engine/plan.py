@@ -148,7 +148,7 @@ class Plan:
     categorical
         Those of `names` that are text.
     versions
-        Short hashes of system, layout, rules and policy.
+        Short hashes of system, layout, rules, policy, contents of lists, and model where there is one.
     scorer, scorer_rows
         The served model and the rows of its names; None decides by rules alone.
     pool
@@ -243,14 +243,18 @@ class Plan:
         name
             The label or outcome.
         old, new
-            Value before (NaN where there was none) and value set, shape (n,), 0 or 1.
+            Value before (NaN where there was none) and value set (NaN to take it back), shape (n,), 0 or 1.
         """
         self.outcome(name)
         conditions = {row: batch.matrix[row] for row in conditions_of(self, name)}
         fold_marks(self, state, Marks(name, batch.keys, batch.ts, batch.seq, old, new, conditions))
 
     def retract(self, state: State, batch: Batch) -> None:
-        """Take events of the past out of every history; `batch` is as in `label`."""
+        """Take events of the past out of every history; `batch` is as in `label`.
+
+        Labels and outcomes that were set on them must be taken back with `label` first: encoding an event
+        again does not say what was set on it, and a merged row would go on counting it.
+        """
         retract(self, state, batch)
 
     def outcome(self, name: str) -> Label | Outcome:

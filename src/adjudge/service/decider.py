@@ -434,9 +434,12 @@ class Decider:
 
     def _refuse_change(self, change: Change) -> InputError | None:
         try:
-            self.workspace.door(change.stream)
+            schema = self.workspace.door(change.stream).schema
         except InputError as error:
             return error
+        if change.kind == Kind.RETRACTION and schema.profile:
+            message = f"stream {change.stream!r} holds profiles: a newer row replaces one, none can be taken back"
+            return InputError(message, field="stream", code="not_retractable")
         names = [n for s in self.workspace.deciding(change.stream) for n in s.mark_names]
         if change.kind == Kind.RETRACTION or change.name in names:
             return None

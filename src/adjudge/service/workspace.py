@@ -395,6 +395,7 @@ class Workspace:
         positions = np.array([seqs[i] for i in alive], np.int64)
         for s in self._reading(stream):
             if kind == Kind.RETRACTION:
+                self._take_marks_back(s, [c.id for c in run], positions, events)
                 s.plan.retract(s.state, s.plan.encode(stream, events, positions))
             elif s.plan.decides == stream and name in s.mark_names:
                 marks = [s.marks.setdefault(c.id, {}) for c in run]
@@ -405,6 +406,16 @@ class Workspace:
                     m[name] = c.value
         if kind == Kind.RETRACTION:
             self.retracted.update((c.stream, c.id) for c in run)
+
+    @staticmethod
+    def _take_marks_back(s: Running, ids: Sequence[str], positions: IntArray, events: Sequence[EventStruct]) -> None:
+        """Unset what was set on events: a merged row would keep it after the events have left."""
+        for name in s.mark_names:
+            marked = [i for i, id_ in enumerate(ids) if name in s.marks.get(id_, {})]
+            if marked:
+                batch = s.plan.encode(s.plan.decides, [events[i] for i in marked], positions[marked])
+                old = np.array([s.marks[ids[i]][name] for i in marked])
+                s.plan.label(s.state, batch, name, old, np.full(len(marked), np.nan))
 
 
 def _streams(plans: Sequence[Plan]) -> Mapping[str, Schema]:
