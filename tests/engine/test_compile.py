@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -95,6 +95,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "cost without amount": (lambda: system(policy=Policy(by_cost=True)), "needs `amount`"),
     "profile field": (lambda: system([Buyer.by("buyer").latest("sinse")]), "did you mean 'since'"),
     "system name": (lambda: System("my sales", Sale), "must be an identifier"),
+    "decided profile": (
+        lambda: System("buyers", Buyer),
+        "'buyer' holds profiles; `decides` must be a stream of events",
+    ),
     "window of zero": (lambda: system([buyer.count(hours(0))]), "longer than zero"),
     "no duration": (lambda: system([buyer.count("x")]), "a window is a duration such as hours"),  # type: ignore[arg-type]
     "no window": (lambda: system([buyer.count()]), "at least one window"),
@@ -160,6 +164,21 @@ def test_versions_change_with_what_they_version() -> None:
     assert plain["layout"] != other["layout"]
     assert (plain["system"], plain["layout"]) == (ruled["system"], ruled["layout"])
     assert plain["rules"] != ruled["rules"]
+
+
+def test_the_contents_of_lists_are_versioned_in_any_order() -> None:
+    def versions(kinds: tuple[str, ...], **lists: Collection[str | float]) -> Mapping[str, str]:
+        return compile(system(rules=Rules(lists={"kinds": kinds}), lists=lists)).versions
+
+    plain = versions(("a", "b"), sizes=[1, 2])
+    assert versions(("b", "a"), sizes={2.0, 1.0})["lists"] == plain["lists"]
+    for other in (
+        versions(("a",), sizes=[1, 2]),
+        versions(("a", "b"), sizes=[1, 3]),
+        versions(("a", "b"), size=[1, 2]),
+    ):
+        assert other["lists"] != plain["lists"]
+        assert (other["system"], other["layout"]) == (plain["system"], plain["layout"])
 
 
 def test_outcome_names_can_be_counted() -> None:

@@ -191,6 +191,21 @@ def test_a_label_outside_the_condition_is_not_counted(plan: Plan) -> None:
     assert (found["shop_fraud_rate_30d"], found["shop_fraud_large_rate_30d"]) == (0.5, 0.0)
 
 
+@pytest.mark.parametrize("amount", ["60.00", "20.00"])
+def test_new_under_a_condition_asks_the_rows_and_not_the_event(amount: str) -> None:
+    """1 until a row meets the condition, whether or not the event itself does."""
+    large = buyer.where("amount > 50", called="large")
+    plan = compile(System("sales", Sale, features=[large.is_new()]))
+    state, seen = plan.start(), []
+    for i, paid in enumerate(["20.00", "30.00", "60.00", "10.00"]):
+        asked = step(plan, state, [sale(90, i, amount)], i, append=False)
+        seen.append(asked.features(0)["buyer_large_is_new"])
+        step(plan, state, [sale(i, i, paid)], i)
+    assert seen == [1, 1, 1, 0]
+    forgotten = step(plan, state, [sale(91, 401 * 24 * 60, amount)], 5, append=False)
+    assert forgotten.features(0)["buyer_large_is_new"] == 1
+
+
 def test_a_retracted_event_is_seen_by_nobody(plan: Plan) -> None:
     state, without = plan.start(), plan.start()
     events = [sale(1, 0), sale(2, 1, "33.00")]
@@ -231,4 +246,4 @@ def test_every_reason_and_version_is_on_the_decision(plan: Plan) -> None:
     assert (decision.decision, decision.reason, decision.score) == ("block", "too_much", 90)
     assert [r.code for r in decision.reasons] == ["noted", "too_much"]
     assert decision.method == "rules"
-    assert set(decision.versions) == {"system", "layout", "rules", "policy"}
+    assert set(decision.versions) == {"system", "layout", "rules", "policy", "lists"}

@@ -136,6 +136,9 @@ class _Compiler:
             msg = f"{self.place}: the name must be an identifier"
             raise DefinitionError(msg)
         self.decided = system.decides.schema()
+        if self.decided.profile:
+            msg = f"{self.place}: {self.decided.name!r} holds profiles; `decides` must be a stream of events"
+            raise DefinitionError(msg)
         self.streams = {name: self._stream(schema) for name, schema in system.schemas.items()}
         self.delays = {o.name: timedelta(0) for o in system.outcomes}
         if system.label is not None:
@@ -516,6 +519,7 @@ class _Compiler:
             "layout": _digest(layout),
             "rules": system.rules.version,
             "policy": _digest([repr(system.policy), *map(repr, sorted(thresholds.items()))]),
+            "lists": _digest([part for name in sorted(self.lists) for part in (name, *_members(self.lists[name]))]),
         }
         return versions | ({"model": scorer.version} if scorer is not None else {})
 
@@ -528,6 +532,11 @@ def _plain(f: Feature) -> tuple[str, ...]:
     if isinstance(f, ProfileFeature):
         return (f.name, f.of, *entity)
     return (f.name, f.aggregation, str(f.of), str(f.other), str(f.window), str(f.delay), str(f.parameter), *entity)
+
+
+def _members(values: Collection[str | float]) -> list[str]:
+    """Return what a list holds, whatever the order in which it was written."""
+    return sorted({repr(v if isinstance(v, str) else float(v)) for v in values})
 
 
 def _digest(parts: Sequence[str]) -> str:

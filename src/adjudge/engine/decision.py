@@ -68,7 +68,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     degraded
         Whether a part of the system did not take part.
     versions
-        Short hashes of system, layout, rules, policy, model.
+        Short hashes of system, layout, rules, policy, contents of lists, model.
     latency_ms
         Time from receipt to answer; 0 where nobody waited.
     families
