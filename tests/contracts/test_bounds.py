@@ -71,12 +71,15 @@ def fold(line: Timeline, events: Sequence[dict[str, Any]], batch: int) -> list[b
     return found
 
 
-def test_rule_24_a_key_is_exact_below_its_capacity() -> None:
+def test_rule_24_a_key_is_exact_up_to_its_capacity() -> None:
     line = Timeline(small.count(days(7)), small.sum("x", days(7)))
-    for i in range(CAPACITY - 1):
+    for i in range(CAPACITY):
         seen = line.send(f"p{i}", i, x=1)
         assert (seen["user_count_7d"], seen["user_x_sum_7d"]) == (i, i)
-    assert line.decider.workspace.system(None).state.histories[0].stats().merged_keys == 0
+    histories = line.decider.workspace.system(None).state.histories[0]
+    assert histories.stats().merged_keys == 0
+    line.send("one more", CAPACITY, x=1)
+    assert histories.stats().merged_keys == 1
 
 
 def test_rule_24_merging_keeps_rows_few_and_sums_whole() -> None:
@@ -169,6 +172,6 @@ def test_rule_30_a_log_of_other_versions_is_refused() -> None:
 def test_rule_30_decisions_carry_the_versions_of_all_that_made_them() -> None:
     line = Timeline(user.count(hours(1)))
     line.send("a", 0)
-    assert set(line.plan.versions) == {"system", "layout", "rules", "policy"}
+    assert set(line.plan.versions) == {"system", "layout", "rules", "policy", "lists"}
     for part, version in line.plan.versions.items():
         assert f'"{part}":"{version}"'.encode() in line.stored("a").record

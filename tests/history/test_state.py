@@ -117,6 +117,7 @@ def test_a_busy_key_stays_small_and_close() -> None:
 
 
 def test_a_key_within_its_capacity_is_exact() -> None:
-    histories, out, _ = busy(511, SECOND, 512)
+    histories, out, _ = busy(512, SECOND, 512)
     assert histories.stats().merged_keys == 0
-    assert (out[2] == np.arange(511)).all()
+    assert (out[2] == np.arange(512)).all()
+    assert busy(513, SECOND, 512)[0].stats().merged_keys == 1
