@@ -156,7 +156,12 @@ def run(
     return Run(plan, table, split, trained, evaluation)
 
 
-def with_bundle(build: Callable[[Mapping[str, list[str | float]]], System], path: Path, secret: bytes) -> Plan:
+def with_bundle(
+    build: Callable[[Mapping[str, list[str | float]]], System],
+    path: Path,
+    secret: bytes,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Plan:
     """Return the plan that a bundle decides with, after checking that it was made for this system.
 
     Parameters
@@ -167,6 +172,8 @@ def with_bundle(build: Callable[[Mapping[str, list[str | float]]], System], path
         The bundle's directory.
     secret
         The workspace's 16 bytes.
+    warn
+        Told if the bundle was made with other libraries or another processor: last bits may then differ.
 
     Raises
     ------
@@ -178,6 +185,8 @@ def with_bundle(build: Callable[[Mapping[str, list[str | float]]], System], path
         build(found.manifest.lists), secret=secret, scorer=found.scorer, thresholds=found.manifest.thresholds
     )
     found.check(plan)
+    for name, (then, now) in found.profile_differences().items():
+        warn(f"the bundle was made with {name} {then or 'absent'}, here it is {now or 'absent'}: last bits may differ")
     return plan
 
 

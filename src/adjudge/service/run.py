@@ -52,7 +52,7 @@ def plan_of(system: str, bundle: Path | None = None) -> Plan:
     found = find(system)
     if bundle is None:
         return compile(found.build({}), secret=secret())
-    return with_bundle(found.build, bundle, secret())
+    return with_bundle(found.build, bundle, secret(), _say)
 
 
 def plans_of(systems: Sequence[str], bundles: Sequence[Path]) -> list[Plan]:
