@@ -25,14 +25,16 @@ LINES: dict[str, tuple[str, ...]] = {
         "The same in batches: {batched_per_s:,.0f} decisions/s on one core (target 25,000)",
     ),
     "http": (
-        "HTTP, 32 connections: {closed_per_s:,.0f} decisions/s, {ratio_echo:.2f} x an echo endpoint on the same server (target 0.5)",
+        "HTTP, 32 connections: {closed_per_s:,.0f} decisions/s, {ratio_echo:.2f} x an echo endpoint on the same server "
+        "(target 0.5)",
         "HTTP, open loop at {open_rate:,.0f}/s: p50 {open_p50_ms:.1f} ms, p99 {open_p99_ms:.1f} ms, "
         "p99.9 {open_p999_ms:.1f} ms (target p99 below 10)",
         "Beside the usual design (FastAPI, pydantic, Redis counters, booster in one process): "
         "{ratio_usual_design:.1f} x its rate (target 10)",
     ),
     "growth": (
-        "Cost per event at {large_events:,} events: {ratio_cost_20m_over_1m:.2f} x that at {small_events:,} (target 1.3)",
+        "Cost per event at {large_events:,} events: {ratio_cost_20m_over_1m:.2f} x that at {small_events:,} "
+        "(target 1.3)",
         "A key with a million events: {ratio_hot_key_over_light:.2f} x a key with a hundred (target 3)",
         "Memory: {bytes_per_light_key:,.0f} bytes for a light key",
     ),
