@@ -63,6 +63,13 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no bundle": (["check", "--bundle", "nothing"], "there is no bundle in nothing"),
     "no file": (["train", "b", "--data", "nothing.parquet"], "there is no file 'nothing.parquet'"),
     "not parquet": (["train", "b", "--data", "junk.parquet"], "cannot be read as parquet"),
+    "a time in words": (["train", "b", "--data", "words.csv"], "words.csv: column 'at' must hold times such as"),
+    "a time as a number": (["train", "b", "--data", "whole.csv"], "whole.csv: column 'at' must hold times such as"),
+    "a time without offset": (["train", "b", "--data", "naive.csv"], "naive.csv: column 'at' holds times without"),
+    "no time": (["verify", "--data", "untimed.csv", "--no-http"], "untimed.csv has no column 'at'"),
+    "no id": (["train", "b", "--data", "nameless.csv"], "nameless.csv has no column 'payment_id'; did you mean"),
+    "a label in words": (["train", "b", "--data", "yes.csv"], "yes.csv: column 'fraud' must hold true or false"),
+    "a folder of bad labels": (["train", "b", "--data", "world"], "labels_fraud.csv has no column 'value'"),
     "no events": (["train", "b"], "--data PATH or --simulate N"),
     "bad name": (["new", "My System"], "identifier in lower case"),
     "bad port": (["serve", "--port", "99999"], "port must be between"),
@@ -70,10 +77,26 @@ WRONG: dict[str, tuple[list[str], str]] = {
 }
 
 
+AT = "2026-01-02T10:00:00Z"
+TABLES = {
+    "words.csv": "payment_id,at\np1,yesterday",
+    "whole.csv": "payment_id,at\np1,1700000000",
+    "naive.csv": "payment_id,at\np1,2026-01-02T10:00:00",
+    "untimed.csv": "payment_id,user\np1,u1",
+    "nameless.csv": f"payment,at\np1,{AT}",
+    "yes.csv": f"payment_id,at,fraud\np1,{AT},yes",
+    "world/payment.csv": f"payment_id,at\n1,{AT}",
+    "world/labels_fraud.csv": f"payment_id,known_at\n1,{AT}",
+}
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, tmp_path: Path) -> None:
     arguments, message = WRONG[name]
     (tmp_path / "junk.parquet").write_bytes(b"junk")
+    (tmp_path / "world").mkdir()
+    for file, text in TABLES.items():
+        (tmp_path / file).write_text(text)
     done = adjudge(*arguments, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from adjudge.errors import InputError
+from adjudge.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from adjudge.define import System
+    from adjudge.define import Schema, System
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,23 @@ class Source:
             Whose streams they are.
         events
             How many decided events to keep.
+
+        Raises
+        ------
+        InputError
+            If the decided stream, or a column that this needs, is missing.
         """
         import polars as pl
 
         schema = system.decides.schema()
+        if schema.name not in self.frames:
+            msg = f"there are no events of stream {schema.name!r}{did_you_mean(schema.name, self.frames)}"
+            raise InputError(msg, code="missing_stream")
+        for name, frame in self.frames.items():
+            needed = system.schemas[name]
+            _need(frame, f"stream {name!r}", needed.time_field, *[schema.id_field] * (name == schema.name))
+        for name, frame in self.labels.items():
+            _need(frame, f"the table of {name!r}", schema.id_field)
         kept = self.frames[schema.name].sort(schema.time_field, maintain_order=True).head(events)
         end = kept[schema.time_field].max()
         frames = {
@@ -127,20 +140,21 @@ def read_streams(system: System, path: Path) -> Source:
     """
     schema = system.decides.schema()
     if not path.is_dir():
-        frame = utc(read_table(path), schema.time_field)
-        return Source({schema.name: frame}, _labels_inside(system, frame))
+        frame = _events(path, schema)
+        return Source({schema.name: frame}, _labels_inside(system, frame, path.name))
     frames, labels = {}, {}
     for name, stream in system.schemas.items():
         found = _find(path, name)
         if found is not None:
-            frames[name] = utc(read_table(found), stream.time_field)
+            frames[name] = _events(found, stream)
     if schema.name not in frames:
         msg = f"{path.name} holds no file {schema.name}.parquet or {schema.name}.csv"
         raise InputError(msg, code="no_file")
     for known in (system.label, *system.outcomes):
         found = None if known is None else _find(path, f"labels_{known.name}")
         if known is not None and found is not None:
-            labels[known.name] = utc(read_table(found), "known_at")
+            table = _texts(read_table(found), schema.id_field, found.name)
+            labels[known.name] = _known(table, found.name, "value", schema.id_field)
     truth = read_table(path / "truth.parquet") if (path / "truth.parquet").exists() else None
     return Source(frames, labels, _lists(path / "lists.json"), truth)
 
@@ -155,13 +169,71 @@ def _lists(path: Path) -> dict[str, list[str | float]]:
         raise InputError(msg, code="unreadable_file") from error
 
 
-def utc(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Return a table whose time column is in UTC; text is parsed as ISO 8601, which must name an offset."""
+def _need(frame: pl.DataFrame, where: str, *columns: str) -> None:
+    """Raise `InputError` if a column is missing."""
+    for column in columns:
+        if column not in frame.columns:
+            msg = f"{where} has no column {column!r}{did_you_mean(column, frame.columns)}"
+            raise InputError(msg, field=column, code="missing_field")
+
+
+def _events(path: Path, schema: Schema) -> pl.DataFrame:
+    """Return the events of a stream with the columns that place them: their id and their time."""
+    frame = _texts(read_table(path), schema.id_field, path.name)
+    return utc(frame, schema.time_field, path.name)
+
+
+def _texts(frame: pl.DataFrame, column: str, where: str) -> pl.DataFrame:
+    """Return a table whose ids are text, however the file has them, so that those of two files can be compared."""
     import polars as pl
 
-    if column in frame.columns and frame[column].dtype == pl.String:
+    _need(frame, where, column)
+    return _cast(frame, column, pl.String, f"{where}: column {column!r} must hold ids")
+
+
+def _cast(frame: pl.DataFrame, column: str, kind: type[pl.DataType], otherwise: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return frame.with_columns(pl.col(column).cast(kind))
+    except pl.exceptions.PolarsError as error:
+        raise InputError(otherwise, field=column, code="wrong_type") from error
+
+
+def utc(frame: pl.DataFrame, column: str, where: str) -> pl.DataFrame:
+    """Return a table whose time column is in UTC; text is parsed as ISO 8601, which must name an offset.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    column
+        Holds times.
+    where
+        What the table is called in an error.
+
+    Raises
+    ------
+    InputError
+        If the column is missing or holds something else, naming table and column.
+    """
+    import polars as pl
+
+    _need(frame, where, column)
+    kind = frame[column].dtype
+    if isinstance(kind, pl.Datetime):
+        if kind.time_zone is None:
+            msg = f"{where}: column {column!r} holds times without their offset from UTC, such as Z or +01:00"
+            raise InputError(msg, field=column, code="naive_time")
+        return frame
+    msg = f"{where}: column {column!r} must hold times such as 2026-01-31T10:00:00+01:00"
+    if kind != pl.String:
+        msg += f", not {kind}"
+        raise InputError(msg, field=column, code="wrong_type")
+    try:
         return frame.with_columns(pl.col(column).str.to_datetime(time_unit="us", time_zone="UTC"))
-    return frame
+    except pl.exceptions.PolarsError as error:
+        raise InputError(msg, field=column, code="bad_time") from error
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -171,16 +243,24 @@ def _find(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _labels_inside(system: System, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _labels_inside(system: System, frame: pl.DataFrame, where: str) -> dict[str, pl.DataFrame]:
+    """Return the labels in a column of a file of events."""
     import polars as pl
 
     schema, label = system.decides.schema(), system.label
     if label is None or label.name not in frame.columns:
         return {}
-    known: pl.Expr = pl.col(schema.time_field) + label.delay
-    if "known_at" in frame.columns:
-        known = pl.col("known_at")
-    rows = frame.filter(pl.col(label.name).is_not_null()).select(
-        pl.col(schema.id_field), value=pl.col(label.name).cast(pl.Float64), known_at=known
-    )
-    return {label.name: rows.filter(pl.col("known_at").is_not_null())}
+    if "known_at" not in frame.columns:
+        frame = frame.with_columns(known_at=pl.col(schema.time_field) + label.delay)
+    return {label.name: _known(frame, where, label.name, schema.id_field)}
+
+
+def _known(frame: pl.DataFrame, where: str, column: str, id_field: str) -> pl.DataFrame:
+    """Return id, value and time of what is known; rows that say nothing are left out."""
+    import polars as pl
+
+    _need(frame, where, column)
+    frame = utc(frame, "known_at", where)
+    frame = _cast(frame, column, pl.Float64, f"{where}: column {column!r} must hold true or false, or 1 or 0")
+    rows = frame.select(pl.col(id_field), value=pl.col(column), known_at=pl.col("known_at"))
+    return rows.drop_nulls()
