@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from adjudge.define import Rules, feature
 from adjudge.engine import Plan, State, compile
-from tests.engine.machines import MACHINES, errors, inspection, profile, readings, seqs
+from tests.engine.machines import MACHINES, Machine, errors, inspection, profile, readings, seqs
 
 DAY = timedelta(days=1)
 
@@ -70,6 +72,22 @@ def test_unknown_machine_has_counts_of_zero_and_nothing_else(plan: Plan, state: 
     assert found["machine_error_count_1d"] == 0.0
     assert found["machine_reading_volts_mean_1d"] is None
     assert found["age_days"] is None
+
+
+def test_a_text_of_no_profile_is_missing() -> None:
+    """Not another text: comparing with it is unknown, and whether it is missing can be asked."""
+    asked = [
+        feature("other", "machine_machine_model != 'alpha'"),
+        feature("unknown", "machine_machine_model is missing"),
+    ]
+    plan = compile(
+        replace(MACHINES, features=[Machine.by("machine").latest("installed", "model"), *asked], rules=Rules())
+    )
+    state = plan.start()
+    plan.step(state, plan.encode("machine", [profile("m1", "alpha", DAY)], seqs(0, 1)))
+    known, none = ask(plan, state, "m1"), ask(plan, state, "m2")
+    assert (known["other"], known["unknown"]) == (0, 0)
+    assert (none["other"], none["unknown"]) == (None, 1)
 
 
 def test_rules_decide_and_say_why(plan: Plan, state: State) -> None:

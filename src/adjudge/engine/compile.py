@@ -410,14 +410,17 @@ class _Compiler:
     ) -> tuple[ProfilePlan, int]:
         stream = self.streams[entity.schema.name]
         rows: list[int] = []
+        hashed: list[int] = []
         for f in features:
             source = entity.schema[f.of]
+            hashed += [len(rows)] if source.is_text else []
             decided.scope[f.name] = Slot(_type(source), height + len(rows))
             start = stream.encoder.row[f.of]
             rows += range(start, start + source.slots)
         key = {s.schema.name: _entity_row(s, entity) for s in (stream, decided)}
-        plan = ProfilePlan(entity, stream.schema.name, key, np.array(rows, np.int64), (height, height + len(rows)))
-        return plan, height + len(rows)
+        end = height + len(rows)
+        plan = ProfilePlan(entity, stream.schema.name, key, np.array(rows, np.int64), tuple(hashed), (height, end))
+        return plan, end
 
     # expressions
 

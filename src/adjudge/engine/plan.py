@@ -77,6 +77,8 @@ class ProfilePlan:
         As in `HistoryPlan`.
     fields
         Rows of the stream's matrix that are kept.
+    hashed
+        Positions in `fields` of texts, whose missing value is the hash 0.
     outputs
         Rows of the feature matrix that they go to.
     """
@@ -85,6 +87,7 @@ class ProfilePlan:
     stream: str
     key: Mapping[str, int]
     fields: IntArray
+    hashed: tuple[int, ...]
     outputs: tuple[int, int]
 
 
@@ -193,7 +196,8 @@ class Plan:
 
     def start(self) -> State:
         """Return the state before the first entry of the log."""
-        return State([Histories(h.layout) for h in self.histories], [Profiles(len(p.fields)) for p in self.profiles])
+        histories = [Histories(h.layout) for h in self.histories]
+        return State(histories, [Profiles(len(p.fields), hashed=p.hashed) for p in self.profiles])
 
     def encode(self, stream: str, events: Sequence[Any], seqs: IntArray) -> Batch:
         """Turn checked events of one stream, in log order, into a batch.
