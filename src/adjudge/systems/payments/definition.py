@@ -102,7 +102,13 @@ RAW = FeatureGroup(
         feature("weekday", "weekday(at)"),
         feature("weekend", "weekday(at) >= 5"),
         feature("holiday", "date(at) in holidays"),
-        feature("days_from_pay_day", "min(abs(monthday(at) - 1), abs(monthday(at) - 15), abs(monthday(at) - 25))"),
+        feature(
+            "days_from_pay_day",
+            "min(abs(monthday(at) - 1), abs(monthday(at) - 15), abs(monthday(at) - 25), abs(monthday(at) - 32))",
+            unit="d",
+            meaning="days to the nearest 1st, 15th or 25th; at the end of a month of 30 days one too many, "
+            "at the end of February up to two",
+        ),
         feature("ip_listed", "where(ip is missing, False, ip in proxy_ips or proxy is not missing and proxy)"),
     ],
 )
