@@ -218,6 +218,23 @@ def test_too_much_waiting_is_answered_with_429(plan: Any) -> None:
     assert client.service.batcher.waiting == 0
 
 
+def test_labels_of_events_that_never_come_are_bounded(plan: Any) -> None:
+    """What would wait beyond the bound is refused; room is made by the event, and known events need none."""
+    client = Client(Shop(plan), Settings(max_waiting_labels=2, retry_after_s=3))
+    labels = [{"id": f"p{i}", "value": True} for i in range(4)]
+    first = client.post("/v1/labels", labels[:3])
+    assert first.status_code == 207
+    assert [r and r["status"] for r in first.json()["results"]] == ["waiting", "waiting", None]
+    for content in (labels[2], labels[2:]):
+        refused = client.post("/v1/labels", content)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+        assert {e["code"] for e in refused.json()["errors"]} == {"too_many_waiting"}
+    client.post("/v1/decide", purchase(0))
+    assert client.desk.decider.workspace.waiting == 1
+    assert client.post("/v1/retractions", {"id": "p0"}).json()["results"][0]["status"] == "set"
+    assert client.post("/v1/labels", labels[2]).json()["results"][0]["status"] == "waiting"
+
+
 def test_requests_that_come_together_are_decided_together(client: Client) -> None:
     """One step for all, and each gets its own answer."""
     answers = client.together(*[("POST", "/v1/decide", purchase(i, user=f"u{i}"), {}) for i in range(6)])

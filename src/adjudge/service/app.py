@@ -160,7 +160,7 @@ def _add_events(api: FastAPI, service: Service) -> None:
     async def change(request: Request, door: EventDecoder, kind: Kind) -> Response:
         decoded = one_or_many(door, await body_of(request), settings.max_rows)
         changes = [change_of(decider.workspace, kind, item) for item in decoded.events]
-        said = decider.change([c for c in changes if isinstance(c, Change)])
+        said = decider.change([c for c in changes if isinstance(c, Change)], max_waiting=settings.max_waiting_labels)
         results = iter(said)
         outcomes = [c if isinstance(c, InputError) else next(results) for c in changes]
         rows = [(c.id if isinstance(c, Change) else "") for c in changes]
@@ -168,7 +168,10 @@ def _add_events(api: FastAPI, service: Service) -> None:
             error if isinstance(error, InputError) else {"id": id_, "status": error}
             for id_, error in zip(rows, outcomes, strict=True)
         ]
-        return _results(decoded, done)
+        answer = _results(decoded, done)
+        if answer.status_code == 429:
+            answer.headers["retry-after"] = str(settings.retry_after_s)
+        return answer
 
     @api.post("/v1/labels")
     async def labels(request: Request) -> Response:
@@ -219,10 +222,11 @@ def _results(decoded: Decoded, done: Sequence[dict[str, Any] | InputError]) -> R
     if bad == total == 1 and decoded.rows:
         return _answer(problem_of(errors[0]))
     errors.sort(key=lambda e: -1 if e.row is None else e.row)
+    crowded = all(e.code == "too_many_waiting" for e in errors)
     document = problem(
-        207 if bad < total else 422,
+        207 if bad < total else 429 if crowded else 422,
         f"{bad} of {total} items were refused",
-        code="refused_rows",
+        code="too_many_waiting" if crowded else "refused_rows",
         errors=errors,
     )
     return _answer({**msgspec.to_builtins(document), "results": results}, document.status)

@@ -137,13 +137,16 @@ class Decider:
                     verdicts[i] = Verdict(record, bits)
             return verdicts
 
-    def change(self, changes: Sequence[Change]) -> list[Status | InputError]:
+    def change(self, changes: Sequence[Change], *, max_waiting: int | None = None) -> list[Status | InputError]:
         """Log labels, outcomes or retractions of events, and let them count from here on.
 
         Parameters
         ----------
         changes
             In order. One that says nothing new is not logged.
+        max_waiting
+            How many changes may wait for events that are not there, in all; what would have to wait beyond it is
+            refused with the code ``too_many_waiting``. None sets no bound.
 
         Returns
         -------
@@ -157,16 +160,24 @@ class Decider:
             run: list[Change] = []
             places: list[int] = []
             named: set[tuple[str, str]] = set()
+            early = 0
             for change in changes:
                 if (change.stream, change.id) in named:
                     self._commit_changes(run, places, received, results)  # what follows must see what was said
                     named.clear()
+                    early = 0
                 problem = self._refuse_change(change)
                 if problem is not None:
                     results.append(problem)
                 elif self._says_nothing_new(change):
                     results.append("unchanged")
+                elif (unknown := change.id not in self.workspace.ids[change.stream]) and (
+                    max_waiting is not None and self.workspace.waiting + early >= max_waiting
+                ):
+                    message = "too much waits for events that have not come; send the event first, or come again later"
+                    results.append(InputError(message, field="id", code="too_many_waiting"))
                 else:
+                    early += unknown
                     run.append(change)
                     named.add((change.stream, change.id))
                     places.append(len(results))

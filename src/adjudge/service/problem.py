@@ -30,6 +30,7 @@ CODE_STATUS = {
     "too_large": 413,
     "wrong_media_type": 415,
     "overloaded": 429,
+    "too_many_waiting": 429,
 }
 """Status of the error codes that do not mean 422, unprocessable content."""
 

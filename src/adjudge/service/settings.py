@@ -30,6 +30,8 @@ class Settings:
         Most events that are decided in one step; bounds how long others wait.
     max_waiting
         Most events that may wait to be decided; beyond it requests are answered with 429.
+    max_waiting_labels
+        Most labels, outcomes and retractions that may wait for events that have not come; beyond it, 429.
     retry_after_s
         What a 429 asks a client to wait.
 
@@ -45,13 +47,14 @@ class Settings:
     max_rows: int = 10_000
     max_batch: int = 512
     max_waiting: int = 20_000
+    max_waiting_labels: int = 100_000
     retry_after_s: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
             message = f"port must be between 0 and 65535, not {self.port}"
             raise InputError(message, field="port")
-        for name in ("max_body_bytes", "max_rows", "max_batch", "max_waiting", "retry_after_s"):
+        for name in (f.name for f in fields(self) if f.name not in ("host", "port")):
             if getattr(self, name) < 1:
                 message = f"{name} must be at least 1, not {getattr(self, name)}"
                 raise InputError(message, field=name)

@@ -117,6 +117,11 @@ class Workspace:
     log
         Where earlier events are read again when something changes about them; never written to here.
 
+    Attributes
+    ----------
+    waiting
+        How many labels, outcomes and retractions wait for events that are not there.
+
     Raises
     ------
     DefinitionError
@@ -134,6 +139,7 @@ class Workspace:
         self.newest_us: int | None = None
         self.decided = 0
         self.retracted: set[tuple[str, str]] = set()
+        self.waiting = 0
         self._waiting: dict[tuple[str, str], list[Change]] = {}
         self._log = log
         self._tables: dict[int, Any] = {}
@@ -206,7 +212,7 @@ class Workspace:
             for name, decided in decisions.items():
                 self._remember_outcomes(self.systems[name], ids[start:stop], decided)
             self.decided += (stop - start) * bool(decisions)
-            for change in self._waiting.pop((stream, ids[stop - 1]), ()):
+            for change in self._waited(stream, ids[stop - 1]):
                 self._apply([change], [first + stop - 1], [prepared.events[stop - 1]])
             yield start, stop, decisions
 
@@ -256,7 +262,7 @@ class Workspace:
         self._tables[entry.seq] = frame
         self.ids[stream].update(zip(ids, range(entry.seq, entry.seq + entry.count), strict=True))
         for id_ in ids if self._waiting else ():
-            self.change(self._waiting.pop((stream, id_), ()))
+            self.change(self._waited(stream, id_))
 
     def change(self, changes: Sequence[Change]) -> list[bool]:
         """Fold changes of earlier events; those of events that are not there yet wait for them.
@@ -278,6 +284,7 @@ class Workspace:
             there.append(known)
             if not known:
                 self._waiting.setdefault((c.stream, c.id), []).append(c)
+                self.waiting += 1
                 continue
             if run and (c.kind, c.stream, c.name) != (run[0].kind, run[0].stream, run[0].name):
                 self._apply_known(run)
@@ -301,11 +308,6 @@ class Workspace:
         """Return whether an event was taken back, or will be when it comes."""
         waiting = self._waiting.get((stream, id_), ())
         return (stream, id_) in self.retracted or any(c.kind == Kind.RETRACTION for c in waiting)
-
-    @property
-    def waiting(self) -> int:
-        """How many labels, outcomes and retractions wait for events that are not there."""
-        return sum(map(len, self._waiting.values()))
 
     def digest(self) -> str:
         """Return a hash of every system's state: equal workspaces have equal digests."""
@@ -341,6 +343,12 @@ class Workspace:
         if entry.seq not in self._tables:
             self._tables[entry.seq] = table.decode(entry.body)
         return table.event(door, self._tables[entry.seq], seq - entry.seq)
+
+    def _waited(self, stream: str, id_: str) -> list[Change]:
+        """Return the changes that waited for an event that is there now; they wait no longer."""
+        changes = self._waiting.pop((stream, id_), [])
+        self.waiting -= len(changes)
+        return changes
 
     def _note_times(self, stream: str, ts: IntArray) -> None:
         """Remember the newest event time, which lateness is measured from; profiles may be of any age."""
