@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjudge.define import Boolean, Category, Event, Id, Key, Money, Number, Place, Text, Time, field
-from adjudge.service.decode import BadBody, EventDecoder
+from adjudge.errors import InputError
+from adjudge.service.decode import MAX_ROW_ERRORS, BadBody, EventDecoder
 
 
 class Sale(Event):
@@ -98,8 +99,8 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "list for a place": ({"place": [1, 2]}, "place", "wrong_type"),
     "half a place": ({"place": {"lat": 1}}, "place", "missing_field"),
     "more than a place": ({"place": {"lat": 1, "lon": 2, "alt": 3}}, "place", "unknown_field"),
-    "north of the pole": ({"place": {"lat": 91, "lon": 2}}, "place", "out_of_range"),
-    "text in a place": ({"place": {"lat": "1", "lon": 2}}, "place", "wrong_type"),
+    "north of the pole": ({"place": {"lat": 91, "lon": 2}}, "place.lat", "out_of_range"),
+    "text in a place": ({"place": {"lat": "1", "lon": 2}}, "place.lat", "wrong_type"),
     "negative money": ({"amount": "-0.01"}, "amount", "out_of_range"),
     "too much money": ({"amount": 1_000_001}, "amount", "out_of_range"),
     "half a cent": ({"amount": "0.005"}, "amount", "too_many_digits"),
@@ -116,6 +117,8 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "astronomic money": ({"fee": "1e999999"}, "fee", "out_of_range"),
     "money of NaN": ({"amount": "NaN"}, "amount", "not_finite"),
     "infinite money": ({"fee": "-Infinity"}, "fee", "not_finite"),
+    "an amount without end": ({"amount": "1E-99999999999"}, "amount", "too_many_digits"),
+    "a place of NaN": ({"place": {"lat": float("nan"), "lon": 2}}, "place.lat", "not_finite"),
     "below its bound": ({"minutes": -1}, "minutes", "out_of_range"),
     "above its bound": ({"minutes": 61}, "minutes", "out_of_range"),
     "naive time": ({"at": "2026-03-01T10:00:00"}, "at", "naive_time"),
@@ -144,6 +147,44 @@ def test_a_bad_field_is_named(changes: dict[str, Any], name: str, code: str) -> 
     assert [(e.row, e.field, e.code) for e in many.errors] == [(1, name, code)]
     assert many.rows == [0, 2]
     assert [event.sale_id for event in many.events] == ["a", "b"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("amount", ["1_000.00", " 12.50 ", "\u0661\u0662", "+5", "5.", ".5", "", "0" * 41])
+def test_an_amount_is_written_as_json_writes_numbers(amount: str) -> None:
+    """What Python reads besides is a mistake more often than an amount."""
+    data = body(amount=amount)
+    assert refusals(DOOR.one, data) == [("amount", "wrong_type")]
+    many = DOOR.many(b"[" + data + b"," + body() + b"]")
+    assert [(e.row, e.field, e.code) for e in many.errors] == [(0, "amount", "wrong_type")]
+    assert many.rows == [1]
+
+
+def test_a_part_of_a_field_is_named_with_a_point() -> None:
+    with pytest.raises(BadBody, match=r"^place\.lat must be at most 90"):
+        DOOR.one(body(place={"lat": 91, "lon": 2}))
+
+
+def test_a_row_that_is_not_utf_8_is_refused_alone() -> None:
+    """The rows beside it are decoded."""
+    many = DOOR.many(b"[" + body(sale_id="a") + b"," + body(sale_id="X").replace(b"X", b"\xff") + b"]")
+    assert [(e.row, e.code) for e in many.errors] == [(1, "malformed")]
+    assert many.rows == [0]
+
+
+def test_rows_are_counted_before_they_are_explained() -> None:
+    with pytest.raises(InputError, match="may hold 2 items, this one has 3") as caught:
+        DOOR.many(b"[3, 4, 5]", 2)
+    assert caught.value.code == "too_large"
+    with pytest.raises(InputError, match="may hold 1 items"):
+        DOOR.many(b"[" + body() + b"," + body() + b"]", 1)
+
+
+def test_errors_without_end_are_not_all_explained() -> None:
+    """Every row has one, but only so many say why."""
+    many = DOOR.many(b"[" + b",".join([b'{"no": 1}'] * 2_000) + b"]")
+    assert {e.row for e in many.errors} == set(range(2_000))
+    assert len(many.errors) < 3_000
+    assert len(refusals(DOOR.one, body(**{f"x{i}": 1 for i in range(5_000)}))) == MAX_ROW_ERRORS
 
 
 @pytest.mark.parametrize("name", ["sale_id", "user", "method", "note"])

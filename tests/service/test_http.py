@@ -330,6 +330,7 @@ def test_features_of_a_key(client: Client) -> None:
         ("/v1/features/user", {"usr": "u1"}, 422),
         ("/v1/features/user", {"user": "u1", "as_of": "2026-03-01T11:59:59"}, 422),
         ("/v1/features/user", {"user": "u1", "as_of": "soon"}, 422),
+        ("/v1/features/user", {"user": "u1", "as_of": "9"}, 422),
         ("/v1/features/user", {"user": "u1", "as_of": "0001-01-01T00:00:00+14:00"}, 422),
         ("/v1/features/user", {"user": "u1", "as_of": "9999-12-31T23:59:59-14:00"}, 422),
         ("/v1/features/user", {"user": "u1", "system": "other"}, 404),
@@ -473,7 +474,7 @@ def test_every_route_is_described(client: Client) -> None:
 def test_a_client_that_goes_away_disturbs_nobody(client: Client) -> None:
     """Its body never comes; the next request is served."""
 
-    async def gone() -> list[Any]:
+    async def gone(path: str) -> list[Any]:
         sent: list[Any] = []
         messages: Iterator[dict[str, Any]] = iter(
             [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
@@ -485,10 +486,12 @@ def test_a_client_that_goes_away_disturbs_nobody(client: Client) -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "path": "/v1/decide", "query_string": b"", "headers": []}
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
         serve: Callable[..., Awaitable[None]] = client.service
         await serve(scope, receive, send)
         return sent
 
-    assert asyncio.run(gone()) == []
+    for path in ("/v1/decide", "/v1/labels"):
+        start, body = asyncio.run(gone(path))
+        assert (start["status"], b"the body ended early" in body["body"]) == (400, True)
     assert client.post("/v1/decide", purchase(1)).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.exceptions import HTTPException
 
 from adjudge.engine.encode import micros_of
@@ -19,9 +20,9 @@ from adjudge.errors import AdjudgeError, InputError, did_you_mean
 from adjudge.log import Entry, Kind
 from adjudge.service.batching import Batcher
 from adjudge.service.decider import Decider
-from adjudge.service.decode import Decoded, EventDecoder, check_time
+from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder, check_time
 from adjudge.service.describe import describe
-from adjudge.service.hot import SECURITY, Gone, HotPath, Message, Receive, Scope, Send, read_body
+from adjudge.service.hot import SECURITY, HotPath, Message, Receive, Scope, Send, read_body
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.problem import CONTENT_TYPE, problem, problem_of
@@ -92,15 +93,11 @@ class Service:
                 message = {**message, "headers": headers + [h for h in SECURITY if h[0] not in given]}
             await send(message)
 
-        gone = False
         try:
             await self.api(scope, receive, send_safely)
-        except Gone:
-            gone = True
         finally:  # a failure is raised to the server after its answer was sent, and counts
-            if not gone:
-                route = getattr(scope.get("route"), "path", "other")
-                self.meter.request(route, status, time.perf_counter() - arrived)
+            route = getattr(scope.get("route"), "path", "other")
+            self.meter.request(route, status, time.perf_counter() - arrived)
 
 
 def _api(service: Service) -> FastAPI:
@@ -227,7 +224,7 @@ def _results(decoded: Decoded, done: Sequence[dict[str, Any] | InputError]) -> R
         207 if bad < total else 429 if crowded else 422,
         f"{bad} of {total} items were refused",
         code="too_many_waiting" if crowded else "refused_rows",
-        errors=errors,
+        errors=errors[:MAX_ERRORS],
     )
     return _answer({**msgspec.to_builtins(document), "results": results}, document.status)
 
@@ -256,7 +253,7 @@ def _add_reads(api: FastAPI, service: Service) -> None:
     async def features(
         entity: str,
         request: Request,
-        as_of: Annotated[AwareDatetime | None, Query(description="now where absent")] = None,
+        as_of: Annotated[AwareDatetime | None, BeforeValidator(_dated), Query(description="now where absent")] = None,
         system: str | None = None,
     ) -> Response:
         """Return the features of one entity as of a time, without deciding; its key fields are parameters."""
@@ -283,6 +280,14 @@ def _add_reads(api: FastAPI, service: Service) -> None:
         entries = list(decider.log.read(start, start + limit))
         end = entries[-1].seq + entries[-1].count if entries else len(decider.log)
         return _json(Page(entries, end if end < len(decider.log) else None))
+
+
+def _dated(value: Any) -> Any:
+    """Refuse a time that is a bare number, as the door does."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        message = "must be a timestamp such as 2026-01-31T10:00:00+01:00"
+        raise ValueError(message)
+    return value
 
 
 def _check_key(running: Running, entity: str, given: dict[str, str]) -> None:

@@ -31,6 +31,14 @@ LARGEST_MONEY = Decimal(10) ** 13
 YEARS = (1900, 2200)
 """Timestamps must lie in these years: their microseconds since 1970 are exact in a double."""
 
+MAX_ERRORS = 1_000
+"""Errors of one batch that are told; bad rows beyond them are refused without an explanation."""
+
+MAX_ROW_ERRORS = 100
+"""Errors of one row that are told."""
+
+AMOUNT = r"(?=[^\"]{1,40}\")-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\""
+"""An amount as text, up to its closing quotation mark: the grammar of JSON's numbers, which Python's is wider than."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What decoding raises on bytes that are not what they should be."""
@@ -108,6 +116,8 @@ class EventDecoder:
         self._checks = tuple((f.name, check) for f in schema if (check := _check_of(f)) is not None)
         self._numbers = tuple(f.name for f in schema if f.role == "number")
         self._types = {f.name: _type_of(f) for f in schema}
+        money = "|".join(f.name for f in schema if f.role == "money")
+        self._odd = re.compile(rf'"({money})"\s*:\s*"(?!{AMOUNT})'.encode()).search if money else _never
 
     def one(self, body: bytes) -> EventStruct:
         """Decode a body that holds one event.
@@ -118,6 +128,8 @@ class EventDecoder:
             With every error of the event; its `row` is None.
         """
         try:
+            if self._odd(body):
+                raise BadBody(self._explain(_loose(body), None))
             event = self._one.decode(body)
         except UNREADABLE:
             raise BadBody(self._explain(_loose(body), None)) from None
@@ -126,18 +138,30 @@ class EventDecoder:
             raise BadBody(errors)
         return event
 
-    def many(self, body: bytes) -> Decoded:
+    def many(self, body: bytes, limit: int | None = None) -> Decoded:
         """Decode a body that holds an array of events; bad rows become errors, good rows go on.
+
+        Parameters
+        ----------
+        body
+            The array.
+        limit
+            Most rows accepted.
 
         Raises
         ------
         BadBody
             If the body is not an array at all.
+        InputError
+            If it has too many rows; they are counted before any is explained.
         """
+        if self._odd(body):
+            return self._row_by_row(body, limit)
         try:
             events = self._many.decode(body)
         except UNREADABLE:
-            return self._row_by_row(body)
+            return self._row_by_row(body, limit)
+        _check_rows(len(events), limit)
         result = Decoded()
         for row, event in enumerate(events):
             self._sort(event, row, result)
@@ -188,10 +212,10 @@ class EventDecoder:
             if value is not None:
                 found = check(value, event)
                 if found is not None:
-                    errors.append(InputError(f"{name} {found[1]}", field=name, row=row, code=found[0]))
+                    errors.append(_named(name, found, row))
         return errors
 
-    def _row_by_row(self, body: bytes) -> Decoded:
+    def _row_by_row(self, body: bytes, limit: int | None) -> Decoded:
         result = Decoded()
         try:
             parts: list[Any] = self._split.decode(body)
@@ -201,15 +225,30 @@ class EventDecoder:
                 message = f"expected an array of events of stream {self.schema.name!r}, got {_kind(loose)}"
                 raise BadBody([InputError(message, code="wrong_type")]) from None
             parts = loose
+        _check_rows(len(parts), limit)
         for row, part in enumerate(parts):
-            try:
-                event = self._one.decode(part if isinstance(part, msgspec.Raw) else self._encode(part))
-            except (*UNREADABLE, TypeError):
-                whole = _loose(bytes(part), row) if isinstance(part, msgspec.Raw) else part
-                result.errors.extend(self._explain(whole, row))
-            else:
+            event = self._tried(part)
+            if event is not None:
                 self._sort(event, row, result)
+            elif len(result.errors) < MAX_ERRORS:
+                result.errors.extend(self._explain_part(part, row))
+            else:
+                result.errors.append(InputError("the event cannot be read", row=row))
         return result
+
+    def _tried(self, part: Any) -> EventStruct | None:
+        """Return the event of a row of a batch, None where the row is not as it should be."""
+        try:
+            text = bytes(part) if isinstance(part, msgspec.Raw) else self._encode(part)
+            return None if self._odd(text) else self._one.decode(text)
+        except (*UNREADABLE, TypeError):
+            return None
+
+    def _explain_part(self, part: Any, row: int) -> Sequence[InputError]:
+        try:
+            return self._explain(_loose(bytes(part), row) if isinstance(part, msgspec.Raw) else part, row)
+        except BadBody as bad:
+            return bad.errors
 
     def _explain(self, row: Any, number: int | None, *, strict: bool = True) -> list[InputError]:
         """Return every error of a row that was refused as a whole."""
@@ -220,8 +259,10 @@ class EventDecoder:
         for f in self.schema:
             found = self._explain_field(f, row, strict)
             if found is not None:
-                errors.append(InputError(f"{f.name} {found[1]}", field=f.name, row=number, code=found[0]))
+                errors.append(_named(f.name, found, number))
         for name in row:
+            if len(errors) >= MAX_ROW_ERRORS:
+                break
             if name not in self._types:
                 shown = _printable(str(name)[:80])
                 message = f"stream {self.schema.name!r} has no field {shown!r}{did_you_mean(shown, self._types)}"
@@ -236,6 +277,10 @@ class EventDecoder:
             return ("not_finite", "must be a finite number")
         if isinstance(value, str) and _printable(value) != value:
             return _BAD_TEXT
+        if isinstance(value, Mapping):
+            for part in ("lat", "lon"):
+                if _not_finite(value.get(part)):
+                    return ("not_finite", f".{part} must be a finite number")
         try:
             if isinstance(value, (msgspec.Raw, dict, list)):
                 typed = msgspec.json.decode(self._encode(value), type=self._types[f.name])
@@ -248,11 +293,34 @@ class EventDecoder:
         except (TypeError, ArithmeticError, RecursionError):
             return ("wrong_type", "has a value of the wrong type")
         check = _check_of(f)
-        return check(typed, row) if check is not None else None
+        found = check(typed, row) if check is not None else None
+        if found is None and f.role == "money" and isinstance(value, str) and not re.match(AMOUNT, value + '"'):
+            return ("wrong_type", "must be an amount such as 12.50")
+        return found
 
 
 Found = tuple[str, str]
-"""The code of an error and the words that follow the field's name."""
+"""The code of an error and the words that follow the field's name, with a point where a part of it is meant."""
+
+
+def _named(name: str, found: Found, row: int | None) -> InputError:
+    """Return the error of a field; words such as ``.lat must be`` mean its part ``lat``."""
+    code, words = found
+    if words.startswith("."):
+        part, words = words.split(" ", 1)
+        name += part
+    return InputError(f"{name} {words}", field=name, row=row, code=code)
+
+
+def _check_rows(rows: int, limit: int | None) -> None:
+    if limit is not None and rows > limit:
+        message = f"a request may hold {limit} items, this one has {rows}"
+        raise InputError(message, code="too_large")
+
+
+def _never(body: bytes) -> None:
+    return None
+
 
 _BAD_TEXT: Found = ("bad_text", "holds half of a surrogate pair, which is no character")
 
@@ -334,6 +402,8 @@ def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
         sent = None if own is None else _value(event, own)
         currency = sent if sent and isinstance(sent, str) else f.currency
         digits = MINOR_DIGITS.get(currency, 2)
+        if value and value.adjusted() < -digits:  # the remainder below underflows to nothing
+            return ("too_many_digits", f"may have {digits} digits after the point")
         if int(value.as_tuple().exponent) < -digits and value % (Decimal(1).scaleb(-digits)):
             return ("too_many_digits", f"may have {digits} digits after the point")
         if rate_from is not None and currency != f.currency:

@@ -19,7 +19,7 @@ import msgspec
 
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
 from adjudge.service.batching import Batcher, Overloaded
-from adjudge.service.decode import BadBody, EventDecoder, EventStruct
+from adjudge.service.decode import MAX_ERRORS, BadBody, EventDecoder, EventStruct
 from adjudge.service.metrics import Meter
 from adjudge.service.problem import CONTENT_TYPE, Problem, problem, problem_of
 from adjudge.service.settings import Settings
@@ -50,10 +50,6 @@ PROBLEM = [*SECURITY, (b"content-type", CONTENT_TYPE.encode())]
 
 PATIENCE = 4
 """How many times the largest body is read before a sender that does not stop is cut off."""
-
-
-class Gone(Exception):
-    """The client went away before its body was there."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +104,6 @@ class HotPath:
         path = scope["path"]
         try:
             status, headers, body = await self.handlers[path](scope, receive, arrived)
-        except Gone:
-            return
         except AdjudgeError as error:
             status, headers, body = self._refusal(error)
         except Exception:
@@ -137,11 +131,8 @@ class HotPath:
     async def _many(self, scope: Scope, receive: Receive, arrived: float, *, decide: bool) -> Answered:
         body = await self._body(scope, receive)
         options = self._options(scope["query_string"])
-        decoded = options.door.many(body)
+        decoded = options.door.many(body, self._settings.max_rows)
         total = len(decoded.events) + len({e.row for e in decoded.errors})
-        if total > self._settings.max_rows:
-            message = f"a request may hold {self._settings.max_rows} events, this one has {total}"
-            raise InputError(message, code="too_large")
         self._batcher.check_room(len(decoded.events))
         size = self._batcher.max_batch
         chunks = [decoded.events[i : i + size] for i in range(0, len(decoded.events), size)]
@@ -212,7 +203,7 @@ class HotPath:
         bad = len({e.row for e in errors})
         status = 207 if bad < len(answers) else 422
         detail = f"{bad} of {len(answers)} events were refused"
-        document = problem(status, detail, code="refused_rows", errors=errors)
+        document = problem(status, detail, code="refused_rows", errors=errors[:MAX_ERRORS])
         decisions = [msgspec.Raw(answer) for answer in answers]
         return self._told(msgspec.structs.replace(document, decisions=decisions))
 
@@ -258,10 +249,8 @@ async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
 
     Raises
     ------
-    Gone
-        If the client went away.
     InputError
-        If the body is too large.
+        If the body is too large, or ends before it is whole.
     """
     body: bytes = message.get("body", b"")
     if not message.get("more_body") and len(body) <= limit and message["type"] == "http.request":
@@ -274,7 +263,8 @@ async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
         if size <= limit:
             parts.append(part)  # what is beyond the limit is read, so that the sender hears, but not kept
     if message["type"] == "http.disconnect":
-        raise Gone
+        detail = "the body ended early"
+        raise InputError(detail, code="malformed")
     if size > limit:
         detail = f"a body may have {limit} bytes"
         raise InputError(detail, code="too_large")

@@ -42,12 +42,7 @@ def one_or_many(door: EventDecoder, body: bytes, limit: int) -> Decoded:
     """
     if body.lstrip()[:1] != b"[":
         return Decoded([door.one(body)], [0], [])
-    decoded = door.many(body)
-    total = len(decoded.events) + len({e.row for e in decoded.errors})
-    if total > limit:
-        message = f"a request may hold {limit} items, this one has {total}"
-        raise InputError(message, code="too_large")
-    return decoded
+    return door.many(body, limit)
 
 
 def change_of(workspace: Workspace, kind: Kind, item: Any) -> Change | InputError:
