@@ -20,7 +20,7 @@ from adjudge.log import MemoryLog
 from adjudge.service import load
 from adjudge.service.app import Page
 from adjudge.service.replay import replay
-from adjudge.service.server import free_port, python, running, wait_ready
+from adjudge.service.server import claim, free_port, python, running, wait_ready
 from tests.service.shop import as_json, many_purchases, purchase, shop
 
 
@@ -44,6 +44,34 @@ def test_it_answers(address: str) -> None:
         assert client.get("/openapi.json").json()["info"]["title"] == "adjudge"
         assert client.get("/v1/decisions/" + quote("pone")).json()["decision"]["id"] == "pone"
         assert client.request("DELETE", "/v1/decide").status_code == 405
+
+
+def test_a_port_is_not_shared(address: str) -> None:
+    """Two services would each see half of the events."""
+    port = int(address.rsplit(":", 1)[1])
+    with pytest.raises(InputError, match=f"port {port} of localhost is in use"):
+        claim("localhost", port)
+    assert claim("127.0.0.1", free_port()) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["", "300.1.1.1", "192.0.2.1"])
+def test_a_host_must_be_one_of_this_machine(host: str) -> None:
+    with pytest.raises(InputError) as caught:
+        claim(host, free_port())
+    assert caught.value.field == "host"
+
+
+def test_a_body_that_ends_early_disturbs_nobody(address: str) -> None:
+    """Cut off, or in broken pieces; the next request is served."""
+    host, port = address[7:].rsplit(":", 1)
+    head = b"POST /v1/decide HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    for rest in (b"5\r\n{", b"zz\r\n{\r\n"):
+        with socket.create_connection((host, int(port))) as line:
+            line.settimeout(5)
+            line.sendall(head + rest)
+            line.shutdown(socket.SHUT_WR)
+            assert b" 500 " not in line.recv(1000)
+    assert httpx.get(address + "/readyz").status_code == 200
 
 
 def test_bodies_in_pieces_and_too_large_ones(address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -90,12 +91,19 @@ def serve(
         The first system's past, imported before anything is decided.
     until
         What of it lies before this time; None for all.
+
+    Raises
+    ------
+    InputError
+        If nothing can listen there, or what is to be served cannot be found or read.
     """
     from adjudge.service.app import Service
     from adjudge.service.decider import Decider
+    from adjudge.service.server import claim
     from adjudge.service.server import serve as serve_application
     from adjudge.service.warm import warm
 
+    settings = replace(settings, host=claim(settings.host, settings.port))
     plans = plans_of(systems, bundles)
     warm(plans, _say)
     decider = Decider(plans)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import http.client
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from adjudge.errors import UnavailableError
+from adjudge.errors import InputError, UnavailableError
 from adjudge.service.settings import Settings
 
 COLLECT = (20_000, 50, 50)
@@ -39,6 +40,42 @@ def serve(application: Callable[..., Any], settings: Settings) -> None:
     gc.set_threshold(*COLLECT)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(_serve(application, settings))
+
+
+def claim(host: str, port: int) -> str:
+    """Return the IP address of a host after making sure that its port is free.
+
+    The server would share the port with another one that shares it too, and each would decide half of the events.
+
+    Parameters
+    ----------
+    host
+        Name or address of this machine.
+    port
+        Where to listen.
+
+    Raises
+    ------
+    InputError
+        If the host is none of this machine, or somebody listens there.
+    """
+    try:
+        found = socket.getaddrinfo(host or "?", port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        message = f"host {host!r} is no address, and no name of one"
+        raise InputError(message, field="host") from None
+    family, kind, _, _, address = min(found)  # IPv4 goes first
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is not in use
+        try:
+            probe.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                message = f"port {port} of {host} is in use"
+                raise InputError(message, field="port") from None
+            message = f"nothing can listen on port {port} of {host}: {error.strerror}"
+            raise InputError(message, field="host") from None
+    return str(address[0])
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:
