@@ -34,7 +34,7 @@ ROWS = 120_000
 
 NOTES = (
     "The payments are simulated; the simulator's guide says what was made up.",
-    f"Thresholds were set on the validation part, for a queue of {QUEUE_SHARE:.0%} of what the rules alone raise there.",
+    f"Thresholds were set on the validation part, for a queue of {QUEUE_SHARE:.0%} of what rules alone raise there.",
     "Some frauds are never reported and some honest payments are disputed: the labels are those that were reported.",
 )
 """What a reader of the report must know."""
