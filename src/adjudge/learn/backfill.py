@@ -123,7 +123,10 @@ class _Backfill:
                 raise InputError(msg, field=name, row=row, code="conflict")
 
     def _label(self, name: str, frame: pl.DataFrame) -> dict[str, AnyArray]:
-        """Return row of the event, value before, value set and time of each entry, in order of time."""
+        """Return row of the event, value before, value set and time of each entry, in order of effect.
+
+        What was known before its event had come, or with it, waits for the event, as it does in a live log.
+        """
         import polars as pl
 
         self.plan.outcome(name)
@@ -132,28 +135,38 @@ class _Backfill:
             if column not in frame.columns:
                 msg = f"labels {name!r} need a column {column!r}{did_you_mean(column, frame.columns)}"
                 raise InputError(msg, field=column, code="missing_field")
-        ids = self.frames[self.plan.decides].select(schema.id_field).with_row_index("row")
+        at, came = (pl.col(c).dt.cast_time_unit("us").to_physical() for c in ("known_at", schema.time_field))
+        ids = self.frames[self.plan.decides].select(schema.id_field, came=came).with_row_index("row")
         found = (
-            frame.join(ids, on=schema.id_field, how="inner")
+            frame.select(schema.id_field, "known_at", pl.col("value").cast(pl.Float64), at=at)
+            .join(ids, on=schema.id_field, how="inner")
             .sort("known_at", maintain_order=True)
-            .with_columns(pl.col("value").cast(pl.Float64))
             .with_columns(old=pl.col("value").shift(1).over("row"))
+            .with_columns(waits=pl.col("at") <= pl.col("came"), since=pl.max_horizontal("at", "came"))
+            .sort("since", "waits", maintain_order=True)
         )
         return {
             "row": found["row"].to_numpy().astype(np.int64),
             "old": found["old"].fill_null(np.nan).to_numpy(),
             "new": found["value"].to_numpy(),
-            "at": found["known_at"].dt.cast_time_unit("us").to_physical().to_numpy(),
+            "at": found["at"].to_numpy(),
+            "since": found["since"].to_numpy(),
+            "waits": found["waits"].to_numpy(),
         }
 
     def _arrange(self) -> None:
-        """Give every entry its position in the log: by time; at one time labels first, decided events last."""
-        times = [entry["at"] for entry in self.labels.values()]
+        """Give every entry its position in the log: by time; at one time labels first, decided events last.
+
+        Only labels that wait for events of that very time come after them.
+        """
+        times = [entry["since"] for entry in self.labels.values()]
         for stream in self.streams:
             field = self.plan.schema(stream).time_field
             times.append(self.frames[stream][field].dt.cast_time_unit("us").to_physical().to_numpy())
         sizes = [len(t) for t in times]
         source = np.repeat(np.arange(len(times)), sizes)
+        waits = np.concatenate([*(entry["waits"] for entry in self.labels.values()), np.zeros(0, np.bool_)])
+        source[: len(waits)][waits] += len(times)
         order = np.lexsort((source, np.concatenate(times)))
         seqs = np.empty(len(order), np.int64)
         seqs[order] = np.arange(len(order))
