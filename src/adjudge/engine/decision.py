@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from adjudge.define.rule import placeholders, render
+from adjudge.define.rule import placeholders
 from adjudge.engine.policy import Combined
 from adjudge.engine.scorer import Scores
+from adjudge.engine.words import in_words, sentence_of
 from adjudge.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -208,16 +209,9 @@ class Decisions:
 
     def render(self, i: int) -> list[str]:
         """Return the reasons of one event in words."""
-        sentences = []
-        for r in self.fired[i]:
-            words = self.plan.rules[r].reason or self.plan.rules[r].id.replace("_", " ")
-            sentences.append(render(words, {n: self._value(n, i) for n in placeholders(words)}))
-        for reason in self.reasons(i):
-            if reason.kind == "model":
-                shown = "missing" if reason.value is None else f"{reason.value:.4g}"
-                name = reason.code.replace("_", " ")
-                sentences.append(f"{name} is {shown} and raises the risk by {reason.weight:.2f} log-odds")
-        return sentences
+        sentences = [sentence_of(self.plan.rules[r]) for r in self.fired[i]]
+        told = {name for text in sentences for name in placeholders(text)}
+        return in_words(self.reasons(i), sentences, {name: self._value(name, i) for name in told})
 
     def _value(self, name: str, i: int) -> float | None:
         return _plain(float(self.X[self.plan.slots[name].row, i]))

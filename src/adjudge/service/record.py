@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from adjudge.define.rule import placeholders, render
+from adjudge.define.rule import placeholders
 from adjudge.engine.decision import Decisions, Reason
 from adjudge.engine.plan import Plan
+from adjudge.engine.words import in_words, sentence_of
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -85,7 +86,7 @@ class Recorder:
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(StoredAnswer).decode
         self._versions = msgspec.Raw(self._encode(dict(plan.versions)))
-        self._sentences = {r.code: r.reason or r.id.replace("_", " ") for r in plan.rules}
+        self._sentences = {r.id: sentence_of(r) for r in plan.rules}
         told = [name for text in self._sentences.values() for name in placeholders(text)]
         extra = [n for n in dict.fromkeys(told) if n in plan.slots and plan.slots[n].type != "text"]
         self.names = (*plan.names, *(n for n in extra if n not in plan.names))
@@ -166,12 +167,4 @@ class Recorder:
         """
         answer = self._decode(record)
         known = {**event, **self.named(features)}
-        sentences = []
-        for reason in answer.reasons:
-            if reason.kind == "rule":
-                sentences.append(render(self._sentences[reason.code], known))
-            else:
-                shown = "missing" if reason.value is None else f"{reason.value:.4g}"
-                name = reason.code.replace("_", " ")
-                sentences.append(f"{name} is {shown} and raises the risk by {reason.weight:.2f} log-odds")
-        return sentences
+        return in_words(answer.reasons, [self._sentences[id_] for id_ in answer.rules], known)
