@@ -73,6 +73,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no events": (["train", "b"], "--data PATH or --simulate N"),
     "bad name": (["new", "My System"], "identifier in lower case"),
     "bad port": (["serve", "--port", "99999"], "port must be between"),
+    "bad host": (["serve", "--host", "300.1.1.1"], "host '300.1.1.1' is no address"),
     "no input": (["decide", "nothing.jsonl"], "nothing.jsonl"),
 }
 
