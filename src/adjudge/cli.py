@@ -6,6 +6,7 @@ error. What the user did wrong is one sentence and exit code 2, a failed check e
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 def main() -> None:
     """Run the command line; what is wrong with the input is one sentence and exit code 2."""
+    # threads that wait for each other in training then sleep: spinning is many times slower where cores are shared
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except AdjudgeError as error:

@@ -169,15 +169,9 @@ CHECKED_ROWS = 20_000
 """Training rows on which the served form is held to the library."""
 
 
-def _wait_politely() -> None:
-    """Let threads that wait for each other sleep: where others use the cores too, spinning was 30 times slower."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when the library is loaded
-
-
 def _lightgbm(
     trees: Trees, task: Task, held_out: Task | None, names: Sequence[str], report: Callable[[int], None]
 ) -> Trained:
-    _wait_politely()
     import lightgbm
 
     parameters: dict[str, Any] = {
@@ -217,7 +211,6 @@ def _lightgbm(
 def _xgboost(
     trees: Trees, task: Task, held_out: Task | None, names: Sequence[str], report: Callable[[int], None]
 ) -> Trained:
-    _wait_politely()
     import xgboost
 
     class Report(xgboost.callback.TrainingCallback):
