@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from adjudge.discover import find
 from adjudge.engine import compile
 from adjudge.errors import ParityError
-from adjudge.service.verify import CONTROL_EVENTS, Player, broken, compared, script_of, verify
+from adjudge.service.verify import CONTROL_EVENTS, Player, _as_table, broken, compared, script_of, verify
 from adjudge.systems.payments.data import read
 
 EVENTS = 1_500
@@ -50,6 +51,18 @@ def test_one_flipped_bit_is_counted() -> None:
     assert compared("the oldest", left, part, 0.0, limit=50).events == 50
     with pytest.raises(ParityError, match="50 events were decided, not 300"):
         compared("some lost", left, part, 0.0)
+
+
+def test_a_label_known_with_its_event_is_seen_alike_by_service_and_table() -> None:
+    found = find("payments")
+    assert found.simulate is not None
+    world = found.simulate(300)
+    events = world.frames["payment"]
+    known = events.select("payment_id", value=pl.lit(1.0), known_at="at").gather_every(5)
+    source = replace(world, labels={"fraud": known, "declined": known})
+    plan = compile(found.build(source.lists))
+    reference = Player(plan, script_of(plan, source), 1).play(plan.start())
+    assert _as_table(plan, source, reference, silent).features_differing == 0
 
 
 def test_the_handbook_is_read_as_payments(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from adjudge.engine import Batch, Marks, Plan, State
 from adjudge.engine.fold import Placed, conditions_of, fold_run, label_width
 from adjudge.errors import InputError, did_you_mean
 from adjudge.learn.table import NEVER, Table
+from adjudge.learn.timeline import Effects, timeline
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 if TYPE_CHECKING:
@@ -91,14 +92,11 @@ class _Backfill:
             msg = f"a backfill needs events of stream {plan.decides!r}{did_you_mean(plan.decides, frames)}"
             raise InputError(msg, field=plan.decides, code="missing_stream")
         self.plan = plan
-        self.streams = sorted(
-            frames, key=lambda s: s == plan.decides
-        )  # at one time, what informs comes before what is decided
-        self.frames = {s: frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in self.streams}
-        self.labels = {name: self._label(name, frame) for name, frame in labels.items()}
+        line = timeline(plan, frames, labels)
+        self.frames, self.labels, self.length = line.frames, line.labels, line.length
+        self.label_seq, self.event_seq = line.label_seq, line.event_seq
         self._check_ids()
         self.state = plan.start()
-        self._arrange()
         n = self.frames[plan.decides].height
         self.ts = np.empty(n, np.int64)
         self.keys: HashArray = np.empty((len(plan.stream(plan.decides).entity_names), n), np.uint64)
@@ -122,59 +120,6 @@ class _Backfill:
                 msg = f"the table of {stream!r} holds the id {frame[name][row]!r} twice"
                 raise InputError(msg, field=name, row=row, code="conflict")
 
-    def _label(self, name: str, frame: pl.DataFrame) -> dict[str, AnyArray]:
-        """Return row of the event, value before, value set and time of each entry, in order of effect.
-
-        What was known before its event had come, or with it, waits for the event, as it does in a live log.
-        """
-        import polars as pl
-
-        self.plan.outcome(name)
-        schema = self.plan.schema(self.plan.decides)
-        for column in (schema.id_field, "value", "known_at"):
-            if column not in frame.columns:
-                msg = f"labels {name!r} need a column {column!r}{did_you_mean(column, frame.columns)}"
-                raise InputError(msg, field=column, code="missing_field")
-        at, came = (pl.col(c).dt.cast_time_unit("us").to_physical() for c in ("known_at", schema.time_field))
-        ids = self.frames[self.plan.decides].select(schema.id_field, came=came).with_row_index("row")
-        found = (
-            frame.select(schema.id_field, "known_at", pl.col("value").cast(pl.Float64), at=at)
-            .join(ids, on=schema.id_field, how="inner")
-            .sort("known_at", maintain_order=True)
-            .with_columns(old=pl.col("value").shift(1).over("row"))
-            .with_columns(waits=pl.col("at") <= pl.col("came"), since=pl.max_horizontal("at", "came"))
-            .sort("since", "waits", maintain_order=True)
-        )
-        return {
-            "row": found["row"].to_numpy().astype(np.int64),
-            "old": found["old"].fill_null(np.nan).to_numpy(),
-            "new": found["value"].to_numpy(),
-            "at": found["at"].to_numpy(),
-            "since": found["since"].to_numpy(),
-            "waits": found["waits"].to_numpy(),
-        }
-
-    def _arrange(self) -> None:
-        """Give every entry its position in the log: by time; at one time labels first, decided events last.
-
-        Only labels that wait for events of that very time come after them.
-        """
-        times = [entry["since"] for entry in self.labels.values()]
-        for stream in self.streams:
-            field = self.plan.schema(stream).time_field
-            times.append(self.frames[stream][field].dt.cast_time_unit("us").to_physical().to_numpy())
-        sizes = [len(t) for t in times]
-        source = np.repeat(np.arange(len(times)), sizes)
-        waits = np.concatenate([*(entry["waits"] for entry in self.labels.values()), np.zeros(0, np.bool_)])
-        source[: len(waits)][waits] += len(times)
-        order = np.lexsort((source, np.concatenate(times)))
-        seqs = np.empty(len(order), np.int64)
-        seqs[order] = np.arange(len(order))
-        parts = np.split(seqs, np.cumsum(sizes)[:-1])
-        self.label_seq = dict(zip(self.labels, parts, strict=False))
-        self.event_seq = dict(zip(self.streams, parts[len(self.labels) :], strict=True))
-        self.length = len(order)
-
     def fold(self, progress: Progress | None) -> None:
         width = label_width(self.plan)
         for first in range(0, self.length, CHUNK):
@@ -195,7 +140,7 @@ class _Backfill:
     def _run(self, first: int, last: int, place: IntArray) -> tuple[list[Placed], tuple[Batch, slice] | None]:
         run: list[Placed] = []
         decided = None
-        for stream in self.streams:
+        for stream in self.frames:
             seqs = self.event_seq[stream]
             start, stop = np.searchsorted(seqs, (first, last)).tolist()
             if start < stop:
@@ -214,15 +159,15 @@ class _Backfill:
                 run.append(Placed(self._marks(name, entry, part), place[seqs[part] - first]))
         return run, decided
 
-    def _marks(self, name: str, entry: Mapping[str, AnyArray], part: slice) -> Marks:
-        rows = entry["row"][part]
+    def _marks(self, name: str, entry: Effects, part: slice) -> Marks:
+        rows = entry.row[part]
         return Marks(
             name,
             np.ascontiguousarray(self.keys[:, rows]),
             self.ts[rows],
             self.event_seq[self.plan.decides][rows],
-            entry["old"][part],
-            entry["new"][part],
+            entry.old[part],
+            entry.new[part],
             {row: self.conditions[row][rows] for row in conditions_of(self.plan, name)},
         )
 
@@ -245,8 +190,8 @@ class _Backfill:
         truth = self.plan.system.label
         if truth is not None and truth.name in self.labels:
             entry = self.labels[truth.name]
-            label[entry["row"]] = entry["new"]  # the last label of an event counts
-            known_at[entry["row"]] = entry["at"]
+            label[entry.row] = entry.new  # the last label of an event counts
+            known_at[entry.row] = entry.known_us
         frame = self.frames[self.plan.decides]
         table = Table(
             names=self.plan.names,

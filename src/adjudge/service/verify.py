@@ -28,6 +28,7 @@ from adjudge.errors import DefinitionError, InputError, ParityError, ShapeError
 from adjudge.history import Histories
 from adjudge.learn.pipeline import with_bundle
 from adjudge.learn.source import Source
+from adjudge.learn.timeline import timeline
 from adjudge.models.scorers import Served
 from adjudge.service import table
 from adjudge.service.decode import BadBody, EventDecoder, EventStruct
@@ -179,28 +180,24 @@ def script_of(plan: Plan, source: Source) -> Script:
     BadBody
         If an event would be refused at the door, naming field and row.
     """
-    streams = sorted(source.frames, key=lambda s: s == plan.decides)
-    doors = {name: EventDecoder(plan.schema(name)) for name in streams}
-    frames = {s: source.frames[s].sort(plan.schema(s).time_field, maintain_order=True) for s in streams}
-    events = {s: _decoded(doors[s], frames[s]) for s in streams}
-    known = {name: _known(plan, frames[plan.decides], frame) for name, frame in source.labels.items()}
-    times = [entry[3] for entry in known.values()]
-    times += [frames[s][plan.schema(s).time_field].dt.cast_time_unit("us").to_physical().to_numpy() for s in streams]
-    names = [*known, *streams]
-    origin = np.repeat(np.arange(len(names)), [len(t) for t in times])
-    place = np.concatenate([np.arange(len(t)) for t in times])
-    order = np.lexsort((origin, np.concatenate(times)))
+    line = timeline(plan, source.frames, source.labels)
+    events = {s: _decoded(EventDecoder(plan.schema(s)), frame) for s, frame in line.frames.items()}
+    names = [*line.labels, *line.frames]
+    seqs = [*line.label_seq.values(), *line.event_seq.values()]
+    order = np.argsort(np.concatenate(seqs))
+    origin = np.repeat(np.arange(len(names)), [len(s) for s in seqs])[order]
+    place = np.concatenate([np.arange(len(s)) for s in seqs])[order]
     steps: Script = []
-    cuts = np.flatnonzero(np.diff(origin[order])) + 1
-    for run in np.split(order, cuts):
-        source_, rows = int(origin[run[0]]), place[run]
-        if source_ < len(known):
-            row, old, new, _ = known[names[source_]]
-            for piece in _unrepeated(row[rows], rows):
-                steps.append(Known(names[source_], row[piece].tolist(), old[piece].tolist(), new[piece].tolist()))
+    for run in np.split(np.arange(len(order)), np.flatnonzero(np.diff(origin)) + 1):
+        name, rows = names[int(origin[run[0]])], place[run]
+        if origin[run[0]] < len(line.labels):
+            entry = line.labels[name]
+            for piece in _unrepeated(entry.row[rows], rows):
+                steps.append(
+                    Known(name, entry.row[piece].tolist(), entry.old[piece].tolist(), entry.new[piece].tolist())
+                )
         else:
-            stream = names[source_]
-            steps.append(Events(stream, [events[stream][i] for i in rows.tolist()]))
+            steps.append(Events(name, [events[name][i] for i in rows.tolist()]))
     return steps
 
 
@@ -222,26 +219,6 @@ def _decoded(door: EventDecoder, frame: Any) -> list[EventStruct]:
     if decoded.errors:
         raise BadBody(decoded.errors)
     return list(decoded.events)
-
-
-def _known(plan: Plan, decided: Any, frame: Any) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-    """Return row, value before, value set and time of each label, in order of time."""
-    import polars as pl
-
-    id_field = plan.schema(plan.decides).id_field
-    ids = decided.select(id_field).with_row_index("row")
-    found = (
-        frame.join(ids, on=id_field, how="inner")
-        .sort("known_at", maintain_order=True)
-        .with_columns(pl.col("value").cast(pl.Float64))
-        .with_columns(old=pl.col("value").shift(1).over("row"))
-    )
-    return (
-        found["row"].to_numpy().astype(np.int64),
-        found["old"].fill_null(np.nan).to_numpy(),
-        found["value"].to_numpy(),
-        found["known_at"].dt.cast_time_unit("us").to_physical().to_numpy(),
-    )
 
 
 class Player:
