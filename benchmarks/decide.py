@@ -17,8 +17,8 @@ STAGES = ("encode", "histories", "expressions", "model", "policy", "objects")
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     """Measure batches of one and of 256; every decision is made into an object with all its reasons."""
-    rows = 120_000 if quick else 600_000
-    alone, together = (3_000, 25_600) if quick else (20_000, 102_400)
+    rows = 36_000 if quick else 600_000
+    alone, together = (2_000, 12_800) if quick else (20_000, 102_400)
     progress(f"history of {rows:,} events, 500 trees")
     plan, state = _orders.ready(rows)
     events = _orders.fresh(alone + together + BATCH, rows)
