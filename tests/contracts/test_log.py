@@ -2,121 +2,229 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjudge.log import Entry, Kind, Log, LogError, MemoryLog
+from adjudge.log import Commit, End, FencedError, Log, LogError, MemoryLog
+from adjudge.log.sqlite import SqliteLog
 
-MAKERS: dict[str, Callable[[], Log]] = {"memory": MemoryLog}
+TTL_US = 10_000_000
+
+Opener = Callable[[], Log]
+"""Opens one more handle on the same log."""
+
+
+def memory(folder: Path) -> Opener:
+    first = MemoryLog()
+    return lambda: MemoryLog(first)
+
+
+def sqlite(folder: Path) -> Opener:
+    return lambda: SqliteLog(folder / "log.sqlite")
+
+
+def sqlite_fsync(folder: Path) -> Opener:
+    return lambda: SqliteLog(folder / "log.sqlite", durability="fsync")
+
+
+MAKERS: dict[str, Callable[[Path], Opener]] = {"memory": memory, "sqlite": sqlite, "sqlite-fsync": sqlite_fsync}
 
 
 @pytest.fixture(params=list(MAKERS))
-def log(request: pytest.FixtureRequest) -> Iterator[Log]:
-    """One fresh log of each kind."""
-    made = MAKERS[request.param]()
-    yield made
-    made.close()
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    """Return what opens handles on one fresh log of each kind."""
+    return MAKERS[request.param](tmp_path)
 
 
-def entry(seq: int, kind: Kind = Kind.EVENT) -> Entry:
-    """Return an entry whose every field depends on its position."""
-    return Entry(
-        seq=seq,
-        received_at=1_000_000 + seq,
-        kind=kind,
-        stream=f"stream{seq % 3}",
-        id=f"id-{seq}",
-        body=b'{"n":%d}' % seq,
-        decided=b"{}" if seq % 2 else b"",
-        features=bytes(8 * (seq % 4)),
-    )
+@pytest.fixture
+def log(opener: Opener) -> Iterator[Log]:
+    """Return a fresh log of each kind, whose right to append is held."""
+    with closing(opener()) as made:
+        assert made.acquire("test", now_us=0, ttl_us=TTL_US) is not None
+        yield made
+
+
+def after(end: End, count: int = 1) -> Commit:
+    """Return a commit that continues a log, whose every field depends on its position."""
+    n = end.position
+    payload = b"payload %d " % n * (1 + n % 700)
+    return Commit.after(end.link, n, count=count, received_at=1_000_000 + n, payload=payload)
+
+
+def extend(log: Log, counts: list[int]) -> list[Commit]:
+    """Append commits with so many positions each, and return them."""
+    made = []
+    for count in counts:
+        made.append(after(log.end(), count))
+        log.append(made[-1])
+    return made
 
 
 def test_a_new_log_is_empty(log: Log) -> None:
     """Nothing to read, and the first position is 0."""
     assert len(log) == 0
+    assert log.end() == log.begin() == End()
     assert list(log.read()) == []
 
 
 def test_what_was_appended_is_read_back_in_order(log: Log) -> None:
-    """Every field of every kind of entry survives."""
-    entries = [entry(seq, kind) for seq, kind in enumerate(Kind)]
-    assert log.append(entries[:2]) == 0
-    assert log.append(entries[2:]) == 2
-    assert list(log.read()) == entries
-    assert len(log) == len(entries)
+    """Every field of every commit survives, and positions run on."""
+    made = extend(log, [1, 4, 1])
+    assert list(log.read()) == made
+    assert len(log) == 6
+    assert log.end() == End(6, made[-1].link)
 
 
 def test_a_range_is_half_open_and_clipped(log: Log) -> None:
-    """Stop is not included; a range beyond the end is what is there."""
-    log.append([entry(seq) for seq in range(10)])
-    assert [e.seq for e in log.read(3, 5)] == [3, 4]
-    assert [e.seq for e in log.read(8, 99)] == [8, 9]
-    assert [e.seq for e in log.read(10)] == []
-    assert [e.seq for e in log.read(5, 5)] == []
-
-
-def test_a_table_takes_a_position_for_each_of_its_events(log: Log) -> None:
-    """Positions run on behind it, and asking for any of them yields it whole."""
-    table = Entry(seq=1, received_at=5, kind=Kind.TABLE, stream="s", id="", body=b"rows", count=4)
-    log.append([entry(0), table, entry(5)])
-    assert len(log) == 6
-    assert [e.seq for e in log.read()] == [0, 1, 5]
-    assert [[e.seq for e in log.read(k, k + 1)] for k in range(6)] == [[0], [1], [1], [1], [1], [5]]
-    assert [e.seq for e in log.read(3)] == [1, 5]
-    assert [e.seq for e in log.read(0, 1)] == [0]
+    """A commit is yielded whole if any of its positions is asked for; a range beyond the end is what is there."""
+    extend(log, [1, 4, 1])
+    assert [[c.first for c in log.read(k, k + 1)] for k in range(7)] == [[0], [1], [1], [1], [1], [5], []]
+    assert [c.first for c in log.read(3)] == [1, 5]
+    assert [c.first for c in log.read(0, 1)] == [0]
+    assert [c.first for c in log.read(2, 99)] == [1, 5]
     assert list(log.read(3, 3)) == []
-    with pytest.raises(LogError, match="continues at 6"):
-        log.append([entry(3)])
 
 
-def test_appending_nothing_changes_nothing(log: Log) -> None:
-    """An empty append returns the next position."""
-    log.append([entry(0)])
-    assert log.append([]) == 1
+@pytest.mark.parametrize("position", [0, 2], ids=["behind", "ahead"])
+def test_a_commit_that_does_not_follow_is_refused(log: Log, position: int) -> None:
+    """Two writers cannot interleave unseen, and nothing of a refused append stays."""
+    (first,) = extend(log, [1])
+    with pytest.raises(LogError, match="the log continues at 1"):
+        log.append(after(End(position, first.link)))
+    assert list(log.read()) == [first]
+
+
+def test_a_commit_of_another_chain_is_refused(log: Log) -> None:
+    """Its position fits, its link does not."""
+    extend(log, [1])
+    with pytest.raises(LogError, match="chain"):
+        log.append(after(End(1, bytes(31) + b"x")))
     assert len(log) == 1
 
 
-@pytest.mark.parametrize("seqs", [[0], [2], [1, 3], [1, 1]], ids=["behind", "ahead", "gap", "twice"])
-def test_a_position_that_does_not_follow_is_refused_whole(log: Log, seqs: list[int]) -> None:
-    """Two writers cannot interleave unseen, and no part of a refused append stays."""
-    log.append([entry(0)])
-    with pytest.raises(LogError, match="the log continues at"):
-        log.append([entry(seq) for seq in seqs])
-    assert [e.seq for e in log.read()] == [0]
+def test_an_empty_commit_is_refused(log: Log) -> None:
+    """A commit takes at least one position."""
+    with pytest.raises(LogError, match="holds no entry"):
+        log.append(after(log.end(), 0))
 
 
 def test_a_reader_sees_the_log_as_it_was_when_reading_began(log: Log) -> None:
     """What is appended meanwhile is for the next reader."""
-    log.append([entry(0), entry(1)])
+    made = extend(log, [1, 1])
     reader = log.read()
-    assert next(reader).seq == 0
-    log.append([entry(2)])
-    assert [e.seq for e in reader] == [1]
+    assert next(reader) == made[0]
+    extend(log, [1])
+    assert list(reader) == made[1:]
+
+
+def test_another_handle_reads_while_the_log_is_written(log: Log, opener: Opener) -> None:
+    """Readers need no right, and see what was appended at once."""
+    with closing(opener()) as reader:
+        made = extend(log, [1, 2])
+        assert list(reader.read()) == made
+        made += extend(log, [3])
+        assert list(reader.read()) == made
+        assert reader.end() == log.end()
+        assert len(reader) == 6
+
+
+def test_many_threads_read_at_once(log: Log) -> None:
+    """Each sees every commit in order."""
+    made = extend(log, [1] * 150)
+    seen: list[list[Commit]] = []
+    threads = [threading.Thread(target=lambda: seen.append(list(log.read()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [made] * 4
+
+
+def test_one_process_at_a_time_may_append(log: Log, opener: Opener) -> None:
+    """While the right is held another handle neither gets it nor appends."""
+    with closing(opener()) as other:
+        held = log.lease()
+        assert held is not None
+        assert held.holder == "test"
+        assert other.acquire("other", now_us=TTL_US - 1, ttl_us=TTL_US) is None
+        with pytest.raises(FencedError, match="test decides now"):
+            other.append(after(other.end()))
+        log.renew(now_us=TTL_US, ttl_us=TTL_US)
+        assert other.acquire("other", now_us=2 * TTL_US - 1, ttl_us=TTL_US) is None
+
+
+def test_an_expired_right_passes_on_and_fences_the_old_holder(log: Log, opener: Opener) -> None:
+    """Whoever hung and wakes again cannot append, nor take the right back by renewing it."""
+    made = extend(log, [2])
+    with closing(opener()) as other:
+        taken = other.acquire("other", now_us=TTL_US, ttl_us=TTL_US)
+        assert taken is not None
+        assert taken.token == 2
+        with pytest.raises(FencedError, match="other decides now"):
+            log.append(after(log.end()))
+        with pytest.raises(FencedError):
+            log.renew(now_us=TTL_US, ttl_us=TTL_US)
+        made += extend(other, [1])
+        assert list(log.read()) == made
+
+
+def test_a_closed_log_gives_its_right_back(opener: Opener) -> None:
+    """The next one takes over at once, with a higher token."""
+    with closing(opener()) as first, closing(opener()) as second:
+        assert first.acquire("first", now_us=0, ttl_us=TTL_US) is not None
+        made = extend(first, [1])
+        first.close()
+        taken = second.acquire("second", now_us=1, ttl_us=TTL_US)
+        assert taken is not None
+        assert taken.token == 2
+        assert list(second.read()) == made
+        extend(second, [1])
 
 
 def test_a_closed_log_refuses_use(log: Log) -> None:
     """Closing twice is harmless; everything else says that the log is closed."""
+    commit = after(log.end())
     log.close()
     log.close()
     with pytest.raises(LogError, match="closed"):
-        log.append([entry(0)])
+        log.append(commit)
     with pytest.raises(LogError, match="closed"):
         log.read()
+    with pytest.raises(LogError, match="closed"):
+        log.end()
 
 
-@given(sizes=st.lists(st.integers(0, 5), max_size=8), start=st.integers(0, 12), length=st.integers(0, 12))
-def test_cuts_between_appends_are_invisible(sizes: list[int], start: int, length: int) -> None:
-    """However a sequence is cut into appends, every range reads the same."""
-    for make in MAKERS.values():
-        log = make()
-        position = 0
-        for size in sizes:
-            assert log.append([entry(position + k) for k in range(size)]) == position
-            position += size
-        expected = [entry(seq) for seq in range(position)][start : start + length]
-        assert list(log.read(start, start + length)) == expected
-        log.close()
+def test_dropping_forgets_whole_commits_and_keeps_the_chain(log: Log, opener: Opener) -> None:
+    """What is left begins at a position and a link, and goes on as before."""
+    made = extend(log, [2, 3, 1])
+    assert log.drop(1) == 0  # the first commit reaches beyond
+    assert log.drop(4) == 2
+    assert log.begin() == End(2, made[0].link)
+    assert list(log.read()) == made[1:]
+    assert log.drop(6) == 6
+    assert log.end() == End(6, made[-1].link)
+    (again,) = extend(log, [1])
+    with closing(opener()) as other:
+        assert list(other.read()) == [again]
+        assert other.begin().position == 6
+
+
+@given(sizes=st.lists(st.integers(1, 5), max_size=8), start=st.integers(0, 20), length=st.integers(0, 12))
+def test_every_range_reads_the_same_in_every_log(sizes: list[int], start: int, length: int) -> None:
+    """However long commits are, a range has those that hold one of its positions."""
+    for name, make in MAKERS.items():
+        if name == "sqlite-fsync":  # reads as the other one does
+            continue
+        with TemporaryDirectory() as folder, closing(make(Path(folder))()) as log:
+            log.acquire("test", now_us=0, ttl_us=TTL_US)
+            made = extend(log, sizes)
+            stop = start + length
+            expected = [c for c in made if c.first < stop and c.stop > start]
+            assert list(log.read(start, stop)) == (expected if length else [])

@@ -2,58 +2,130 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from adjudge.log.protocol import Entry, LogError, check_follows
+import msgspec
+
+from adjudge.log.protocol import Commit, End, FencedError, Lease, LogError, check_follows
 
 
 class MemoryLog:
-    """Keep the entries in a list; for tests, demonstrations and work that ends with the process.
+    """Keep the commits in a list; for tests, demonstrations and work that ends with the process.
+
+    Several handles may share one list, as several processes share a file: `MemoryLog(other)` is another handle on
+    the log of `other`.
+
+    Parameters
+    ----------
+    shared
+        The log to open once more; None for a new one.
 
     Examples
     --------
-    >>> from adjudge.log import Entry, Kind
+    >>> from adjudge.log import Commit
     >>> log = MemoryLog()
-    >>> log.append([Entry(seq=0, received_at=1, kind=Kind.EVENT, stream="payment", id="p1", body=b"{}")])
-    0
-    >>> [entry.id for entry in log.read()], len(log)
-    (['p1'], 1)
+    >>> log.append(Commit.after(log.end().link, 0, count=1, received_at=1, payload=b"entries"))
+    >>> [commit.payload for commit in log.read()], len(log)
+    ([b'entries'], 1)
     """
 
-    def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        self._next = 0
+    def __init__(self, shared: MemoryLog | None = None) -> None:
+        self._kept: _Kept = _Kept() if shared is None else shared._kept
+        self._token = 0
         self._closed = False
 
-    def append(self, entries: Sequence[Entry]) -> int:
-        """Append entries in order, all or none, and return the position of the first."""
-        first = len(self)
-        self._next = check_follows(entries, first)
-        self._entries.extend(entries)
-        return first
+    def append(self, commit: Commit) -> None:
+        """Append a commit, all or nothing."""
+        kept = self._open()
+        with kept.lock:
+            if kept.lease is not None and kept.lease.token != self._token:
+                message = f"{kept.lease.holder} decides now; this process may not append"
+                raise FencedError(message)
+            check_follows(commit, kept.end)
+            kept.commits.append(commit)
+            kept.end = End(commit.stop, commit.link)
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
-        """Yield the entries that hold positions from `start` up to, not including, `stop`."""
-        end = len(self)
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Commit]:
+        """Yield the commits that hold positions from `start` up to, not including, `stop`."""
+        kept = self._open()
+        end = kept.end.position
         stop = end if stop is None else min(stop, end)
-        return iter(self._entries[self._after(start) : self._index(stop)] if start < stop else ())
+        first = bisect_right(kept.commits, start, key=lambda c: c.stop)
+        last = bisect_left(kept.commits, stop, key=lambda c: c.first)
+        return iter(kept.commits[first:last] if start < stop else ())
+
+    def end(self) -> End:
+        """Return where the log ends now."""
+        return self._open().end
+
+    def begin(self) -> End:
+        """Return the first position that is still held, and the link before it."""
+        return self._open().begin
 
     def __len__(self) -> int:
         """Return the position that the next entry will have."""
+        return self._open().end.position
+
+    def acquire(self, holder: str, *, now_us: int, ttl_us: int) -> Lease | None:
+        """Take the right to append, or return None while another handle holds it."""
+        kept = self._open()
+        with kept.lock:
+            held = kept.lease
+            if held is not None and held.token != self._token and held.until_us > now_us:
+                return None
+            kept.tokens += 1
+            self._token = kept.tokens
+            kept.lease = Lease(self._token, holder, now_us + ttl_us)
+            return kept.lease
+
+    def renew(self, *, now_us: int, ttl_us: int) -> None:
+        """Extend the right to append."""
+        kept = self._open()
+        with kept.lock:
+            if kept.lease is None or kept.lease.token != self._token:
+                message = "the right to append has passed to another process"
+                raise FencedError(message)
+            kept.lease = msgspec.structs.replace(kept.lease, until_us=now_us + ttl_us)
+
+    def lease(self) -> Lease | None:
+        """Return who holds the right to append, None if nobody does."""
+        return self._open().lease
+
+    def drop(self, before: int) -> int:
+        """Forget the commits that end at or before a position, and return the first position that is still held."""
+        kept = self._open()
+        with kept.lock:
+            gone = bisect_right(kept.commits, before, key=lambda c: c.stop)
+            if gone:
+                last = kept.commits[gone - 1]
+                kept.begin = End(last.stop, last.link)
+                del kept.commits[:gone]
+            return kept.begin.position
+
+    def close(self) -> None:
+        """Give up the right to append and refuse every further use; closing twice is allowed."""
+        kept = self._kept
+        with kept.lock:
+            if kept.lease is not None and kept.lease.token == self._token:
+                kept.lease = None
+        self._closed = True
+
+    def _open(self) -> _Kept:
         if self._closed:
             message = "the log is closed"
             raise LogError(message)
-        return self._next
+        return self._kept
 
-    def close(self) -> None:
-        """Refuse every further use; closing twice is allowed."""
-        self._closed = True
 
-    def _after(self, position: int) -> int:
-        """Return the index of the first entry that ends after a position."""
-        return bisect_right(self._entries, position, key=lambda entry: entry.seq + entry.count)
+class _Kept:
+    """What all handles on one log share."""
 
-    def _index(self, position: int) -> int:
-        """Return the index of the first entry that begins at or after a position."""
-        return bisect_left(self._entries, position, key=lambda entry: entry.seq)
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.begin = End()
+        self.end = End()
+        self.lease: Lease | None = None
+        self.tokens = 0
+        self.lock = threading.Lock()

@@ -1,23 +1,33 @@
-"""The log: an ordered, append-only list of entries, the only truth; all state is a fold over it.
+"""The log: an ordered, append-only list of commits, the only truth; all state is a fold over it.
 
-An entry's position is its ``seq``. Whoever appends states the position that it believes to be next, so that
-two writers cannot interleave unseen. The log stores opaque bytes: it knows positions, kinds and ids, never
-definitions.
+A commit holds the entries of one batch, packed (`adjudge.log.codec` packs and unpacks them). The log knows positions,
+links and who may append, never what an entry means. An entry's position is its ``seq``. Whoever appends states the
+position and the link that it believes to be last, so that two writers cannot interleave unseen and no commit can be
+changed, left out or put in without breaking the chain.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from adjudge.errors import AdjudgeError
+from adjudge.log.chain import ORIGIN, link_of
 
 
 class LogError(AdjudgeError):
     """The log refused an append, or was used after it was closed."""
+
+
+class LogUnavailableError(LogError):
+    """The log cannot be written or read now: a full disk, a lost database. Nothing of the append is kept."""
+
+
+class FencedError(LogError):
+    """Another process decides now: this one's lease has passed on, and it must not append."""
 
 
 class Kind(enum.IntEnum):
@@ -37,117 +47,200 @@ class Kind(enum.IntEnum):
     """A bundle, a rule set or a policy became the deciding one."""
     TABLE = 7
     """Many events of a stream at once: history from before the first decision, itself not decided."""
+    MANAGEMENT = 8
+    """What a person did to the workspace: keys, approvals; with who and why."""
+    DECISION = 9
+    """An event whose decision was a fallback was decided again; both decisions are kept."""
+    ERASURE = 10
+    """A person was erased: their keys are destroyed, their rows are dead."""
+    REKEY = 11
+    """The secret of keys and ids was replaced."""
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One entry of the log.
+class Commit(msgspec.Struct, frozen=True, gc=False):
+    """What one append adds: the entries of a batch, packed.
 
     Parameters
     ----------
-    seq
-        Position, from 0, without gaps.
-    received_at
-        Microseconds since 1970 UTC at which the entry was admitted.
-    kind
-        What the entry is.
-    stream
-        The stream of the event that is meant; empty where there is none.
-    id
-        The event's id, or the id of the event that a label, outcome or retraction names.
-    body
-        The canonical bytes of what was accepted.
-    decided
-        The record of the decision that was made when the entry was appended; empty if none was.
-    features
-        The feature values behind `decided`, little-endian doubles in the order the plan names them.
+    first
+        Position of its first entry, from 0, without gaps.
     count
-        Positions that the entry takes, one for each event in it; above 1 only for tables.
+        Positions that its entries take.
+    received_at
+        Microseconds since 1970 UTC at which they were admitted.
+    payload
+        The canonical bytes of the entries.
+    link
+        Hash over everything above and the link of the commit before; 32 bytes.
 
     Examples
     --------
-    >>> Entry(seq=0, received_at=1, kind=Kind.EVENT, stream="payment", id="p1", body=b"{}").id
-    'p1'
+    >>> commit = Commit.after(ORIGIN, 0, count=1, received_at=5, payload=b"entries")
+    >>> commit.stop, len(commit.link)
+    (1, 32)
     """
 
-    seq: int
+    first: int
+    count: int
     received_at: int
-    kind: Kind
-    stream: str
-    id: str
-    body: bytes
-    decided: bytes = b""
-    features: bytes = b""
-    count: int = 1
+    payload: bytes
+    link: bytes
 
+    @property
+    def stop(self) -> int:
+        """Position after its last entry."""
+        return self.first + self.count
 
-class Log(Protocol):
-    """What every log can do; one process appends, any number of threads read."""
-
-    def append(self, entries: Sequence[Entry]) -> int:
-        """Append entries in order, all or none, and return the position of the first.
+    @classmethod
+    def after(cls, link: bytes, first: int, *, count: int, received_at: int, payload: bytes) -> Commit:
+        """Return the commit that continues a chain.
 
         Parameters
         ----------
-        entries
-            Entries whose positions follow the last one in the log without a gap.
+        link
+            Link of the commit before; `ORIGIN` for the first.
+        first
+            Position of its first entry.
+        count, received_at, payload
+            See the class.
+        """
+        return cls(first, count, received_at, payload, link_of(link, first, count, received_at, payload))
+
+
+class End(NamedTuple):
+    """Where a log ends: the position that comes next, and the link of the last commit."""
+
+    position: int = 0
+    link: bytes = ORIGIN
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to append, held by one process at a time.
+
+    Parameters
+    ----------
+    token
+        Fencing token: each holder's is higher than those before; an append with an older one is refused.
+    holder
+        Who holds it, for people: host and process.
+    until_us
+        When it ends unless it is renewed, in microseconds since 1970 UTC.
+    """
+
+    token: int
+    holder: str
+    until_us: int
+
+
+class Log(Protocol):
+    """What every log can do; one process appends, any number of threads and processes read."""
+
+    def append(self, commit: Commit) -> None:
+        """Append a commit, all or nothing; when this returns, it survives what the log's durability promises.
+
+        Parameters
+        ----------
+        commit
+            Continues the log: its first position and its link follow those of the last commit.
 
         Raises
         ------
         LogError
-            If the positions do not follow, or the log is closed. Nothing is appended then.
+            If it does not follow, or the log is closed.
+        FencedError
+            If the right to append has passed to another process.
+        LogUnavailableError
+            If it cannot be written now. Nothing is appended then, and the same append may be tried again.
         """
         ...
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
-        """Yield the entries that hold positions from `start` up to, not including, `stop`.
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Commit]:
+        """Yield the commits that hold positions from `start` up to, not including, `stop`.
 
-        The range is fixed when reading begins: entries appended meanwhile are not seen. A table is yielded
-        whole if any of its positions is asked for.
+        The range is fixed when reading begins: what is appended meanwhile is not seen. A commit is yielded whole
+        if any of its positions is asked for.
 
         Parameters
         ----------
         start
-            First position, from 0.
+            First position; positions before `start_position` are gone.
         stop
             Position after the last one; the end of the log where absent or beyond it.
         """
+        ...
+
+    def end(self) -> End:
+        """Return where the log ends now, whoever appended last."""
+        ...
+
+    def begin(self) -> End:
+        """Return the first position that is still held, and the link before it: not 0 after archiving."""
         ...
 
     def __len__(self) -> int:
         """Return the position that the next entry will have."""
         ...
 
+    def acquire(self, holder: str, *, now_us: int, ttl_us: int) -> Lease | None:
+        """Take the right to append, or return None while another process holds it.
+
+        Parameters
+        ----------
+        holder
+            Who asks, for people.
+        now_us
+            The time, microseconds since 1970 UTC.
+        ttl_us
+            How long the right lasts without being renewed. A holder that has died loses it at once where the log
+            can see that; a holder that hangs loses it then.
+        """
+        ...
+
+    def renew(self, *, now_us: int, ttl_us: int) -> None:
+        """Extend the right to append; `FencedError` if it has passed on."""
+        ...
+
+    def lease(self) -> Lease | None:
+        """Return who holds the right to append, None if nobody does."""
+        ...
+
+    def drop(self, before: int) -> int:
+        """Forget the commits that end at or before a position, and return the first position that is still held.
+
+        Parameters
+        ----------
+        before
+            Positions below it may go; the caller has archived them and holds a later snapshot.
+        """
+        ...
+
     def close(self) -> None:
-        """Release what the log holds; closing twice is allowed."""
+        """Give up the right to append and release what the log holds; closing twice is allowed."""
         ...
 
 
-def check_follows(entries: Sequence[Entry], position: int) -> int:
-    """Return the position after the last of some entries, which must run on from `position` without a gap.
-
-    Every implementation calls this before it writes.
+def check_follows(commit: Commit, end: End) -> None:
+    """Raise `LogError` unless a commit continues a log that ends here; every implementation calls this first.
 
     Parameters
     ----------
-    entries
-        The entries that are about to be appended.
-    position
-        The position that the first of them must have.
-
-    Raises
-    ------
-    LogError
-        If a position differs, which means that somebody else has appended.
+    commit
+        What is about to be appended.
+    end
+        Where the log ends.
 
     Examples
     --------
-    >>> table = Entry(seq=3, received_at=1, kind=Kind.TABLE, stream="payment", id="", body=b"", count=10)
-    >>> check_follows([table], 3)
-    13
+    >>> check_follows(Commit.after(ORIGIN, 3, count=1, received_at=5, payload=b""), End())
+    Traceback (most recent call last):
+    adjudge.log.protocol.LogError: the commit claims position 3, but the log continues at 0
     """
-    for entry in entries:
-        if entry.seq != position:
-            message = f"entry {entry.id!r} claims position {entry.seq}, but the log continues at {position}"
-            raise LogError(message)
-        position += entry.count
-    return position
+    if commit.first != end.position:
+        message = f"the commit claims position {commit.first}, but the log continues at {end.position}"
+        raise LogError(message)
+    if commit.count < 1:
+        message = f"the commit at {commit.first} holds no entry"
+        raise LogError(message)
+    if commit.link != link_of(end.link, commit.first, commit.count, commit.received_at, commit.payload):
+        message = f"the commit at {commit.first} does not continue the chain of this log"
+        raise LogError(message)
