@@ -1,4 +1,4 @@
-"""The hash chain: each commit's link covers its own bytes and the link before, so a quiet edit breaks every later one."""
+"""The hash chain: each link covers its commit's bytes and the link before, so a quiet edit breaks every later one."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Packing: the entries of a batch become the payload of one commit, column by column, and come back the same.
 
-A payload is the version of the format in one byte, then a list of blocks in MessagePack. Each block holds entries of one
-kind; numbers lie in it as little-endian arrays, texts as one run of bytes with their ends.
+A payload is the version of the format in one byte, then a list of blocks in MessagePack. Each block holds entries of
+one kind; numbers lie in it as little-endian arrays, texts as one run of bytes with their ends.
 
 How the format may change, so that a log written by an older version always opens:
 
 * A block may get further members at its end, each with a default that means "written before there was one".
 * A new kind of block gets a new tag. Members and tags are never taken away, reordered or given another meaning.
-* Anything else raises `FORMAT`; the older form stays readable, and payloads are never rewritten, since links cover them.
+* Anything else raises `FORMAT`; the older form stays readable, and payloads are never rewritten: links cover them.
 """
 
 from __future__ import annotations

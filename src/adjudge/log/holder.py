@@ -1,4 +1,4 @@
-"""Telling a dead holder from a slow one: a file lock that the system gives back when a process ends, however it ends."""
+"""Telling a dead holder from a slow one: a file lock that the system gives back when a process ends."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """A log in one SQLite file: the embedded default, durable, readable by any number of processes while it is written.
 
-One commit is one row, written by one statement that also checks the fencing token, so a process whose lease has passed on
-cannot append however late it wakes. The file is in WAL mode: readers never wait for the writer nor it for them.
+One commit is one row, written by one statement that also checks the fencing token, so a process whose lease has passed
+on cannot append however late it wakes. The file is in WAL mode: readers never wait for the writer nor it for them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -128,7 +129,7 @@ class SqliteLog:
 
     def _read(self, start: int, stop: int) -> Iterator[Commit]:
         while start < stop:
-            chunk = self._ask(lambda connection: self._chunk(connection, start, stop))
+            chunk = self._ask(functools.partial(self._chunk, start=start, stop=stop))
             if not chunk:
                 return
             yield from chunk
