@@ -35,6 +35,8 @@ class Fixed:
     p: float
     names: tuple[str, ...] = ()
     version: str = "fixed"
+    top: int = 1
+    family_names: tuple[str, ...] = ()
 
     def score(self, X: FloatArray, rows: IntArray) -> Scores:
         n = X.shape[1]

@@ -33,6 +33,8 @@ class Linear:
 
     names = tuple(f"f{i}" for i in range(8))
     version = "linear"
+    top = 0
+    family_names = ()
 
     def score(self, X: FloatArray, rows: IntArray) -> Scores:
         """Score with one matrix product over the batch."""

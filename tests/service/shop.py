@@ -95,6 +95,8 @@ class Slope:
     names: tuple[str, ...] = ("amount", "user_count_1h")
     version: str = "slope-1"
     weights: tuple[float, ...] = field(default=(0.01, 0.5))
+    top: int = 2
+    family_names: tuple[str, ...] = ()
 
     def score(self, X: FloatArray, rows: IntArray) -> Scores:
         """Return the logistic of a weighted sum, one row at a time."""

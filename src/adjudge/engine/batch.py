@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from adjudge.errors import ShapeError
 from adjudge.history import Histories, Profiles
 from adjudge.typing import FloatArray, HashArray, IntArray
 
@@ -44,6 +45,17 @@ class State:
 
     histories: list[Histories]
     profiles: list[Profiles]
+
+    def hold(self) -> None:
+        """Begin to remember what `restore` has to take back."""
+
+    def restore(self) -> None:
+        """Take back everything since `hold`."""
+        message = "the state cannot be taken back"
+        raise ShapeError(message)
+
+    def release(self) -> None:
+        """Keep everything since `hold`, and stop remembering."""
 
     def digest(self) -> str:
         """Return a hash of all rows in (key, ts, seq) order: equal states have equal digests."""

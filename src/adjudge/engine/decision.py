@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from adjudge.engine.plan import Plan
 
 
+METHODS = ("rules", "model", "fallback")
+"""How an event may have been decided; records hold the position, so the order never changes."""
+
+RULES, MODEL, FALLBACK = range(3)
+
+
 class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why: one rule that fired, or one feature that pushed the score up.
 
@@ -186,9 +192,16 @@ class Decisions:
             for top, weight, value in zip(tops.tolist(), scores.top_value.tolist(), values.tolist(), strict=True)
         ]
 
+    @functools.cached_property
+    def method_codes(self) -> IntArray:
+        """For each event the position in `METHODS` of how it was decided, shape (n,)."""
+        if self.scores is None:
+            return np.full(len(self), RULES)
+        return np.where(self.combined.rule >= 0, RULES, MODEL)
+
     def method(self, i: int) -> str:
         """Return how one event was decided."""
-        return "rules" if self.scores is None or self.by_rule[i] >= 0 else "model"
+        return METHODS[self.method_codes[i]]
 
     def reason(self, i: int) -> str:
         """Return the code of one event's main reason."""

@@ -89,8 +89,7 @@ class Encoder:
         for f, row, write in self._others:
             for i, event in enumerate(events):
                 write(f, event, out, row, i)
-        ts: IntArray = np.rint(out[self.row[self.schema.time_field]]).astype(np.int64)
-        return ts
+        return self.times(out)
 
     def frame(self, frame: pl.DataFrame, out: FloatArray) -> IntArray:
         """Write a whole table into the first `width` rows of a matrix and return the event times.
@@ -112,7 +111,11 @@ class Encoder:
         """
         for f in self.schema:
             _FRAME_WRITERS.get(f.role, _frame_number)(self, f, frame, out)
-        ts: IntArray = out[self.row[self.schema.time_field]].astype(np.int64)
+        return self.times(out)
+
+    def times(self, matrix: FloatArray) -> IntArray:
+        """Return the event times that encoded fields hold, in microseconds UTC."""
+        ts: IntArray = np.rint(matrix[self.row[self.schema.time_field]]).astype(np.int64)
         return ts
 
 

@@ -25,11 +25,11 @@ from adjudge.engine.measure import Gather
 from adjudge.engine.policy import Combine
 from adjudge.engine.read import read_entity
 from adjudge.engine.scorer import Scorer
-from adjudge.engine.step import step
+from adjudge.engine.step import refold, step
 from adjudge.engine.vm import Program, Slot
 from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.history import Histories, Layout, Profiles
-from adjudge.typing import FloatArray, HashArray, IntArray
+from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,25 @@ class Plan:
         ts = plan.encoder.frame(frame, matrix)
         return self._prepare(plan, (), ts, seqs, matrix)
 
+    def encode_fields(self, stream: str, fields: FloatArray, seqs: IntArray, ids: Sequence[str] = ()) -> Batch:
+        """Turn events that were encoded before into a batch again, from their fields alone.
+
+        Parameters
+        ----------
+        stream
+            Its name.
+        fields
+            The first rows of the matrix that `encode` made, as many as the stream's encoder writes.
+        seqs
+            Position in the log of each.
+        ids
+            The events' ids, where they are needed.
+        """
+        plan = self.stream(stream)
+        matrix = np.empty((plan.height, fields.shape[1]))
+        matrix[: plan.encoder.width] = fields
+        return self._prepare(plan, ids, plan.encoder.times(matrix), seqs, matrix)
+
     def step(self, state: State, batch: Batch, *, append: bool = True) -> Decisions | None:
         """Fold a batch and decide it; see `adjudge.engine.step.step`."""
         return step(self, state, batch, append=append)
@@ -234,6 +253,10 @@ class Plan:
             insert_batch(self, state, batch)
         else:
             step(self, state, batch)
+
+    def refold(self, state: State, batch: Batch, acted: Mapping[str, BoolArray]) -> None:
+        """Fold events that were decided before, with what their decisions set; see `adjudge.engine.step.refold`."""
+        refold(self, state, batch, acted)
 
     def label(self, state: State, batch: Batch, name: str, old: FloatArray, new: FloatArray) -> None:
         """Set a label or an outcome on events of the past.

@@ -77,6 +77,16 @@ class Scorer(Protocol):
         """A short hash of everything that can change a score."""
         ...
 
+    @property
+    def top(self) -> int:
+        """How many contributions it returns a row."""
+        ...
+
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """Names of its score families, in the order of `Scores.families`; empty without any."""
+        ...
+
     def score(self, X: FloatArray, rows: IntArray) -> Scores:
         """Score n events.
 

@@ -6,6 +6,7 @@ backfill and replay differ in how they get a batch, never in what happens to it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from adjudge.engine.decision import Decisions
 from adjudge.engine.fold import conditions_of, fold_batch, fold_marks
 from adjudge.engine.policy import Combined
 from adjudge.engine.scorer import Scores
-from adjudge.typing import HashArray
+from adjudge.typing import BoolArray, HashArray, IntArray
 
 if TYPE_CHECKING:
     from adjudge.engine.plan import HistoryPlan, Plan
@@ -50,6 +51,33 @@ def step(plan: Plan, state: State, batch: Batch, *, append: bool = True) -> Deci
         fold_batch(plan, state, batch, append=append)
         return decide(plan, batch)
     return _in_pieces(plan, state, batch, acting)
+
+
+def refold(plan: Plan, state: State, batch: Batch, acted: Mapping[str, BoolArray]) -> None:
+    """Fold events that were decided before: the state becomes what deciding them once made of it.
+
+    Parameters
+    ----------
+    plan
+        The compiled system, which may have other rules and models than the one that decided.
+    state
+        What earlier entries built up; changed in place.
+    batch
+        Events of one stream in log order.
+    acted
+        For each outcome that decisions set, which events' decisions did, shape (n,).
+    """
+    acting = [(o, acted[o.name]) for o, _ in _acting(plan) if o.name in acted and acted[o.name].any()]
+    if batch.stream != plan.decides or not acting:
+        plan.insert(state, batch)
+        return
+    rows = sorted({h.key[batch.stream] for _, histories in _acting(plan) for h in histories})
+    cuts = _cuts(batch.keys[rows], np.any([hit for _, hit in acting], axis=0))
+    for first, last in pairwise(cuts):
+        piece = batch if len(cuts) == 2 else _piece(batch, first, last)
+        plan.insert(state, piece)
+        for outcome, hit in acting:
+            _set(plan, state, piece, outcome, np.flatnonzero(hit[first:last]))
 
 
 def decide(plan: Plan, batch: Batch) -> Decisions:
@@ -88,15 +116,16 @@ def _in_pieces(plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcom
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
 
 
-def _cuts(keys: HashArray) -> list[int]:
-    """Return where pieces begin, and the end: a piece ends before a key would come twice in it."""
+def _cuts(keys: HashArray, acts: BoolArray | None = None) -> list[int]:
+    """Return where pieces begin, and the end: a piece ends before a key comes again whose event acts, or may."""
     cuts, seen = [0], set[tuple[int, int]]()
     for i, column in enumerate(keys.T.tolist()):
         named = {(row, key) for row, key in enumerate(column) if key}
         if seen & named:
             cuts.append(i)
             seen = set()
-        seen |= named
+        if acts is None or acts[i]:
+            seen |= named
     return [*cuts, keys.shape[1]]
 
 
@@ -115,9 +144,12 @@ def _piece(batch: Batch, first: int, last: int) -> Batch:
 def _act(plan: Plan, state: State, decisions: Decisions, outcome: Outcome) -> None:
     """Set an outcome on the events whose action means it."""
     actions = [plan.policy.actions.index(a) for a in outcome.decided if a in plan.policy.actions]
-    hit = np.flatnonzero(np.isin(decisions.combined.action, actions))
+    _set(plan, state, decisions.batch, outcome, np.flatnonzero(np.isin(decisions.combined.action, actions)))
+
+
+def _set(plan: Plan, state: State, batch: Batch, outcome: Outcome, hit: IntArray) -> None:
+    """Set an outcome on some events of a batch."""
     if len(hit):
-        batch = decisions.batch
         fold_marks(
             plan,
             state,

@@ -57,6 +57,13 @@ class Kind(enum.IntEnum):
     """The secret of keys and ids was replaced."""
 
 
+class End(NamedTuple):
+    """Where a log ends: the position that comes next, and the link of the last commit."""
+
+    position: int = 0
+    link: bytes = ORIGIN
+
+
 class Commit(msgspec.Struct, frozen=True, gc=False):
     """What one append adds: the entries of a batch, packed.
 
@@ -91,6 +98,11 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
         """Position after its last entry."""
         return self.first + self.count
 
+    @property
+    def end(self) -> End:
+        """Where a log ends whose last commit this is."""
+        return End(self.stop, self.link)
+
     @classmethod
     def after(cls, link: bytes, first: int, *, count: int, received_at: int, payload: bytes) -> Commit:
         """Return the commit that continues a chain.
@@ -105,13 +117,6 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
             See the class.
         """
         return cls(first, count, received_at, payload, link_of(link, first, count, received_at, payload))
-
-
-class End(NamedTuple):
-    """Where a log ends: the position that comes next, and the link of the last commit."""
-
-    position: int = 0
-    link: bytes = ORIGIN
 
 
 class Lease(msgspec.Struct, frozen=True):

@@ -178,7 +178,7 @@ class BlendScorer:
         self.how = how
         self.intercept = intercept
         self.categories = categories if categories is not None and categories.texts else None
-        self.top = top
+        self._top = top
         self._names = tuple(name for family in self.families for name in family.model.names)
         sizes = [len(family.model.names) for family in self.families]
         self._first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -203,6 +203,16 @@ class BlendScorer:
         """The features it reads, family by family."""
         return self._names
 
+    @property
+    def top(self) -> int:
+        """How many contributions it returns a row."""
+        return self._top
+
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """Names of its families."""
+        return tuple(family.name for family in self.families)
+
     @cached_property
     def version(self) -> str:
         """A short hash of everything that can change a score."""
@@ -221,7 +231,7 @@ class BlendScorer:
     def score(self, X: FloatArray, rows: IntArray) -> Scores:
         """Score n events; see `adjudge.engine.scorer.Scorer`."""
         X, rows = self._numbers(X, rows)
-        raws = [family.model.raw(X, part, self.top) for family, part in self._parts(rows)]
+        raws = [family.model.raw(X, part, self._top) for family, part in self._parts(rows)]
         margins = np.stack([raw.margin for raw in raws])
         probabilities = np.stack(
             [family.calibrator.apply(raw.margin) for family, raw in zip(self.families, raws, strict=True)]
@@ -230,11 +240,11 @@ class BlendScorer:
         result = Scores(
             margin,
             p,
-            np.empty((len(margin), self.top), dtype=np.int32),
-            np.empty((len(margin), self.top)),
+            np.empty((len(margin), self._top), dtype=np.int32),
+            np.empty((len(margin), self._top)),
             {family.name: column for family, column in zip(self.families, probabilities, strict=True)},
         )
-        if self.top:
+        if self._top:
             tops, values = np.stack([raw.top for raw in raws]), np.stack([raw.top_value for raw in raws])
             _merge(tops, values, self._first, factor, result.top, result.top_value)
         return result
@@ -279,7 +289,7 @@ class BlendScorer:
             "kind": self.kind,
             "how": self.how,
             "intercept": self.intercept,
-            "top": self.top,
+            "top": self._top,
             "categories": None if self.categories is None else self.categories.meta(),
             "families": [
                 {

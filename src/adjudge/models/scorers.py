@@ -74,7 +74,7 @@ class ModelScorer:
         self.model = model
         self.calibrator: Calibrator = Platt() if calibrator is None else calibrator
         self.categories = categories if categories is not None and categories.texts else None
-        self.top = top
+        self._top = top
         self._table = None if self.categories is None else self.categories.table(model.names)
         self._positions = np.arange(len(model.names))
 
@@ -88,6 +88,16 @@ class ModelScorer:
         """A short hash of everything that can change a score."""
         return version_of(self.meta(), self.arrays())
 
+    @property
+    def top(self) -> int:
+        """How many contributions it returns a row."""
+        return self._top
+
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """Names of its score families: it has none."""
+        return ()
+
     def _numbers(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, IntArray]:
         """Return a matrix without texts and where the features are in it."""
         if self.categories is None or self._table is None:
@@ -96,7 +106,7 @@ class ModelScorer:
 
     def score(self, X: FloatArray, rows: IntArray) -> Scores:
         """Score n events; see `adjudge.engine.scorer.Scorer`."""
-        raw = self.model.raw(*self._numbers(X, rows), self.top)
+        raw = self.model.raw(*self._numbers(X, rows), self._top)
         return Scores(raw.margin, self.calibrator.apply(raw.margin), raw.top, raw.top_value)
 
     def contributions(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, float]:
@@ -107,7 +117,7 @@ class ModelScorer:
         """Return the part to be written as JSON."""
         return {
             "kind": self.kind,
-            "top": self.top,
+            "top": self._top,
             "model": self.model.meta(),
             "calibrator": self.calibrator.meta(),
             "categories": None if self.categories is None else self.categories.meta(),

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from adjudge.engine.encode import micros_of
 from adjudge.engine.read import CatalogueRow, catalogue
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
-from adjudge.log import Entry, Kind
+from adjudge.log import Commit, Entry, Kind, entries_of
 from adjudge.service.batching import Batcher
 from adjudge.service.decider import Decider
 from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder, check_time
@@ -41,12 +41,27 @@ class Page(msgspec.Struct):
     Parameters
     ----------
     entries
-        Its entries; bytes are base64 text.
+        Its entries.
     next
         Where the next stretch starts; absent at the end of the log.
     """
 
     entries: list[Entry]
+    next: int | None = None
+
+
+class CommitPage(msgspec.Struct):
+    """A stretch of the log as it is kept.
+
+    Parameters
+    ----------
+    commits
+        Its commits; bytes are base64 text.
+    next
+        Where the next stretch starts; absent at the end of the log.
+    """
+
+    commits: list[Commit]
     next: int | None = None
 
 
@@ -276,10 +291,20 @@ def _add_reads(api: FastAPI, service: Service) -> None:
     async def export(
         start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
     ) -> Response:
-        """Return a stretch of the log, for replay and for export."""
-        entries = list(decider.log.read(start, start + limit))
-        end = entries[-1].seq + entries[-1].count if entries else len(decider.log)
+        """Return a stretch of the log, one entry after another; a commit that begins in it is given whole."""
+        commits = list(decider.log.read(start, start + limit))
+        end = commits[-1].stop if commits else len(decider.log)
+        entries = [entry for commit in commits for entry in entries_of(commit) if entry.seq >= start]
         return _json(Page(entries, end if end < len(decider.log) else None))
+
+    @api.get("/v1/log/commits")
+    async def commits(
+        start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
+    ) -> Response:
+        """Return a stretch of the log as it is kept: whole commits with their links, for replay and for audit."""
+        found = list(decider.log.read(start, start + limit))
+        end = found[-1].stop if found else len(decider.log)
+        return _json(CommitPage(found, end if end < len(decider.log) else None))
 
 
 def _dated(value: Any) -> Any:

@@ -1,8 +1,8 @@
 """The decider: the one place where a log, the state that it has built, and a clock meet.
 
 It admits or refuses, gives every accepted entry its position, folds it, and appends it to the log before
-anybody gets an answer. Apart from `received_at`, which is logged, all it does is a function of the log and
-the request.
+anybody gets an answer. What cannot be appended is taken back: it has never been. Apart from `received_at`, which is
+logged, all it does is a function of the log and the request.
 """
 
 from __future__ import annotations
@@ -11,24 +11,30 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from adjudge.define import micros, minutes
 from adjudge.engine.batch import Batch
 from adjudge.engine.encode import micros_of
 from adjudge.engine.plan import Plan
-from adjudge.errors import ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
-from adjudge.log import Entry, Kind, Log, MemoryLog
+from adjudge.errors import AdjudgeError, ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
+from adjudge.log import Kind, Log, MemoryLog
+from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
+from adjudge.service.activation import Activation
 from adjudge.service.decode import EventStruct, Found
-from adjudge.service.replay import fold_log
+from adjudge.service.record import Recorded
+from adjudge.service.replay import Folder
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
 from adjudge.service.workspace import Change, Prepared, Running, Workspace
+from adjudge.service.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -49,33 +55,53 @@ class Decider:
         Where everything goes; what is in it already is folded first. None makes a new one in memory.
     clock
         Stamps `received_at`.
+    holder
+        Who decides, for people: shown to others that would like to decide on the same log.
 
     Raises
     ------
     UnavailableError
-        If the log was made by systems with other versions.
+        If another process decides on the log.
     """
 
-    def __init__(self, plans: Sequence[Plan], log: Log | None = None, *, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self, plans: Sequence[Plan], log: Log | None = None, *, clock: Clock = wall_clock, holder: str = "adjudge"
+    ) -> None:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
-        self.failed = ""
+        self.broken = ""
         self._lock = threading.Lock()
         self.workspace = Workspace(plans, self.log)
         self.made: Counter[tuple[str, str]] = Counter()
         self.repeated = 0
-        if len(self.log):
-            fold_log(self.workspace, self.log)
-        else:
-            self.log.append([self._activation()])
+        self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
+        self._recover()
+
+    @property
+    def failed(self) -> str:
+        """Why nothing can be decided now; empty if it can."""
+        return self.broken or self.writer.failed
+
+    def _recover(self) -> None:
+        """Fold what the log holds, and say who decides from here on if that has changed."""
+        folder = Folder(self.workspace)
+        for commit in self.log.read():
+            folder.fold(commit)
+        folder.finish()
+        systems = self.workspace.systems
+        cards = {name: s.recorder.card for name, s in systems.items()}
+        activation = Activation.of({name: s.plan for name, s in systems.items()}, cards)
+        known = {card.digest for card in cards.values()} <= set(self.workspace.cards)
+        if not known or self.workspace.active != {name: card.versions for name, card in cards.items()}:
+            self.writer.append([activation.note()], self.clock())
+            self.workspace.activate(activation)
 
     def decide(
         self, stream: str, events: Sequence[EventStruct], *, arrived: Sequence[float] | None = None
     ) -> list[Verdict]:
         """Admit events of one stream in order, decide those that are new, and log them.
 
-        Every system that decides the stream decides each event; the verdict has a line of JSON for each, in
-        the order of the workspace's systems.
+        Every system that decides the stream decides each event.
 
         Parameters
         ----------
@@ -89,17 +115,21 @@ class Decider:
         Raises
         ------
         UnavailableError
-            If an earlier failure has stopped the decider.
+            If the log cannot be written now; nothing is kept of the events, and they may be sent again.
         """
         with self._lock:
             self._check_running()
             received = self.clock()
             verdicts, accepted, later = self._admit(stream, events, received)
             if accepted:
-                prepared = self._prepare(stream, events, accepted, verdicts)
-                since = [arrived[i] for i in accepted] if arrived else [time.perf_counter()] * len(accepted)
-                for i, verdict in zip(accepted, self._commit(prepared, since, received), strict=True):
-                    verdicts[i] = verdict
+                since = [time.perf_counter()] * len(events) if arrived is None else arrived
+                try:
+                    self._decide(stream, events, accepted, verdicts, since, received)
+                except AdjudgeError:
+                    raise
+                except Exception:
+                    log.exception("a batch of %d events of stream %r failed", len(accepted), stream)
+                    self._one_by_one(stream, events, accepted, verdicts, since, received)
             for i, first in later.items():  # came twice in this batch: as its first coming
                 verdicts[i] = replace(verdicts[first], repeated=verdicts[first].error is None)
             return verdicts
@@ -131,10 +161,10 @@ class Decider:
             if batch is not None:
                 decisions = self.workspace.score(running, batch)
                 latency = _ms(time.perf_counter() - began)
-                answers = running.recorder.answers(decisions, [latency] * len(good))
-                features = running.recorder.features(decisions)
-                for i, record, bits in zip(good, answers, features, strict=True):
-                    verdicts[i] = Verdict(record, bits)
+                position = [self.writer.position] * len(good)
+                recorded = running.recorder.record(decisions, [latency] * len(good), position)
+                for at, i in enumerate(good):
+                    verdicts[i] = Verdict(decided={running.name: recorded}, at=at)
             return verdicts
 
     def change(self, changes: Sequence[Change], *, max_waiting: int | None = None) -> list[Status | InputError]:
@@ -203,20 +233,22 @@ class Decider:
         with self._lock:
             running = self.workspace.system(system)
             stream = running.plan.decides
-            seq = self.workspace.ids[stream].get(id_)
-            entry = None if seq is None else self.workspace.entry_at(seq)
-            if entry is None or not entry.decided:
+            position = self.workspace.ids[stream].get(id_)
+            recorded = None if position is None else self._recorded(position, id_).get(running.name)
+            if position is None or recorded is None:
                 message = f"there is no decision of system {running.name!r} for this id"
                 raise NotFoundError(message)
-            record, features = self.workspace.share(running, entry.decided, entry.features)
-            event = msgspec.json.decode(entry.body)
+            first, block = self.workspace.lookup.block(position)
+            assert isinstance(block, Events)
+            event = msgspec.json.decode(block.bodies[position - first])
+            features = recorded.features[:, 0]
             return Stored(
-                record=record,
-                features=running.recorder.named(features),
+                record=recorded.answers[0],
+                features=recorded.card.named(features),
                 event=event,
-                words=running.recorder.words(record, features, event),
-                received_at=entry.received_at,
-                marks={name: value == 1.0 for name, value in running.marks.get(id_, {}).items()},
+                words=recorded.card.words(recorded.records, features, event),
+                received_at=self.workspace.lookup.received_at(position),
+                marks=running.marks.of(position),
                 retracted=self.workspace.is_retracted(stream, id_),
             )
 
@@ -270,19 +302,14 @@ class Decider:
             ids = table.check(schema, frame, self.workspace.ids[stream])
             if not ids:
                 return 0
-            entry = Entry(
-                seq=len(self.log),
-                received_at=self.clock(),
-                kind=Kind.TABLE,
-                stream=stream,
-                id="",
-                body=table.encode(frame),
-                count=len(ids),
-            )
-            batches = self.workspace.prepare_table(entry, frame)
-            with _Guard(self):
-                self.log.append([entry])
-                self.workspace.insert(entry, frame, ids, batches)
+            first = self.writer.position
+            batches = self.workspace.prepare_table(first, stream, frame)
+            self.writer.append([Table(stream, len(ids), table.encode(frame))], self.clock())
+            try:
+                self.workspace.insert(first, stream, frame, ids, batches)
+            except BaseException as error:  # the log has it and the state may have half of it
+                self.broken = f"folding an imported table has failed: {type(error).__name__}"
+                raise
             return len(ids)
 
     def _admit(
@@ -290,7 +317,8 @@ class Decider:
     ) -> tuple[list[Verdict], list[int], dict[int, int]]:
         """Return a verdict for each event that is not new, which ones are, and repetitions of new ones."""
         schema = self.workspace.door(stream).schema
-        known, id_field, time_field = self.workspace.ids[stream], schema.id_field, schema.time_field
+        id_field, time_field = schema.id_field, schema.time_field
+        known: list[int] = self.workspace.ids[stream].find([getattr(e, id_field) for e in events]).tolist()
         verdicts = [Verdict() for _ in events]
         accepted: list[int] = []
         later: dict[int, int] = {}
@@ -298,8 +326,8 @@ class Decider:
         newest = self.workspace.newest_us
         for i, event in enumerate(events):
             id_ = getattr(event, id_field)
-            if id_ in known:
-                verdicts[i] = self._again(stream, known[id_], event)
+            if known[i] >= 0 and self._is_at(known[i], id_):
+                verdicts[i] = self._again(stream, known[i], id_, event)
             elif id_ in new:
                 if events[new[id_]] == event:
                     later[i] = new[id_]
@@ -325,23 +353,71 @@ class Decider:
             return ("too_late", f"is more than {lateness} before the newest accepted event")
         return None
 
-    def _again(self, stream: str, seq: int, event: EventStruct) -> Verdict:
+    def _is_at(self, position: int, id_: str) -> bool:
+        """Whether an id is that of a position, and does not only share its hash."""
+        first, block = self.workspace.lookup.block(position)
+        return not isinstance(block, Events) or block.ids[position - first] == id_.encode()
+
+    def _again(self, stream: str, position: int, id_: str, event: EventStruct) -> Verdict:
         """Return what came of an event that the log holds already."""
         self.repeated += 1
         id_field = self.workspace.doors[stream].schema.id_field
-        if self.workspace.event_at(seq) != event:
+        if self.workspace.event_at(position) != event:
             return Verdict(error=_conflict(id_field))
-        entry = self.workspace.entry_at(seq)
-        if not entry.decided and self.workspace.deciding(stream):
+        decided = self._recorded(position, id_)
+        if not decided and self.workspace.deciding(stream):
             message = "the event was imported as history and never decided"
             return Verdict(error=ConflictError(message, field=id_field, code="not_decided"))
-        return Verdict(entry.decided, entry.features, repeated=True, seq=seq)
+        return Verdict(repeated=True, seq=position, decided=decided)
+
+    def _recorded(self, position: int, id_: str) -> dict[str, Recorded]:
+        """Return what each system decided about the event at a position."""
+        first, block = self.workspace.lookup.block(position)
+        if not isinstance(block, Events):
+            return {}
+        i = position - first
+        made = self.workspace.made_of(first, block, [id_] * len(block))
+        return {name: recorded.one(i) for name, recorded in made.items()}
+
+    def _decide(
+        self,
+        stream: str,
+        events: Sequence[EventStruct],
+        accepted: list[int],
+        verdicts: list[Verdict],
+        since: Sequence[float],
+        received: int,
+    ) -> None:
+        """Decide new events and log them, filling in their verdicts."""
+        prepared = self._prepare(stream, events, accepted, verdicts)
+        decided = self._commit(prepared, [events[i] for i in accepted], [since[i] for i in accepted], received)
+        for at, i in enumerate(accepted):
+            verdicts[i] = Verdict(seq=prepared.first + at, decided=decided, at=at)
+
+    def _one_by_one(
+        self,
+        stream: str,
+        events: Sequence[EventStruct],
+        accepted: Sequence[int],
+        verdicts: list[Verdict],
+        since: Sequence[float],
+        received: int,
+    ) -> None:
+        """Decide each event of a batch that failed by itself, so that only those are refused that fail alone."""
+        for i in accepted:
+            try:
+                self._decide(stream, events, [i], verdicts, since, received)
+            except AdjudgeError:
+                raise
+            except Exception:
+                log.exception("an event of stream %r failed", stream)
+                verdicts[i] = Verdict(error=InputError("the event could not be decided", code="failed"))
 
     def _prepare(
         self, stream: str, events: Sequence[EventStruct], accepted: list[int], verdicts: list[Verdict]
     ) -> Prepared:
         """Encode the accepted events; those that passed the door and still cannot be encoded are refused."""
-        first, prepare = len(self.log), self.workspace.prepare
+        first, prepare = self.writer.position, self.workspace.prepare
         try:
             return prepare(stream, [events[i] for i in accepted], first)
         except Exception:
@@ -353,7 +429,7 @@ class Decider:
         self, running: Running, events: Sequence[EventStruct], good: list[int], verdicts: list[Verdict]
     ) -> Batch | None:
         """Encode events that are only scored, like `_prepare`; None if nothing is left of them."""
-        stream, position, encode = running.plan.decides, len(self.log), self.workspace.encode_score
+        stream, position, encode = running.plan.decides, self.writer.position, self.workspace.encode_score
         if not good:
             return None
         try:
@@ -369,79 +445,76 @@ class Decider:
         """Take out of the accepted events, one by one, those that cannot be encoded."""
         for i in accepted.copy():
             try:
-                self.workspace.prepare(stream, [events[i]], len(self.log))
+                self.workspace.prepare(stream, [events[i]], self.writer.position)
             except Exception as error:
                 field = error.field if isinstance(error, InputError) else ""
                 refusal = InputError("the event cannot be encoded", field=field, code="not_encodable")
                 verdicts[i] = Verdict(error=refusal)
                 accepted.remove(i)
 
-    def _commit(self, prepared: Prepared, since: Sequence[float], received: int) -> list[Verdict]:
+    def _commit(
+        self, prepared: Prepared, events: Sequence[EventStruct], since: Sequence[float], received: int
+    ) -> dict[str, Recorded]:
         """Fold new events, decide them where a system does, and append them to the log."""
-        stream, first = prepared.stream, prepared.first
-        door = self.workspace.doors[stream]
-        verdicts: list[Verdict] = []
-        with _Guard(self):
+        door = self.workspace.doors[prepared.stream]
+        parts: dict[str, list[Recorded]] = {}
+        with self._undone_on_failure():
             for start, stop, made in self.workspace.decide(prepared):
                 now = time.perf_counter()
                 latencies = [_ms(now - s) for s in since[start:stop]]
-                records, bits = [b""] * (stop - start), [b""] * (stop - start)
                 for name, decisions in made.items():
-                    self.made.update((name, action) for action in decisions.action)
                     recorder = self.workspace.systems[name].recorder
-                    records = _join(b"\n", records, recorder.answers(decisions, latencies))
-                    bits = _join(b"", bits, recorder.features(decisions))
-                verdicts += [
-                    Verdict(record, features, seq=first + start + i)
-                    for i, (record, features) in enumerate(zip(records, bits, strict=True))
-                ]
-            self.log.append(
-                [
-                    Entry(
-                        seq=v.seq,
-                        received_at=received,
-                        kind=Kind.EVENT,
-                        stream=stream,
-                        id=id_,
-                        body=door.encode(event),
-                        decided=v.record,
-                        features=v.features,
-                    )
-                    for id_, event, v in zip(prepared.ids, prepared.events, verdicts, strict=True)
-                ]
+                    positions = range(prepared.first + start, prepared.first + stop)
+                    parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
+            decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
+            block = Events(
+                stream=prepared.stream,
+                schema=door.schema.digest,
+                ids=Texts.pack([id_.encode() for id_ in prepared.ids]),
+                bodies=Texts.pack([door.encode(event) for event in events]),
+                fields=prepared.fields.tobytes(),
+                made=[recorded.made() for recorded in decided.values()],
             )
-        return verdicts
+            self.writer.append([block], received)
+        for name, recorded in decided.items():
+            counts = np.bincount(recorded.records["action"], minlength=len(recorded.card.actions)).tolist()
+            self.made.update({(name, a): n for a, n in zip(recorded.card.actions, counts, strict=True) if n})
+        return decided
 
     def _commit_changes(
         self, run: list[Change], places: list[int], received: int, results: list[Status | InputError]
     ) -> None:
-        """Log and fold a run of changes of different events, then empty it."""
+        """Fold and log a run of changes of different events, then empty it."""
         if not run:
             return
-        first = len(self.log)
-        with _Guard(self):
-            self.log.append([_entry(c, first + i, received) for i, c in enumerate(run)])
-            for place, there in zip(places, self.workspace.change(run), strict=True):
-                if not there:
-                    results[place] = "waiting"
+        with self._undone_on_failure():
+            there = self.workspace.change(run)
+            self.writer.append(list(_blocks(run)), received)
+        for place, known in zip(places, there, strict=True):
+            if not known:
+                results[place] = "waiting"
         run.clear()
         places.clear()
 
-    def _check_running(self) -> None:
-        if self.failed:
-            raise UnavailableError(self.failed)
+    @contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        """Take everything back that is done inside if any of it fails; appending to the log comes last in it."""
+        self.workspace.hold()
+        try:
+            yield
+        except BaseException:
+            try:
+                self.workspace.restore()
+            except BaseException as error:
+                self.broken = f"the state could not be taken back after a failure: {type(error).__name__}"
+                raise
+            raise
+        self.workspace.release()
 
-    def _activation(self) -> Entry:
-        """Say which versions decide from here on."""
-        versions = {name: dict(s.plan.versions) for name, s in self.workspace.systems.items()}
-        return Entry(
-            seq=0,
-            received_at=self.clock(),
-            kind=Kind.ACTIVATION,
-            stream="",
-            id="",
-            body=msgspec.json.encode(versions),
-        )
+    def _check_running(self) -> None:
+        if self.broken:
+            raise UnavailableError(self.broken)
+        self.writer.check()
 
     def _refuse_change(self, change: Change) -> InputError | None:
         try:
@@ -464,30 +537,22 @@ class Decider:
         return self.workspace.value(change) == change.value
 
 
-class _Guard:
-    """Stops the decider for good if anything inside fails: the state may then be ahead of the log."""
-
-    def __init__(self, decider: Decider) -> None:
-        self._decider = decider
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            self._decider.failed = f"deciding has stopped after a failure: {kind.__name__ if kind else ''}"
-
-
-def _entry(change: Change, seq: int, received: int) -> Entry:
-    content = {} if change.kind == Kind.RETRACTION else {"name": change.name, "value": change.value == 1.0}
-    return Entry(
-        seq=seq,
-        received_at=received,
-        kind=change.kind,
-        stream=change.stream,
-        id=change.id,
-        body=msgspec.json.encode(content),
-    )
+def _blocks(run: Sequence[Change]) -> Iterator[Changes]:
+    """Yield changes as the log keeps them: neighbours of one kind and stream together."""
+    start = 0
+    for i in range(1, len(run) + 1):
+        if i < len(run) and (run[i].kind, run[i].stream) == (run[start].kind, run[start].stream):
+            continue
+        part = run[start:i]
+        said = [] if part[0].kind == Kind.RETRACTION else part
+        yield Changes(
+            part[0].kind,
+            part[0].stream,
+            Texts.pack([c.id.encode() for c in part]),
+            [c.name for c in said],
+            np.array([c.value for c in said], "<f8").tobytes(),
+        )
+        start = i
 
 
 def _refusal(found: Found, field: str) -> InputError:
@@ -496,10 +561,6 @@ def _refusal(found: Found, field: str) -> InputError:
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1e3, 3)
-
-
-def _join(separator: bytes, left: list[bytes], right: list[bytes]) -> list[bytes]:
-    return [a + separator + b if a else b for a, b in zip(left, right, strict=True)]
 
 
 def _conflict(id_field: str) -> ConflictError:

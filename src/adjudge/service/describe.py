@@ -15,9 +15,9 @@ from starlette.responses import HTMLResponse
 from adjudge.define import Field, Schema
 from adjudge.define.event import MINOR_DIGITS
 from adjudge.engine.read import CatalogueRow
+from adjudge.service.card import StoredAnswer
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
 from adjudge.service.problem import CONTENT_TYPE, Problem
-from adjudge.service.record import StoredAnswer
 from adjudge.service.workspace import Workspace
 
 Json = dict[str, Any]

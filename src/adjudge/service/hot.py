@@ -187,15 +187,13 @@ class HotPath:
 
     def _text(self, options: Options, verdict: Verdict) -> bytes:
         """Return the answer to one event: what was recorded, and what else was asked for."""
-        running, record, features = options.running, verdict.record, verdict.features
-        if b"\n" in record:
-            record, features = self._workspace.share(running, record, features)
+        system = options.running.name
+        answer = verdict.answer(system)
         if verdict.repeated:
-            record = record[:-1] + b',"repeated":true}'
+            answer = answer[:-1] + b',"repeated":true}'
         if options.features:
-            values = self._encode(running.recorder.named(features))
-            record = b'%b,"features":%b}' % (record[:-1], values)
-        return record
+            answer = b'%b,"features":%b}' % (answer[:-1], self._encode(verdict.features(system)))
+        return answer
 
     def _partly(self, errors: list[InputError], answers: list[bytes]) -> Answered:
         """Answer a batch of which some rows, or all, are refused."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adjudge.errors import InputError
+from adjudge.service.record import Recorded
 
 Clock = Callable[[], int]
 """Returns the time in microseconds since 1970 UTC."""
@@ -27,23 +28,38 @@ class Verdict:
 
     Parameters
     ----------
-    record
-        The decision as JSON; empty if the event was refused or its stream is not decided.
-    features
-        The bits of its features.
     error
         Why it was refused; None if it was not.
     repeated
         True if the event was accepted before, and this is what came of it then.
     seq
         Its position in the log; -1 if it is not there.
+    decided
+        What each system decided about the events it was decided with, by name; empty if the event was refused or its
+        stream is not decided.
+    at
+        Which of those events it is.
     """
 
-    record: bytes = b""
-    features: bytes = b""
     error: InputError | None = None
     repeated: bool = False
     seq: int = -1
+    decided: Mapping[str, Recorded] = field(default_factory=dict)
+    at: int = 0
+
+    def answer(self, system: str) -> bytes:
+        """Return a system's decision as JSON."""
+        return self.decided[system].answers[self.at]
+
+    def features(self, system: str) -> dict[str, float | None]:
+        """Return the feature values behind a system's decision, by name."""
+        recorded = self.decided[system]
+        return recorded.card.named(recorded.features[:, self.at])
+
+    @property
+    def record(self) -> bytes:
+        """Every system's decision as JSON, one a line."""
+        return b"\n".join(recorded.answers[self.at] for recorded in self.decided.values())
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,14 @@ import numpy as np
 
 from adjudge.engine import Plan
 from adjudge.errors import ParityError
-from adjudge.log import Entry, Kind, MemoryLog
+from adjudge.log import MemoryLog
+from adjudge.log.codec import Events as EventBlock
+from adjudge.log.codec import blocks_of
 from adjudge.service import load
-from adjudge.service.app import Page
+from adjudge.service.app import CommitPage
+from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
-from adjudge.service.replay import Replay, replay
+from adjudge.service.replay import replay
 from adjudge.service.server import free_port, python, running
 from adjudge.service.verify import (
     EntryPoint,
@@ -78,14 +81,17 @@ class Client:
             raise ParityError(msg)
         return body
 
-    def log(self) -> Iterator[list[Entry]]:
-        """Yield the service's log, page by page."""
-        decode = msgspec.json.Decoder(Page).decode
+    def log(self) -> MemoryLog:
+        """Return the service's log, fetched page by page; its chain is checked on the way."""
+        log = MemoryLog()
+        decode = msgspec.json.Decoder(CommitPage).decode
         start: int | None = 0
         while start is not None:
-            page = decode(self.get(f"/v1/log?start={start}&limit={PAGE}"))
-            yield page.entries
+            page = decode(self.get(f"/v1/log/commits?start={start}&limit={PAGE}"))
+            for commit in page.commits:
+                log.append(commit)
             start = page.next
+        return log
 
 
 def in_file_order(
@@ -182,26 +188,17 @@ def logged(plan: Plan, client: Client, events: int) -> Outcome:
         How many decisions there may be.
     """
     outcome = Outcome.empty(plan, events)
-    decode = msgspec.json.Decoder(_Decided).decode
-    actions = {name: i for i, name in enumerate(plan.policy.actions)}
-    for entries in client.log():
-        for entry in entries:
-            if entry.kind == Kind.EVENT and entry.stream == plan.decides:
-                answer = decode(entry.decided)
-                at = outcome.done
-                outcome.features[at] = np.frombuffer(entry.features, np.uint64)[: len(plan.names)]
-                p = np.float64(np.nan if answer.probability is None else answer.probability)
-                outcome.probability[at] = p.view(np.uint64)
-                outcome.action[at] = actions[answer.decision]
-                outcome.done += 1
+    card = Card.of(plan)
+    for commit in client.log().read():
+        for _, block in blocks_of(commit):
+            if isinstance(block, EventBlock) and block.stream == plan.decides:
+                (made,) = block.made
+                records, part = card.records(made.records), slice(outcome.done, outcome.done + len(block))
+                outcome.features[part] = card.matrix(made.features)[: len(plan.names)].T.view(np.uint64)
+                outcome.probability[part] = records["p"].view(np.uint64)
+                outcome.action[part] = records["action"]
+                outcome.done += len(block)
     return outcome
-
-
-class _Decided(msgspec.Struct):
-    """The parts of a logged decision that are compared."""
-
-    decision: str
-    probability: float | None
 
 
 def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Callable[[int], None]) -> EntryPoint:
@@ -241,7 +238,7 @@ def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Ca
             told(last)
         for known in marks if first == 0 else ():
             sender.mark(known)
-    found = _replayed(plan, client)
+    found = replay([plan], client.log())
     client.close()
     return EntryPoint(
         "http, many connections, replayed from the log",
@@ -260,13 +257,6 @@ def _flood(sender: _Sender, events: Sequence[EventStruct], port: int) -> None:
     if report.failed:
         msg = f"{report.failed} of {report.sent} concurrent requests failed, by status: {report.statuses}"
         raise ParityError(msg)
-
-
-def _replayed(plan: Plan, client: Client) -> Replay:
-    log = MemoryLog()
-    for entries in client.log():
-        log.append(entries)
-    return replay([plan], log)
 
 
 CONCURRENT_EVENTS = 50_000

@@ -62,8 +62,7 @@ def _exercise(plan: Plan) -> None:
     for some in (slice(0, 1), slice(1, 3)):
         decisions = plan.step(state, plan.encode(plan.decides, events[some], seqs[some]))
         if decisions is not None:
-            recorder.answers(decisions, [0.0] * len(decisions))
-            recorder.features(decisions)
+            _ = recorder.record(decisions, [0.0] * len(decisions), seqs[some].tolist()).answers
     first = plan.encode(plan.decides, events[:1], seqs[:1])
     system = plan.system
     for mark in (*([system.label] if system.label else []), *system.outcomes):

@@ -1,13 +1,14 @@
 """A workspace in memory: what folding its log has built up, for all of its systems at once.
 
-Live deciding and replay both go through here and differ only in where the entries come from, so whatever is
-true of one is true of the other. Nothing here reads a clock, admits or refuses.
+Live deciding, replay and recovery all go through here and differ only in where the entries come from, so whatever is
+true of one is true of the others. Nothing here reads a clock, admits or refuses. What is done between `hold` and
+`restore` can be undone exactly: a batch whose commit fails has never been.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,21 @@ from adjudge.engine.batch import Batch, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.plan import Plan
 from adjudge.errors import DefinitionError, InputError, did_you_mean
-from adjudge.log import Entry, Kind, Log
+from adjudge.log import Kind, Log
+from adjudge.log.codec import Events, Table
 from adjudge.service import table
+from adjudge.service.activation import Activation, FieldLayout, rows_from
+from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
-from adjudge.service.record import Recorder
-from adjudge.typing import IntArray
+from adjudge.service.index import Ids, Known
+from adjudge.service.lookup import Lookup
+from adjudge.service.record import Recorded, Recorder
+from adjudge.typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass
 class Running:
-    """One system of the workspace: its plan, its state, and what is known about its decided events.
+    """One system of the workspace: its plan, its state, and what writes its decisions down.
 
     Parameters
     ----------
@@ -37,13 +43,18 @@ class Running:
     recorder
         Writes its decisions down.
     marks
-        For each event id the labels and outcomes that were set, by name.
+        The labels and outcomes that are set on its decided events.
     """
 
     plan: Plan
     state: State
     recorder: Recorder
-    marks: dict[str, dict[str, float]] = field(default_factory=dict)
+    marks: Known
+
+    @classmethod
+    def start(cls, plan: Plan) -> Running:
+        """Return a system that has seen nothing."""
+        return cls(plan, plan.start(), Recorder(plan), Known(mark_names(plan)))
 
     @property
     def name(self) -> str:
@@ -53,9 +64,13 @@ class Running:
     @property
     def mark_names(self) -> tuple[str, ...]:
         """Names of the label and the outcomes that its decided events may get."""
-        system = self.plan.system
-        label = (system.label.name,) if system.label else ()
-        return (*label, *(o.name for o in system.outcomes))
+        return self.marks.names
+
+
+def mark_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the label and the outcomes that a system's decided events may get."""
+    label = (plan.system.label.name,) if plan.system.label else ()
+    return (*label, *(o.name for o in plan.system.outcomes))
 
 
 @dataclass(frozen=True)
@@ -87,19 +102,21 @@ class Prepared:
 
     Parameters
     ----------
-    stream, events, ids
+    stream, ids
         What they are.
     first
         Position of the first in the log.
+    fields
+        Their encoded fields, one row a slot.
     stretches
         First event and one past the last of each stretch that is folded in one go, and the stretch as each system
         reads it.
     """
 
     stream: str
-    events: Sequence[EventStruct]
     ids: list[str]
     first: int
+    fields: FloatArray
     stretches: list[tuple[int, int, list[tuple[Running, Batch]]]]
 
 
@@ -129,20 +146,24 @@ class Workspace:
     """
 
     def __init__(self, plans: Sequence[Plan], log: Log) -> None:
-        self.systems = {p.system.name: Running(p, p.start(), Recorder(p)) for p in plans}
+        self.systems = {p.system.name: Running.start(p) for p in plans}
         if not plans or len(self.systems) != len(plans):
             msg = "a workspace needs at least one system, and no two of the same name"
             raise DefinitionError(msg)
         self.doors = {name: EventDecoder(schema) for name, schema in _streams(plans).items()}
         self.lateness_us = min(p.lateness_us for p in plans)
-        self.ids: dict[str, dict[str, int]] = {name: {} for name in self.doors}
+        secret = next(iter(plans[0].streams.values())).encoder.secret
+        self.ids = {name: Ids(secret) for name in self.doors}
+        self.retracted = {name: Known(["retracted"]) for name in self.doors}
         self.newest_us: int | None = None
         self.decided = 0
-        self.retracted: set[tuple[str, str]] = set()
         self.waiting = 0
-        self._waiting: dict[tuple[str, str], list[Change]] = {}
-        self._log = log
-        self._tables: dict[int, Any] = {}
+        self.cards: dict[str, Card] = {}
+        self.layouts: dict[str, FieldLayout] = {}
+        self.active: dict[str, dict[str, str]] = {}
+        self.lookup = Lookup(log)
+        self._changes: dict[tuple[str, str], list[Change]] = {}
+        self._undo: list[Callable[[], None]] | None = None
 
     def deciding(self, stream: str) -> list[Running]:
         """Return the systems that decide a stream; none for one that is only kept."""
@@ -174,6 +195,26 @@ class Workspace:
             raise InputError(message, field="stream", code="unknown_stream")
         return self.doors[stream]
 
+    def hold(self) -> None:
+        """Begin to remember what `restore` has to take back."""
+        self._undo = []
+        for s in self.systems.values():
+            s.state.hold()
+
+    def restore(self) -> None:
+        """Take back everything since `hold`, exactly."""
+        for undo in reversed(self._undo or ()):
+            undo()
+        self._undo = None
+        for s in self.systems.values():
+            s.state.restore()
+
+    def release(self) -> None:
+        """Keep everything since `hold`, and stop remembering."""
+        self._undo = None
+        for s in self.systems.values():
+            s.state.release()
+
     def prepare(self, stream: str, events: Sequence[EventStruct], first: int) -> Prepared:
         """Encode events for the systems that read them; nothing is changed by it, whatever is wrong with them.
 
@@ -189,11 +230,34 @@ class Workspace:
         id_field = self.doors[stream].schema.id_field
         ids = [getattr(e, id_field) for e in events]
         reading = self._reading(stream)
-        stretches = []
+        width = self._width(stream)
+        stretches, fields = [], []
         for start, stop in self._stretches(stream, ids):
             part, seqs = events[start:stop], np.arange(first + start, first + stop)
-            stretches.append((start, stop, [(s, s.plan.encode(stream, part, seqs)) for s in reading]))
-        return Prepared(stream, events, ids, first, stretches)
+            batches = [(s, s.plan.encode(stream, part, seqs)) for s in reading]
+            stretches.append((start, stop, batches))
+            fields.append(batches[0][1].matrix[:width])
+        return Prepared(stream, ids, first, fields[0] if len(fields) == 1 else np.hstack(fields), stretches)
+
+    def prepare_again(self, first: int, block: Events) -> Prepared:
+        """Make logged events ready to be folded again, from their fields alone.
+
+        Parameters
+        ----------
+        first
+            Position of the first.
+        block
+            As the log keeps them.
+        """
+        ids = [id_.decode() for id_ in block.ids.all()]
+        fields = self._fields_of(block)
+        stretches = []
+        for start, stop in self._stretches(block.stream, ids):
+            part, seqs = fields[:, start:stop], np.arange(first + start, first + stop)
+            reading = self._reading(block.stream)
+            batches = [(s, s.plan.encode_fields(block.stream, part, seqs, ids[start:stop])) for s in reading]
+            stretches.append((start, stop, batches))
+        return Prepared(block.stream, ids, first, fields, stretches)
 
     def decide(self, prepared: Prepared) -> Iterator[Part]:
         """Fold events at consecutive positions, and decide them where a system decides their stream.
@@ -203,18 +267,38 @@ class Workspace:
         prepared
             What `prepare` has just made of them.
         """
-        stream, ids, first = prepared.stream, prepared.ids, prepared.first
         for start, stop, batches in prepared.stretches:
             made = {s.name: s.plan.step(s.state, batch) for s, batch in batches}
-            self._note_times(stream, batches[0][1].ts)
-            self.ids[stream].update(zip(ids[start:stop], range(first + start, first + stop), strict=True))
             decisions = {name: d for name, d in made.items() if d is not None}
+            self._entered(prepared, start, stop, batches[0][1].ts, decided=bool(decisions))
             for name, decided in decisions.items():
-                self._remember_outcomes(self.systems[name], ids[start:stop], decided)
-            self.decided += (stop - start) * bool(decisions)
-            for change in self._waited(stream, ids[stop - 1]):
-                self._apply([change], [first + stop - 1], [prepared.events[stop - 1]])
+                acted = self._acted(self.systems[name], decided.plan.combine.actions, decided.combined.action)
+                self._remember(name, prepared.first + start, acted)
+            self._arrived(prepared, stop)
             yield start, stop, decisions
+
+    def refold(self, prepared: Prepared, made: Mapping[str, Recorded]) -> None:
+        """Fold events that were decided before, with what their decisions set; nothing is decided.
+
+        Parameters
+        ----------
+        prepared
+            What `prepare_again` has just made of them.
+        made
+            What each system decided then, by name.
+        """
+        for start, stop, batches in prepared.stretches:
+            acted = {
+                name: self._acted(self.systems[name], r.card.actions, r.records["action"][start:stop])
+                for name, r in made.items()
+                if name in self.systems
+            }
+            for s, batch in batches:
+                s.plan.refold(s.state, batch, acted.get(s.name, {}))
+            self._entered(prepared, start, stop, batches[0][1].ts, decided=bool(made))
+            for name, hits in acted.items():
+                self._remember(name, prepared.first + start, hits)
+            self._arrived(prepared, stop)
 
     def encode_score(self, running: Running, events: Sequence[EventStruct], position: int) -> Batch:
         """Encode events that are only scored, each as if it were the next in the log.
@@ -236,18 +320,22 @@ class Workspace:
         assert decisions is not None  # the decided stream is always decided
         return decisions
 
-    def prepare_table(self, entry: Entry, frame: Any) -> list[tuple[Running, Batch]]:
+    def prepare_table(self, first: int, stream: str, frame: Any) -> list[tuple[Running, Batch]]:
         """Encode a table of events for the systems that read them; `InputError` names what does not fit."""
-        seqs = np.arange(entry.seq, entry.seq + entry.count)
-        return [(s, s.plan.encode_frame(entry.stream, frame, seqs)) for s in self._reading(entry.stream)]
+        seqs = np.arange(first, first + frame.height)
+        return [(s, s.plan.encode_frame(stream, frame, seqs)) for s in self._reading(stream)]
 
-    def insert(self, entry: Entry, frame: Any, ids: Sequence[str], batches: list[tuple[Running, Batch]]) -> None:
+    def insert(
+        self, first: int, stream: str, frame: Any, ids: Sequence[str], batches: list[tuple[Running, Batch]]
+    ) -> None:
         """Fold a table of events that were never decided, one position of the log for each.
 
         Parameters
         ----------
-        entry
-            Its entry in the log.
+        first
+            Position of the first.
+        stream
+            Their stream.
         frame
             The table as `Plan.encode_frame` reads it.
         ids
@@ -255,13 +343,12 @@ class Workspace:
         batches
             What `prepare_table` has just made of it.
         """
-        stream = entry.stream
         for s, batch in batches:
             s.plan.insert(s.state, batch)
         self._note_times(stream, batches[0][1].ts)
-        self._tables[entry.seq] = frame
-        self.ids[stream].update(zip(ids, range(entry.seq, entry.seq + entry.count), strict=True))
-        for id_ in ids if self._waiting else ():
+        self.lookup.keep(first, frame)
+        self._add(stream, ids, first)
+        for id_ in ids if self._changes else ():
             self.change(self._waited(stream, id_))
 
     def change(self, changes: Sequence[Change]) -> list[bool]:
@@ -283,8 +370,7 @@ class Workspace:
             known = c.id in self.ids[c.stream]
             there.append(known)
             if not known:
-                self._waiting.setdefault((c.stream, c.id), []).append(c)
-                self.waiting += 1
+                self._wait(c)
                 continue
             if run and (c.kind, c.stream, c.name) != (run[0].kind, run[0].stream, run[0].name):
                 self._apply_known(run)
@@ -294,67 +380,163 @@ class Workspace:
         return there
 
     def value(self, change: Change) -> float | None:
-        """Return what a label or outcome is set to now, or None; the first system that has it is asked."""
-        waiting = self._waiting.get((change.stream, change.id), ())
+        """Return what a label or outcome is set to now, or None."""
+        waiting = self._changes.get((change.stream, change.id), ())
         for earlier in reversed(list(waiting)):
             if (earlier.kind, earlier.name) == (change.kind, change.name):
                 return earlier.value
+        position = self.ids[change.stream].get(change.id)
         for s in self.deciding(change.stream):
-            if change.name in s.mark_names:
-                return s.marks.get(change.id, {}).get(change.name)
+            if position is not None and change.name in s.mark_names:
+                value = float(s.marks.get(change.name, [position])[0])
+                return None if np.isnan(value) else value
         return None
 
     def is_retracted(self, stream: str, id_: str) -> bool:
         """Return whether an event was taken back, or will be when it comes."""
-        waiting = self._waiting.get((stream, id_), ())
-        return (stream, id_) in self.retracted or any(c.kind == Kind.RETRACTION for c in waiting)
+        if any(c.kind == Kind.RETRACTION for c in self._changes.get((stream, id_), ())):
+            return True
+        position = self.ids[stream].get(id_)
+        return position is not None and bool(self.retracted[stream].of(position))
+
+    def activate(self, activation: Activation) -> None:
+        """Learn how to read the decisions and fields that follow."""
+        self.cards.update({s.card.digest: s.card for s in activation.systems.values()})
+        self.layouts.update({layout.digest: layout for layout in activation.streams.values()})
+        self.active = {name: s.card.versions for name, s in activation.systems.items()}
+
+    def made_of(self, first: int, block: Events, ids: Sequence[str]) -> dict[str, Recorded]:
+        """Return what was decided about the events of a block, by system.
+
+        Parameters
+        ----------
+        first
+            Position of the first event.
+        block
+            The events.
+        ids
+            Their ids.
+        """
+        read = [Recorded.read(self.cards[made.card], ids, first, made) for made in block.made]
+        return {recorded.card.system: recorded for recorded in read}
 
     def digest(self) -> str:
         """Return a hash of every system's state: equal workspaces have equal digests."""
         return "-".join(s.state.digest() for s in self.systems.values())
 
-    def share(self, running: Running, decided: bytes, features: bytes) -> tuple[bytes, bytes]:
-        """Return one system's part of what was decided about an event, and of the features behind it.
-
-        Parameters
-        ----------
-        running
-            A system that decides the event's stream.
-        decided, features
-            As the log keeps them: one line, and one stretch of features, for each system that decides.
-        """
-        deciding = self.deciding(running.plan.decides)
-        if len(deciding) == 1:
-            return decided, features
-        place = deciding.index(running)
-        start = sum(s.recorder.width for s in deciding[:place])
-        return decided.split(b"\n")[place], features[start : start + running.recorder.width]
-
-    def entry_at(self, seq: int) -> Entry:
-        """Return the entry that holds a position of the log."""
-        return next(iter(self._log.read(seq, seq + 1)))
-
-    def event_at(self, seq: int) -> EventStruct:
+    def event_at(self, position: int) -> EventStruct:
         """Return the event at a position of the log."""
-        entry = self.entry_at(seq)
-        door = self.doors[entry.stream]
-        if entry.kind != Kind.TABLE:
-            return door.one(entry.body)
-        if entry.seq not in self._tables:
-            self._tables[entry.seq] = table.decode(entry.body)
-        return table.event(door, self._tables[entry.seq], seq - entry.seq)
+        first, block = self.lookup.block(position)
+        if isinstance(block, Events):
+            return self.doors[block.stream].one(block.bodies[position - first])
+        assert isinstance(block, Table)
+        return table.event(self.doors[block.stream], self.lookup.frame(first, block), position - first)
+
+    def fields_at(self, stream: str, positions: Sequence[int]) -> FloatArray:
+        """Return the encoded fields of earlier events of one stream, one column each."""
+        fields = np.empty((self._width(stream), len(positions)))
+        for (first, block), places in self.lookup.grouped(positions):
+            rows = np.array([positions[i] - first for i in places])
+            if isinstance(block, Events):
+                fields[:, places] = self._fields_of(block)[:, rows]
+            else:
+                assert isinstance(block, Table)
+                part = np.empty((len(fields), len(rows)))
+                self._encoder(stream).frame(self.lookup.frame(first, block)[rows.tolist()], part)
+                fields[:, places] = part
+        return fields
+
+    def _fields_of(self, block: Events) -> FloatArray:
+        """Return a block's fields in the rows of the schema as it is now."""
+        fields, schema = block.matrix(), self.doors[block.stream].schema
+        if block.schema == schema.digest:
+            return fields
+        return rows_from(fields, self.layouts[block.schema], schema)
+
+    def _encoder(self, stream: str) -> Any:
+        return self._reading(stream)[0].plan.stream(stream).encoder
+
+    def _width(self, stream: str) -> int:
+        width: int = self._encoder(stream).width
+        return width
+
+    def _acted(self, running: Running, actions: Sequence[str], action: IntArray) -> dict[str, BoolArray]:
+        """For each outcome that decisions of a system set, which of them did."""
+        outcomes = [o for o in running.plan.system.outcomes if o.decided]
+        return {o.name: np.isin(action, [i for i, a in enumerate(actions) if a in o.decided]) for o in outcomes}
+
+    def _entered(self, prepared: Prepared, start: int, stop: int, ts: IntArray, *, decided: bool) -> None:
+        """Note that events of a stretch are in the state."""
+        self._note_times(prepared.stream, ts)
+        self._add(prepared.stream, prepared.ids[start:stop], prepared.first + start)
+        if decided:
+            self.decided += stop - start
+            if self._undo is not None:
+                self._undo.append(lambda: self._count(start - stop))
+
+    def _count(self, more: int) -> None:
+        self.decided += more
+
+    def _remember(self, system: str, first: int, acted: Mapping[str, BoolArray]) -> None:
+        """Note the outcomes that a system's own decisions have set."""
+        for name, hit in acted.items():
+            positions = first + np.flatnonzero(hit)
+            if len(positions):
+                self._mark(self.systems[system].marks, name, positions, np.ones(len(positions)))
+
+    def _mark(self, known: Known, name: str, positions: IntArray, values: FloatArray) -> None:
+        if self._undo is not None:
+            before = known.take(positions)
+            self._undo.append(lambda: known.put(positions, before))
+        known.set(name, positions, values)
+
+    def _add(self, stream: str, ids: Sequence[str], first: int) -> None:
+        known = self.ids[stream]
+        if self._undo is not None:
+            self._undo.append(lambda: known.remove(ids))
+        known.add(ids, first)
+
+    def _arrived(self, prepared: Prepared, stop: int) -> None:
+        """Apply what waited for the last event of a stretch."""
+        for change in self._waited(prepared.stream, prepared.ids[stop - 1]):
+            self._apply([change], [prepared.first + stop - 1], prepared.fields[:, stop - 1 : stop])
+
+    def _wait(self, change: Change) -> None:
+        changes = self._changes.setdefault((change.stream, change.id), [])
+        changes.append(change)
+        self.waiting += 1
+        if self._undo is not None:
+            self._undo.append(lambda: self._forget(change))
+
+    def _forget(self, change: Change) -> None:
+        changes = self._changes[change.stream, change.id]
+        changes.remove(change)
+        self.waiting -= 1
+        if not changes:
+            del self._changes[change.stream, change.id]
 
     def _waited(self, stream: str, id_: str) -> list[Change]:
         """Return the changes that waited for an event that is there now; they wait no longer."""
-        changes = self._waiting.pop((stream, id_), [])
-        self.waiting -= len(changes)
+        changes = self._changes.pop((stream, id_), [])
+        if changes:
+            self.waiting -= len(changes)
+            if self._undo is not None:
+                self._undo.append(lambda: self._wait_again(changes))
         return changes
+
+    def _wait_again(self, changes: list[Change]) -> None:
+        self._changes[changes[0].stream, changes[0].id] = changes
+        self.waiting += len(changes)
 
     def _note_times(self, stream: str, ts: IntArray) -> None:
         """Remember the newest event time, which lateness is measured from; profiles may be of any age."""
         if len(ts) and not self.doors[stream].schema.profile:
-            newest = int(ts.max())
-            self.newest_us = newest if self.newest_us is None else max(newest, self.newest_us)
+            before, newest = self.newest_us, int(ts.max())
+            if before is not None and before >= newest:
+                return
+            self.newest_us = newest
+            if self._undo is not None:
+                self._undo.append(lambda: setattr(self, "newest_us", before))
 
     def _reading(self, stream: str) -> list[Running]:
         return [s for s in self.systems.values() if stream in s.plan.streams]
@@ -362,21 +544,13 @@ class Workspace:
     def _stretches(self, stream: str, ids: Sequence[str]) -> Iterator[tuple[int, int]]:
         """Cut a run of events after each one for which changes wait, so that the next event sees them."""
         start = 0
-        if self._waiting:
+        if self._changes:
             for i, id_ in enumerate(ids):
-                if (stream, id_) in self._waiting and i + 1 < len(ids):
+                if (stream, id_) in self._changes and i + 1 < len(ids):
                     yield start, i + 1
                     start = i + 1
         if ids:
             yield start, len(ids)
-
-    def _remember_outcomes(self, running: Running, ids: Sequence[str], decisions: Decisions) -> None:
-        """Note the outcomes that the system's own decisions have set."""
-        for outcome in running.plan.system.outcomes:
-            if outcome.decided:
-                for id_, action in zip(ids, decisions.action, strict=True):
-                    if action in outcome.decided:
-                        running.marks.setdefault(id_, {})[outcome.name] = 1.0
 
     def _apply_known(self, run: list[Change]) -> None:
         """Apply changes of one kind, name and stream; an event that comes twice starts another batch."""
@@ -390,40 +564,41 @@ class Workspace:
         self._apply_at(run[start:])
 
     def _apply_at(self, run: list[Change]) -> None:
-        seqs = [self.ids[c.stream][c.id] for c in run]
-        self._apply(run, seqs, [self.event_at(seq) for seq in seqs])
+        if run:
+            stream = run[0].stream
+            positions: list[int] = self.ids[stream].find([c.id for c in run]).tolist()
+            self._apply(run, positions, self.fields_at(stream, positions))
 
-    def _apply(self, run: Sequence[Change], seqs: Sequence[int], events: Sequence[EventStruct]) -> None:
+    def _apply(self, run: Sequence[Change], positions: Sequence[int], fields: FloatArray) -> None:
         """Change rows of distinct events of one stream, all in the same way."""
-        alive = [i for i, c in enumerate(run) if (c.stream, c.id) not in self.retracted]
-        if not alive:
-            return
-        run, events = [run[i] for i in alive], [events[i] for i in alive]
         kind, stream, name = run[0].kind, run[0].stream, run[0].name
-        positions = np.array([seqs[i] for i in alive], np.int64)
-        for s in self._reading(stream):
-            if kind == Kind.RETRACTION:
-                self._take_marks_back(s, [c.id for c in run], positions, events)
-                s.plan.retract(s.state, s.plan.encode(stream, events, positions))
-            elif s.plan.decides == stream and name in s.mark_names:
-                marks = [s.marks.setdefault(c.id, {}) for c in run]
-                old = np.array([m.get(name, np.nan) for m in marks])
-                new = np.array([c.value for c in run])
-                s.plan.label(s.state, s.plan.encode(stream, events, positions), name, old, new)
-                for m, c in zip(marks, run, strict=True):
-                    m[name] = c.value
+        gone = self.retracted[stream]
+        alive = np.flatnonzero(gone.take(positions) == 0)
+        if not len(alive):
+            return
+        at, fields = np.asarray(positions)[alive], fields[:, alive]
         if kind == Kind.RETRACTION:
-            self.retracted.update((c.stream, c.id) for c in run)
+            for s in self._reading(stream):
+                if s.plan.decides == stream:
+                    self._take_marks_back(s, at, fields)
+                s.plan.retract(s.state, s.plan.encode_fields(stream, fields, at))
+            self._mark(gone, "retracted", at, np.ones(len(at)))
+            return
+        new = np.array([c.value for c in run])[alive]
+        for s in self.deciding(stream):
+            if name in s.mark_names:
+                s.plan.label(s.state, s.plan.encode_fields(stream, fields, at), name, s.marks.get(name, at), new)
+                self._mark(s.marks, name, at, new)
 
     @staticmethod
-    def _take_marks_back(s: Running, ids: Sequence[str], positions: IntArray, events: Sequence[EventStruct]) -> None:
+    def _take_marks_back(s: Running, positions: IntArray, fields: FloatArray) -> None:
         """Unset what was set on events: a merged row would keep it after the events have left."""
         for name in s.mark_names:
-            marked = [i for i, id_ in enumerate(ids) if name in s.marks.get(id_, {})]
-            if marked:
-                batch = s.plan.encode(s.plan.decides, [events[i] for i in marked], positions[marked])
-                old = np.array([s.marks[ids[i]][name] for i in marked])
-                s.plan.label(s.state, batch, name, old, np.full(len(marked), np.nan))
+            old = s.marks.get(name, positions)
+            marked = np.flatnonzero(~np.isnan(old))
+            if len(marked):
+                batch = s.plan.encode_fields(s.plan.decides, fields[:, marked], positions[marked])
+                s.plan.label(s.state, batch, name, old[marked], np.full(len(marked), np.nan))
 
 
 def _streams(plans: Sequence[Plan]) -> Mapping[str, Schema]:

@@ -1,0 +1,122 @@
+"""Activations: entries that say which versions of which systems decide from here on, and how to read what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from adjudge.define import Schema
+from adjudge.engine.encode import Encoder
+from adjudge.log import Kind
+from adjudge.log.codec import Note
+from adjudge.service.card import Card
+from adjudge.typing import FloatArray
+
+if TYPE_CHECKING:
+    from adjudge.engine.plan import Plan
+
+
+class FieldLayout(msgspec.Struct, frozen=True):
+    """Where the fields of one version of a stream stand in logged events.
+
+    Parameters
+    ----------
+    digest
+        Digest of the schema.
+    fields
+        Name, role and number of rows of each field, in the order of their rows.
+    """
+
+    digest: str
+    fields: list[tuple[str, str, int]]
+
+    @classmethod
+    def of(cls, schema: Schema) -> FieldLayout:
+        """Return the layout of a schema."""
+        return cls(schema.digest, [(f.name, f.role, f.slots) for f in schema])
+
+
+class SystemActivation(msgspec.Struct, frozen=True):
+    """One system as it decides from here on.
+
+    Parameters
+    ----------
+    card
+        How to read its decisions.
+    """
+
+    card: Card
+
+
+class Activation(msgspec.Struct, frozen=True):
+    """The systems that decide from here on.
+
+    Parameters
+    ----------
+    systems
+        Each by its name.
+    streams
+        How the fields of each stream's events are kept, by stream.
+    """
+
+    systems: dict[str, SystemActivation]
+    streams: dict[str, FieldLayout]
+
+    @classmethod
+    def of(cls, plans: Mapping[str, Plan], cards: Mapping[str, Card]) -> Activation:
+        """Return the activation of some plans.
+
+        Parameters
+        ----------
+        plans
+            By name of their system.
+        cards
+            Their cards, by the same names.
+        """
+        schemas = {s.schema.name: s.schema for plan in plans.values() for s in plan.streams.values()}
+        return cls(
+            {name: SystemActivation(cards[name]) for name in plans},
+            {name: FieldLayout.of(schema) for name, schema in schemas.items()},
+        )
+
+    def note(self, who: str = "", why: str = "") -> Note:
+        """Return the entry of the log."""
+        return Note(Kind.ACTIVATION, msgspec.json.encode(self), who, why)
+
+    @classmethod
+    def read(cls, note: Note) -> Activation:
+        """Return what `note` wrote."""
+        return msgspec.json.decode(note.content, type=cls)
+
+
+def rows_from(fields: FloatArray, then: FieldLayout, now: Schema) -> FloatArray:
+    """Return fields that were logged under an earlier schema in the rows of the present one.
+
+    Fields that the earlier schema had not are missing; fields that the present one has not are left out.
+
+    Parameters
+    ----------
+    fields
+        Rows as they were logged.
+    then
+        Their layout.
+    now
+        The schema as it is now.
+    """
+    starts, at = {}, 0
+    for name, role, slots in then.fields:
+        starts[name] = at, role, slots
+        at += slots
+    encoder = Encoder(now, bytes(16))
+    out = np.full((encoder.width, fields.shape[1]), np.nan)
+    for f in now:
+        row = encoder.row[f.name]
+        first, _, slots = starts.get(f.name, (0, "", 0))
+        if slots == f.slots:
+            out[row : row + f.slots] = fields[first : first + f.slots]
+        elif f.is_text:
+            out.view(np.uint64)[row] = 0
+    return out

@@ -1,0 +1,80 @@
+"""Looking earlier entries up: which block of the log holds a position, with the last few kept unpacked."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from adjudge.errors import NotFoundError
+from adjudge.log import Commit, Log
+from adjudge.log.codec import Block, Table, blocks_of
+from adjudge.service import table
+
+KEPT = 16
+"""Commits that stay unpacked: what is asked about one event is often asked about its neighbours."""
+
+Found = tuple[int, Block]
+"""Position of a block's first entry, and the block."""
+
+
+class Lookup:
+    """Finds blocks by position.
+
+    Parameters
+    ----------
+    log
+        Where they are.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._commits: OrderedDict[int, tuple[Commit, list[Found]]] = OrderedDict()
+        self._frames: dict[int, Any] = {}
+
+    def block(self, position: int) -> Found:
+        """Return the block that holds a position; `NotFoundError` if the log does not hold it any more."""
+        return next(f for f in self._blocks(position) if f[0] <= position < f[0] + len(f[1]))
+
+    def received_at(self, position: int) -> int:
+        """Return when the entry at a position was admitted, in microseconds."""
+        return self._commit(position)[0].received_at
+
+    def grouped(self, positions: Sequence[int]) -> Iterator[tuple[Found, list[int]]]:
+        """Yield the blocks that hold some positions, each with the places of its positions in the sequence."""
+        order = sorted(range(len(positions)), key=positions.__getitem__)
+        start = 0
+        while start < len(order):
+            found = self.block(positions[order[start]])
+            stop = found[0] + len(found[1])
+            end = bisect_left(order, stop, lo=start, key=positions.__getitem__)
+            yield found, order[start:end]
+            start = end
+
+    def frame(self, first: int, block: Table) -> Any:
+        """Return the events of a table as Polars has them."""
+        if first not in self._frames:
+            self._frames[first] = table.decode(block.parquet)
+        return self._frames[first]
+
+    def keep(self, first: int, frame: Any) -> None:
+        """Remember a table that has just been appended at a position, so that it need not be read."""
+        self._frames[first] = frame
+
+    def _blocks(self, position: int) -> list[Found]:
+        return self._commit(position)[1]
+
+    def _commit(self, position: int) -> tuple[Commit, list[Found]]:
+        for first, (commit, blocks) in reversed(self._commits.items()):
+            if first <= position < commit.stop:
+                self._commits.move_to_end(first)
+                return commit, blocks
+        found = next(iter(self._log.read(position, position + 1)), None)
+        if found is None:
+            message = f"the log does not hold position {position} any more"
+            raise NotFoundError(message)
+        self._commits[found.first] = found, list(blocks_of(found))
+        if len(self._commits) > KEPT:
+            self._commits.popitem(last=False)
+        return self._commits[found.first]

@@ -1,0 +1,104 @@
+"""The writer: the one place that appends to the log, holds the right to, and knows whether it can be written.
+
+After a failed append nothing is tried for a moment, so that a lost database costs its time-out once and not with every
+request; then the next request tries again, and if it succeeds everything is as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from adjudge.errors import UnavailableError
+from adjudge.log import Commit, FencedError, Log, LogUnavailableError
+from adjudge.log.codec import Block, pack
+
+TTL_US = 10_000_000
+"""How long the right to append lasts without being renewed."""
+
+PAUSE_S = 0.5
+"""How long nothing is tried after an append has failed."""
+
+
+class Writer:
+    """Appends batches of entries.
+
+    Parameters
+    ----------
+    log
+        Where they go.
+    clock
+        Returns microseconds since 1970 UTC.
+    timer
+        Returns seconds that never run backwards.
+    holder
+        Who takes the right to append, for people.
+
+    Raises
+    ------
+    UnavailableError
+        If another process holds that right.
+    """
+
+    def __init__(self, log: Log, *, clock: Callable[[], int], timer: Callable[[], float], holder: str) -> None:
+        self.log = log
+        self.failed = ""
+        self.fenced = False
+        self._clock = clock
+        self._timer = timer
+        self._retry_at = 0.0
+        if log.acquire(holder, now_us=clock(), ttl_us=TTL_US) is None:
+            lease = log.lease()
+            message = f"{lease.holder if lease else 'another process'} decides on this log; only one may at a time"
+            raise UnavailableError(message)
+        self.end = log.end()
+
+    @property
+    def position(self) -> int:
+        """The position that the next entry will have."""
+        return self.end.position
+
+    def check(self) -> None:
+        """Raise `UnavailableError` while nothing can be appended."""
+        if self.failed and (self.fenced or self._timer() < self._retry_at):
+            raise UnavailableError(self.failed)
+
+    def append(self, blocks: Sequence[Block], received_at: int) -> None:
+        """Append one commit.
+
+        Parameters
+        ----------
+        blocks
+            Its entries, from `position` on.
+        received_at
+            When they were admitted, in microseconds.
+
+        Raises
+        ------
+        UnavailableError
+            If it could not be appended; nothing of it was.
+        """
+        count = sum(map(len, blocks))
+        commit = Commit.after(
+            self.end.link, self.end.position, count=count, received_at=received_at, payload=pack(blocks)
+        )
+        try:
+            self.log.append(commit)
+        except FencedError as error:
+            self.failed, self.fenced = str(error), True
+            raise UnavailableError(self.failed) from error
+        except LogUnavailableError as error:
+            self.failed, self._retry_at = f"the log cannot be written: {error}", self._timer() + PAUSE_S
+            raise UnavailableError(self.failed) from error
+        self.end = commit.end
+        self.failed = ""
+
+    def renew(self) -> None:
+        """Extend the right to append; meant to be called every few seconds."""
+        if self.fenced:
+            return
+        try:
+            self.log.renew(now_us=self._clock(), ttl_us=TTL_US)
+        except FencedError as error:
+            self.failed, self.fenced = str(error), True
+        except LogUnavailableError as error:
+            self.failed = self.failed or f"the log cannot be written: {error}"
