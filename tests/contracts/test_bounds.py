@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adjudge.define import days, feature, hours, minutes
-from adjudge.errors import UnavailableError
+from adjudge.log import entries_of
 from adjudge.models.trees import Trees
 from adjudge.service.replay import replay
 from tests.contracts.timeline import Payment, Timeline, at, device, pair, user
@@ -66,7 +66,8 @@ def fold(line: Timeline, events: Sequence[dict[str, Any]], batch: int) -> list[b
     for start in range(0, len(events), 100):
         stretch = events[start : start + 100]
         for first in range(0, len(stretch), batch):
-            found += [v.features for v in line.offer_all(stretch[first : first + batch])]
+            offered = line.offer_all(stretch[first : first + batch])
+            found += [v.bits(line.plan.system.name) for v in offered]
         line.label(events[start]["payment_id"])
     return found
 
@@ -162,11 +163,17 @@ def test_rule_28_a_served_model_computes_a_row_whatever_its_neighbours() -> None
         assert np.array_equal(alone.top_value[0], together.top_value[i])
 
 
-def test_rule_30_a_log_of_other_versions_is_refused() -> None:
+def test_rule_30_other_versions_take_over_at_one_position_and_their_values_are_as_if_always_defined() -> None:
     line = Timeline(user.count(hours(1)))
     line.send("a", 0)
-    with pytest.raises(UnavailableError, match="layout"):
-        Timeline(user.count(hours(2)), log=line.decider.log)
+    other = Timeline(user.count(hours(2)), log=line.decider.log)
+    assert [e.kind.name for c in line.decider.log.read() for e in entries_of(c)] == [
+        "ACTIVATION",
+        "EVENT",
+        "ACTIVATION",
+    ]
+    assert other.send("b", 90) == {"user_count_2h": 1}
+    assert line.stored("a").record == other.stored("a").record
 
 
 def test_rule_30_decisions_carry_the_versions_of_all_that_made_them() -> None:

@@ -128,7 +128,7 @@ class Timeline:
         decoded = EventDecoder(self.plan.schema("payment")).rows([row], strict=False)
         (verdict,) = self.decider.score(decoded.events)
         assert verdict.error is None
-        return self.decider.workspace.system(None).recorder.named(verdict.features)
+        return verdict.features(self.plan.system.name)
 
     def label(self, id_: str, value: bool = True, name: str = "fraud") -> str | InputError:
         """Set a label of a payment and return what became of it."""

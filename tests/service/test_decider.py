@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
+import msgspec
 import polars as pl
 import pytest
 
 from adjudge.errors import InputError, NotFoundError, UnavailableError
-from adjudge.log import Entry, Kind, MemoryLog
+from adjudge.log import Commit, Kind, LogUnavailableError, MemoryLog, entries_of
+from adjudge.log.codec import Events, Texts, pack, unpack
 from adjudge.service.decider import Decider
 from adjudge.service.replay import replay
 from adjudge.service.workspace import Change
-from tests.service.shop import START, ManualClock, Shop, many_purchases, purchase, shop
+from tests.service.shop import START, Shop, many_purchases, purchase, shop
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +144,10 @@ def test_a_score_leaves_no_trace(desk: Shop) -> None:
     door = desk.decider.workspace.door("purchase")
     events = door.rows([purchase(2), purchase(2), purchase(1)]).events
     verdicts = desk.decider.score(events)
-    assert verdicts[0].features == verdicts[1].features
+    assert verdicts[0].bits("shop") == verdicts[1].bits("shop")
     assert (len(desk.decider.log), desk.decider.workspace.digest()) == (position, digest)
     decided = desk.decider.decide("purchase", events[:1])[0]
-    assert decided.features == verdicts[0].features
+    assert decided.bits("shop") == verdicts[0].bits("shop")
 
 
 def label(id_: str, value: bool = True, name: str = "fraud") -> Change:
@@ -282,43 +283,103 @@ def test_a_changed_log_is_noticed(plan: Any) -> None:
     desk = Shop(plan)
     busy_day(desk)
     tampered = MemoryLog()
-    for entry in desk.decider.log.read():
-        if entry.id == many_purchases(120)[3]["purchase_id"] and entry.kind == Kind.EVENT:
-            body = entry.body.replace(b'"amount":"', b'"amount":"1')
-            entry = Entry(**{**{f: getattr(entry, f) for f in entry.__struct_fields__}, "body": body})
-        tampered.append([entry])
+    for commit in desk.decider.log.read():
+        blocks = unpack(commit.payload)
+        for n, block in enumerate(blocks):
+            if isinstance(block, Events) and many_purchases(120)[3]["purchase_id"].encode() in block.ids.all():
+                bodies = [body.replace(b'"amount":"', b'"amount":"1') for body in block.bodies.all()]
+                blocks[n] = msgspec.structs.replace(block, bodies=Texts.pack(bodies))
+        end, payload = tampered.end(), pack(blocks)
+        again = Commit.after(
+            end.link, end.position, count=commit.count, received_at=commit.received_at, payload=payload
+        )
+        tampered.append(again)
     found = replay([plan], tampered)
     assert found.features_differing > 0
     assert found.scores_differing > 0
     assert found.differences
 
 
-def test_a_log_of_other_versions_is_refused(plan: Any) -> None:
-    """It names what differs."""
+def test_other_versions_go_on_with_the_log_and_say_so(plan: Any) -> None:
+    """Rules taken away: the log names the new versions, and decisions of the old ones are read as they were."""
     desk = Shop(plan)
-    with pytest.raises(UnavailableError, match=r"shop\.rules"):
-        Decider([shop(rules=False)], desk.decider.log)
+    desk.decide(purchase(1, card="stolen"))
+    first = desk.decider.decision("p1").record
+    desk.decider = Decider([shop(rules=False)], desk.decider.log, clock=desk.clock)
+    assert desk.decide(purchase(2, card="stolen"))[0]["rules"] == []
+    assert desk.decider.decision("p1").record == first
+    assert b'"rules":["' in first
+    notes = [e for c in desk.decider.log.read() for e in entries_of(c) if e.kind == Kind.ACTIVATION]
+    assert len(notes) == 2
+    assert len({bytes(note.content) for note in notes}) == 2
 
 
-def test_a_failure_stops_the_decider_until_it_is_started_again(plan: Any) -> None:
-    """The state may be ahead of the log then, so nothing more is decided on it."""
+class Moody(MemoryLog):
+    """A log that cannot be written while it is told so."""
 
-    class Full(MemoryLog):
-        def append(self, entries: Any) -> int:
-            if len(self) > 1:
-                message = "no space left"
-                raise OSError(message)
-            return super().append(entries)
+    full = False
 
-    log = Full()
-    decider = Decider([plan], log, clock=ManualClock())
-    events = decider.workspace.door("purchase").rows([purchase(1), purchase(2)]).events
-    decider.decide("purchase", events[:1])
-    with pytest.raises(OSError, match="no space"):
-        decider.decide("purchase", events[1:])
-    with pytest.raises(UnavailableError, match="stopped"):
-        decider.decide("purchase", events[1:])
-    assert Decider([plan], log).decide("purchase", events[:1])[0].repeated
+    def append(self, commit: Commit) -> None:
+        """Append unless told otherwise."""
+        if self.full:
+            message = "no space left"
+            raise LogUnavailableError(message)
+        super().append(commit)
+
+
+@pytest.mark.xfail(reason="states cannot be taken back yet")
+def test_what_cannot_be_logged_has_never_been(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events and labels are refused while the log is full, leave no trace, and go on by themselves afterwards."""
+    log = Moody()
+    desk, calm = Shop(plan), Shop(plan)
+    desk.decider = Decider([plan], log, clock=desk.clock)
+    monkeypatch.setattr("adjudge.service.writer.PAUSE_S", 0.0)
+    busy_day(desk)
+    busy_day(calm)
+    before = desk.decider.workspace.digest()
+    log.full = True
+    late = many_purchases(40, seed=9)
+    for row in late:
+        row["purchase_id"] += "-late"
+    for refused in (lambda: desk.decide(*late), lambda: desk.decider.change([label("early"), label("p1")])):
+        with pytest.raises(UnavailableError, match="no space left"):
+            refused()
+        assert "no space left" in desk.decider.failed
+        assert desk.decider.workspace.digest() == before
+    log.full = False
+    assert desk.decide(*late) == calm.decide(*late)
+    assert desk.decider.failed == ""
+    assert desk.decider.workspace.digest() == calm.decider.workspace.digest()
+    assert desk.decider.workspace.waiting == calm.decider.workspace.waiting
+    assert replay([plan], log).equal
+
+
+@pytest.mark.xfail(reason="states cannot be taken back yet")
+def test_after_a_failed_append_nothing_is_tried_for_a_moment(plan: Any) -> None:
+    """A lost database costs its time-out once, not with every request."""
+    log = Moody()
+    desk = Shop(plan)
+    desk.decider = Decider([plan], log, clock=desk.clock)
+    log.full = True
+    with pytest.raises(UnavailableError):
+        desk.decide(purchase(1))
+    log.full = False
+    with pytest.raises(UnavailableError, match="no space left"):
+        desk.decide(purchase(1))
+
+
+@pytest.mark.xfail(reason="states cannot be taken back yet")
+def test_whoever_lost_the_right_to_append_decides_no_more(plan: Any) -> None:
+    """Another process has taken over: this one says so until it is started again."""
+    desk = Shop(plan)
+    other = MemoryLog(desk.decider.log)  # type: ignore[arg-type]
+    desk.clock.at += timedelta(hours=1)
+    assert other.acquire("the standby", now_us=desk.clock(), ttl_us=1_000_000) is not None
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="the standby decides now"):
+            desk.decide(purchase(1))
+    desk.decider.writer.renew()
+    assert "the standby" in desk.decider.failed
 
 
 def test_an_event_that_cannot_be_encoded_is_refused_alone(desk: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +459,12 @@ def test_import_is_only_for_the_time_before_the_first_decision(plan: Any) -> Non
 def test_features_are_kept_bit_by_bit(desk: Shop) -> None:
     """What the log keeps are the very doubles."""
     desk.decide(purchase(1))
-    entry = next(desk.decider.log.read(1, 2))
-    recorder = desk.decider.workspace.systems["shop"].recorder
-    values = dict(zip(recorder.names, np.frombuffer(entry.features).tolist(), strict=True))
+    (commit,) = desk.decider.log.read(1, 2)
+    (block,) = unpack(commit.payload)
+    assert isinstance(block, Events)
+    card = desk.decider.workspace.systems["shop"].recorder.card
+    values = dict(zip(card.names, card.matrix(block.made[0].features, 1)[:, 0].tolist(), strict=True))
     assert values["amount"] == 10.0
+    told = desk.decider.decision("p1").features
+    assert {name for name in values if name not in told} == set(card.hidden)
+    assert all(told[name] in (value, None) for name, value in values.items() if name in told)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from adjudge.log import MemoryLog
-from adjudge.service.app import Page, Service
+from adjudge.service.app import CommitPage, Service
 from adjudge.service.replay import replay
 from adjudge.service.settings import Settings
 from tests.service.shop import START, Shop, as_json, many_purchases, purchase, shop
@@ -372,12 +372,25 @@ def test_the_log_over_http_replays_to_the_same_bits(client: Client, plan: Any) -
     assert client.together(*[("POST", "/v1/decide", row, {}) for row in rows])[0].json()["repeated"]
     copy, start = MemoryLog(), 0
     while start is not None:
-        page = msgspec.json.decode(client.get(f"/v1/log?start={start}&limit=25").content, type=Page)
-        copy.append(page.entries)
+        page = msgspec.json.decode(client.get(f"/v1/log/commits?start={start}&limit=25").content, type=CommitPage)
+        for commit in page.commits:
+            copy.append(commit)
         start = page.next  # type: ignore[assignment]
     assert len(copy) == len(client.desk.decider.log)
     found = replay([plan], copy)
     assert (found.events, found.differences) == (60, [])
+    assert client.get("/v1/log/commits?limit=0").status_code == 422
+
+
+def test_the_log_over_http_is_readable(client: Client) -> None:
+    """Entry by entry, from any position on."""
+    client.post("/v1/decide", purchase(1))
+    client.post("/v1/labels", {"id": "p1", "value": True})
+    page = client.get("/v1/log?start=1").json()
+    assert [(e["seq"], e["kind"], e["id"]) for e in page["entries"]] == [(1, 1, "p1"), (2, 2, "p1")]
+    assert page["entries"][0]["content"]["amount"] == "10.00"
+    assert page["entries"][1]["content"] == {"name": "fraud", "value": True}
+    assert client.get("/v1/log?start=1&limit=1").json()["next"] == 2
     assert client.get("/v1/log?limit=0").status_code == 422
 
 
@@ -385,7 +398,7 @@ def test_health_and_readiness(client: Client) -> None:
     """Ready while deciding works, not afterwards; alive in either case."""
     assert client.get("/healthz").json() == {"alive": True}
     assert client.get("/readyz").json() == {"ready": True, "systems": ["shop"]}
-    client.desk.decider.failed = "deciding has stopped"
+    client.desk.decider.broken = "deciding has stopped"
     assert client.get("/readyz").status_code == 503
     assert client.post("/v1/decide", purchase(1)).status_code == 503
     assert client.get("/healthz").status_code == 200

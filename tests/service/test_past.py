@@ -63,7 +63,7 @@ def seen(desk: Shop) -> list[bytes]:
     rows = many_purchases(30, seed=2, at=START + timedelta(days=1, hours=1))
     decoded = desk.decider.workspace.door("purchase").rows(rows, strict=False)
     assert not decoded.errors
-    return [v.features for v in desk.decider.decide("purchase", decoded.events)]
+    return [v.bits("shop") for v in desk.decider.decide("purchase", decoded.events)]
 
 
 def test_features_after_an_import_are_those_after_deciding_live() -> None:

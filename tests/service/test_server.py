@@ -18,7 +18,7 @@ import pytest
 from adjudge.errors import InputError, UnavailableError
 from adjudge.log import MemoryLog
 from adjudge.service import load
-from adjudge.service.app import Page
+from adjudge.service.app import CommitPage
 from adjudge.service.replay import replay
 from adjudge.service.server import claim, free_port, python, running, wait_ready
 from tests.service.shop import as_json, many_purchases, purchase, shop
@@ -119,8 +119,9 @@ def test_a_load_from_many_connections_replays_to_the_same_bits(address: str, tmp
     copy, start = MemoryLog(), 0
     with httpx.Client(base_url=address, timeout=30) as client:
         while start is not None:
-            page = msgspec.json.decode(client.get(f"/v1/log?start={start}&limit=500").content, type=Page)
-            copy.append(page.entries)
+            page = msgspec.json.decode(client.get(f"/v1/log/commits?start={start}&limit=500").content, type=CommitPage)
+            for commit in page.commits:
+                copy.append(commit)
             start = page.next  # type: ignore[assignment]
     found = replay([shop()], copy)
     assert found.events >= 600

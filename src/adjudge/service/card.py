@@ -133,9 +133,9 @@ class Card(msgspec.Struct, frozen=True, dict=True):
         """Return the records in some bytes of the log."""
         return np.frombuffer(data, self.dtype)
 
-    def matrix(self, data: bytes) -> FloatArray:
-        """Return the features in some bytes of the log, one row a feature, one column an event."""
-        return np.frombuffer(data, "<f8").reshape(len(self.names), -1)
+    def matrix(self, data: bytes, events: int) -> FloatArray:
+        """Return the features of so many events in some bytes of the log, one row a feature, one column an event."""
+        return np.frombuffer(data, "<f8").reshape(len(self.names), events)
 
     def named(self, features: FloatArray) -> dict[str, float | None]:
         """Return the features of one event by name; missing is None, and what is text inside is left out.

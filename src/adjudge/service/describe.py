@@ -225,7 +225,7 @@ def _fill_in(paths: Json, workspace: Workspace) -> None:
         _takes(paths[f"/v1/{path}"]["post"], event_schema(door.schema))
     streams = [f"event_{name}" for name in workspace.doors if not workspace.deciding(name)]
     _takes(paths["/v1/events/{stream}"]["post"], _any(streams) if streams else {"type": "object"})
-    for path in ("/v1/decisions/{id}", "/v1/features/{entity}", "/v1/catalogue", "/v1/log"):
+    for path in ("/v1/decisions/{id}", "/v1/features/{entity}", "/v1/catalogue", "/v1/log", "/v1/log/commits"):
         route = paths[path]["get"]
         route["tags"] = ["read"]
         route["responses"] |= _refusals({"404": REFUSALS["404"], "422": REFUSALS["422"]})

@@ -56,7 +56,7 @@ class Recorded:
     def read(cls, card: Card, ids: Sequence[str], first: int, made: Made) -> Recorded:
         """Return what `made` wrote, for events from a position on."""
         records = card.records(made.records)
-        return cls(card, ids, range(first, first + len(records)), records, card.matrix(made.features))
+        return cls(card, ids, range(first, first + len(records)), records, card.matrix(made.features, len(records)))
 
     @classmethod
     def join(cls, parts: Sequence[Recorded]) -> Recorded:

@@ -56,6 +56,10 @@ class Verdict:
         recorded = self.decided[system]
         return recorded.card.named(recorded.features[:, self.at])
 
+    def bits(self, system: str) -> bytes:
+        """Return the doubles behind a system's decision, in the order of its card's names."""
+        return self.decided[system].features[:, self.at].tobytes()
+
     @property
     def record(self) -> bytes:
         """Every system's decision as JSON, one a line."""

@@ -194,7 +194,7 @@ def logged(plan: Plan, client: Client, events: int) -> Outcome:
             if isinstance(block, EventBlock) and block.stream == plan.decides:
                 (made,) = block.made
                 records, part = card.records(made.records), slice(outcome.done, outcome.done + len(block))
-                outcome.features[part] = card.matrix(made.features)[: len(plan.names)].T.view(np.uint64)
+                outcome.features[part] = card.matrix(made.features, len(block))[: len(plan.names)].T.view(np.uint64)
                 outcome.probability[part] = records["p"].view(np.uint64)
                 outcome.action[part] = records["action"]
                 outcome.done += len(block)
