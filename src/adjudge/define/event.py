@@ -206,7 +206,7 @@ class Schema:
         """Rows of the feature matrix that the fields take together."""
         return sum(f.slots for f in self.fields)
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Short hash that changes when the meaning of a stored event changes."""
         text = json.dumps([self.name, self.profile, [asdict(f) | {"meaning": ""} for f in self.fields]], sort_keys=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -60,10 +61,13 @@ class Activation(msgspec.Struct, frozen=True):
         Each by its name.
     streams
         How the fields of each stream's events are kept, by stream.
+    secret
+        Fingerprint of the workspace's secret: keys and ids that were hashed with another one are of no use.
     """
 
     systems: dict[str, SystemActivation]
     streams: dict[str, FieldLayout]
+    secret: str = ""
 
     @classmethod
     def of(cls, plans: Mapping[str, Plan], cards: Mapping[str, Card]) -> Activation:
@@ -80,6 +84,7 @@ class Activation(msgspec.Struct, frozen=True):
         return cls(
             {name: SystemActivation(cards[name]) for name in plans},
             {name: FieldLayout.of(schema) for name, schema in schemas.items()},
+            fingerprint(secret_of(plans.values())),
         )
 
     def note(self, who: str = "", why: str = "") -> Note:
@@ -90,6 +95,16 @@ class Activation(msgspec.Struct, frozen=True):
     def read(cls, note: Note) -> Activation:
         """Return what `note` wrote."""
         return msgspec.json.decode(note.content, type=cls)
+
+
+def secret_of(plans: Iterable[Plan]) -> bytes:
+    """Return the secret of the workspace that some plans were compiled for."""
+    return next(stream.encoder.secret for plan in plans for stream in plan.streams.values())
+
+
+def fingerprint(secret: bytes) -> str:
+    """Return what tells one secret from another without giving it away."""
+    return hashlib.sha256(b"adjudge fingerprint" + secret).hexdigest()[:16]
 
 
 def rows_from(fields: FloatArray, then: FieldLayout, now: Schema) -> FloatArray:

@@ -21,7 +21,7 @@ from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log
 from adjudge.log.codec import Events, Table
 from adjudge.service import table
-from adjudge.service.activation import Activation, FieldLayout, rows_from
+from adjudge.service.activation import Activation, FieldLayout, fingerprint, rows_from, secret_of
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.index import Ids, Known
@@ -152,8 +152,8 @@ class Workspace:
             raise DefinitionError(msg)
         self.doors = {name: EventDecoder(schema) for name, schema in _streams(plans).items()}
         self.lateness_us = min(p.lateness_us for p in plans)
-        secret = next(iter(plans[0].streams.values())).encoder.secret
-        self.ids = {name: Ids(secret) for name in self.doors}
+        self.secret = secret_of(plans)
+        self.ids = {name: Ids(self.secret) for name in self.doors}
         self.retracted = {name: Known(["retracted"]) for name in self.doors}
         self.newest_us: int | None = None
         self.decided = 0
@@ -400,7 +400,16 @@ class Workspace:
         return position is not None and bool(self.retracted[stream].of(position))
 
     def activate(self, activation: Activation) -> None:
-        """Learn how to read the decisions and fields that follow."""
+        """Learn how to read the decisions and fields that follow.
+
+        Raises
+        ------
+        DefinitionError
+            If the log's keys and ids were hashed with another secret than that of the plans.
+        """
+        if activation.secret != fingerprint(self.secret):
+            msg = "the log was made with another secret than the one given (ADJUDGE_SECRET)"
+            raise DefinitionError(msg)
         self.cards.update({s.card.digest: s.card for s in activation.systems.values()})
         self.layouts.update({layout.digest: layout for layout in activation.streams.values()})
         self.active = {name: s.card.versions for name, s in activation.systems.items()}
@@ -419,6 +428,16 @@ class Workspace:
         """
         read = [Recorded.read(self.cards[made.card], ids, first, made) for made in block.made]
         return {recorded.card.system: recorded for recorded in read}
+
+    @property
+    def waiting_changes(self) -> list[Change]:
+        """The changes that wait for events that are not there, in the order in which they came for each."""
+        return [change for changes in self._changes.values() for change in changes]
+
+    def wait_for(self, changes: Sequence[Change]) -> None:
+        """Let changes wait for events that are not there, as a snapshot has them."""
+        for change in changes:
+            self._wait(change)
 
     def digest(self) -> str:
         """Return a hash of every system's state: equal workspaces have equal digests."""

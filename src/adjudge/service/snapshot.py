@@ -1,0 +1,351 @@
+"""Snapshots: the state of a workspace at one position of its log, as plain arrays in a folder.
+
+A snapshot is a shortcut and never the truth: a service that finds none, or only damaged ones, folds the log from its
+beginning and comes to the same state. Each is written beside its final place and renamed when it is whole; each
+file's hash stands in the manifest, the manifest's own hash in its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from adjudge.engine.plan import Plan
+from adjudge.errors import AdjudgeError
+from adjudge.history import Histories, Profiles
+from adjudge.log import Commit, End, Log
+from adjudge.service.activation import FieldLayout
+from adjudge.service.card import Card
+from adjudge.service.index import Ids, Known
+from adjudge.service.replay import Folder
+from adjudge.service.workspace import Change, Running, Workspace
+from adjudge.typing import AnyArray
+
+FORMAT = 1
+"""Version of the layout of a snapshot; an older or newer one is passed over, and the log is folded instead."""
+
+MANIFEST = "snapshot.json"
+
+KEEP = 3
+"""Snapshots that are kept: a damaged one falls back to the one before."""
+
+
+class SnapshotError(AdjudgeError):
+    """A snapshot is damaged, belongs to another log, or was made for other definitions."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot says of itself, and what of the state is no array.
+
+    Parameters
+    ----------
+    format
+        Version of the layout.
+    position, link
+        Where the log ended when it was made; the link in hexadecimal.
+    layouts
+        Digest of everything that decides what the arrays hold, by system.
+    newest_us, decided
+        As in the workspace.
+    waiting
+        Changes that wait for their events.
+    twins
+        Ids that are entered by their text, by stream.
+    cards, fields
+        How to read what the log holds, by digest.
+    active
+        Versions that decided last, by system.
+    files
+        SHA-256 of every file.
+    """
+
+    format: int
+    position: int
+    link: str
+    layouts: dict[str, str]
+    newest_us: int | None
+    decided: int
+    waiting: list[Change]
+    twins: dict[str, dict[str, int]]
+    cards: dict[str, Card]
+    fields: dict[str, FieldLayout]
+    active: dict[str, dict[str, str]]
+    files: dict[str, str]
+
+    @property
+    def end(self) -> End:
+        """Where the log ended when it was made."""
+        return End(self.position, bytes.fromhex(self.link))
+
+
+def save(workspace: Workspace, end: End, folder: Path) -> Path:
+    """Write a snapshot and return its directory; older ones than the newest few are removed.
+
+    Parameters
+    ----------
+    workspace
+        The state; nobody may change it meanwhile.
+    end
+        Where the log ended that was folded into it.
+    folder
+        Where the snapshots are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{end.position:016d}"
+    if target.exists():
+        return target
+    building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+    try:
+        files = {name: _write(building / f"{name}.npy", array) for name, array in _arrays(workspace)}
+        facts = Facts(
+            format=FORMAT,
+            position=end.position,
+            link=end.link.hex(),
+            layouts=_layouts(workspace),
+            newest_us=workspace.newest_us,
+            decided=workspace.decided,
+            waiting=workspace.waiting_changes,
+            twins={name: dict(ids.twins) for name, ids in workspace.ids.items()},
+            cards=workspace.cards,
+            fields=workspace.layouts,
+            active=workspace.active,
+            files=files,
+        )
+        body = msgspec.json.encode(facts)
+        _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        os.replace(building, target)
+        _sync(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    for old in found(folder)[KEEP:]:
+        shutil.rmtree(old)
+    return target
+
+
+def found(folder: Path) -> list[Path]:
+    """Return the directories of the snapshots in a folder, the newest first."""
+    return sorted((p for p in folder.glob("[0-9]*") if p.is_dir()), reverse=True) if folder.is_dir() else []
+
+
+def facts_of(path: Path) -> Facts:
+    """Return what a snapshot says of itself; `SnapshotError` if it cannot be read."""
+    try:
+        digest, body = (path / MANIFEST).read_bytes().split(b"\n", 1)
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            message = f"snapshot {path.name} is damaged: its manifest is not what was written"
+            raise SnapshotError(message)
+        facts = msgspec.json.decode(body, type=Facts)
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        message = f"snapshot {path.name} cannot be read: {error}"
+        raise SnapshotError(message) from None
+    if facts.format != FORMAT:
+        message = f"snapshot {path.name} has format {facts.format}, this version reads {FORMAT}"
+        raise SnapshotError(message)
+    return facts
+
+
+def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
+    """Return the workspace that a snapshot describes, and where the log ended then.
+
+    Parameters
+    ----------
+    plans
+        The compiled systems.
+    log
+        The log that it was made from.
+    path
+        Directory of the snapshot.
+
+    Raises
+    ------
+    SnapshotError
+        If it is damaged, is not of this log, or was made for other definitions.
+    """
+    facts = facts_of(path)
+    workspace = Workspace(plans, log)
+    if facts.layouts != _layouts(workspace):
+        message = f"snapshot {path.name} was made for other definitions"
+        raise SnapshotError(message)
+    _check_chain(facts, log, path)
+    arrays = _Files(path, facts.files)
+    for s in workspace.systems.values():
+        _restore(s, arrays)
+    for name, ids in workspace.ids.items():
+        workspace.ids[name] = Ids.from_arrays(workspace.secret, arrays.under(f"ids.{name}"), facts.twins[name])
+        workspace.retracted[name] = Known.from_arrays(ids_names(), arrays.under(f"retracted.{name}"))
+        del ids
+    workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
+    workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
+    workspace.active = dict(facts.active)
+    workspace.wait_for(facts.waiting)
+    return workspace, facts.end
+
+
+def recover(
+    plans: Sequence[Plan],
+    log: Log,
+    folder: Path | None,
+    *,
+    say: Callable[[str], None],
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Workspace, Folder]:
+    """Return the state that a log has built up: the newest good snapshot, and what was logged since.
+
+    Parameters
+    ----------
+    plans
+        The compiled systems.
+    log
+        The log.
+    folder
+        Where its snapshots are; None if there are none.
+    say
+        Is told in a sentence of every snapshot that could not be used.
+    told
+        Is told how far folding has come: positions done and positions in all.
+
+    Returns
+    -------
+    tuple[Workspace, Folder]
+        The state, and what folds further commits into it.
+    """
+    workspace, start = None, End()
+    for path in found(folder) if folder is not None else ():
+        try:
+            workspace, start = load(plans, log, path)
+            break
+        except SnapshotError as error:
+            say(f"{error}; trying an earlier one")
+    if workspace is None:
+        if log.begin().position:
+            message = "the beginning of the log was archived, and no snapshot that can be used reaches back to it"
+            raise SnapshotError(message)
+        workspace = Workspace(plans, log)
+    total, folder_ = len(log), Folder(workspace)
+    for commit in log.read(start.position):
+        folder_.fold(commit)
+        told(commit.stop, total)
+    folder_.finish()
+    return workspace, folder_
+
+
+def ids_names() -> tuple[str, ...]:
+    """Return the names under which retractions are known."""
+    return ("retracted",)
+
+
+def _layouts(workspace: Workspace) -> dict[str, str]:
+    """Digest of what decides what the arrays hold, by system."""
+    return {
+        name: hashlib.sha256(
+            msgspec.json.encode(
+                [
+                    [[h.entity.name, h.stream, h.layout.digest] for h in s.plan.histories],
+                    [[p.entity.name, p.stream, len(p.fields)] for p in s.plan.profiles],
+                    [stream.schema.digest for stream in s.plan.streams.values()],
+                    list(s.mark_names),
+                    [[o.name, list(o.decided)] for o in s.plan.system.outcomes],
+                    hashlib.sha256(workspace.secret).hexdigest(),
+                ]
+            )
+        ).hexdigest()
+        for name, s in workspace.systems.items()
+    }
+
+
+def _check_chain(facts: Facts, log: Log, path: Path) -> None:
+    """Refuse a snapshot of another log, or of a part that this log has lost."""
+    if log.begin() == facts.end or facts.position == 0:
+        return
+    last: Commit | None = next(iter(log.read(facts.position - 1, facts.position)), None)
+    if last is None or last.end != facts.end:
+        message = f"snapshot {path.name} does not belong to this log"
+        raise SnapshotError(message)
+
+
+def _arrays(workspace: Workspace) -> Iterator[tuple[str, AnyArray]]:
+    """Yield every array of a state with its name."""
+    for name, s in workspace.systems.items():
+        parts: dict[str, Mapping[str, AnyArray]] = {"marks": s.marks.arrays()}
+        parts |= {f"history{i}": h.arrays() for i, h in enumerate(s.state.histories)}
+        parts |= {f"profile{i}": p.arrays() for i, p in enumerate(s.state.profiles)}
+        for part, arrays in parts.items():
+            yield from ((f"{name}.{part}.{key}", array) for key, array in arrays.items())
+    for name in workspace.doors:
+        yield from ((f"ids.{name}.{key}", array) for key, array in workspace.ids[name].arrays().items())
+        yield from ((f"retracted.{name}.{key}", array) for key, array in workspace.retracted[name].arrays().items())
+
+
+def _restore(s: Running, arrays: _Files) -> None:
+    """Put the arrays of one system into place."""
+    plan = s.plan
+    s.marks = Known.from_arrays(s.mark_names, arrays.under(f"{s.name}.marks"))
+    s.state.histories[:] = [
+        Histories.from_arrays(h.layout, arrays.under(f"{s.name}.history{i}")) for i, h in enumerate(plan.histories)
+    ]
+    s.state.profiles[:] = [
+        Profiles.from_arrays(len(p.fields), arrays.under(f"{s.name}.profile{i}"), hashed=p.hashed)
+        for i, p in enumerate(plan.profiles)
+    ]
+
+
+class _Files:
+    """The arrays of a snapshot, read and checked when they are asked for."""
+
+    def __init__(self, path: Path, files: Mapping[str, str]) -> None:
+        self._path = path
+        self._files = files
+
+    def under(self, prefix: str) -> dict[str, AnyArray]:
+        """Return the arrays whose names begin with a prefix, by the rest of their names."""
+        start = prefix + "."
+        return {name[len(start) :]: self._read(name) for name in self._files if name.startswith(start)}
+
+    def _read(self, name: str) -> AnyArray:
+        path = self._path / f"{name}.npy"
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != self._files[name]:
+                message = f"snapshot {self._path.name} is damaged: {path.name} is not what was written"
+                raise SnapshotError(message)
+            array: AnyArray = np.load(path, allow_pickle=False)
+            return array
+        except (OSError, ValueError) as error:
+            message = f"snapshot {self._path.name} is damaged: {path.name}: {error}"
+            raise SnapshotError(message) from None
+
+
+def _write(path: Path, array: AnyArray) -> str:
+    """Write an array durably and return its hash."""
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in a folder survive a loss of power."""
+    handle: Any = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
