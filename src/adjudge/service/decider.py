@@ -30,13 +30,13 @@ from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
 from adjudge.service.activation import Activation
 from adjudge.service.decode import EventStruct, Found
+from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.record import Recorded
-from adjudge.service.replay import Folder
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
-from adjudge.service.workspace import Change, Prepared, Running, Workspace
+from adjudge.service.workspace import Change, Prepared, Running
 from adjudge.service.writer import Writer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FUTURE_US = micros(minutes(5))
 """How far after its `received_at` an event may be dated."""
@@ -57,6 +57,10 @@ class Decider:
         Stamps `received_at`.
     holder
         Who decides, for people: shown to others that would like to decide on the same log.
+    follower
+        What has folded the log already, as far as it went; None folds it from its beginning.
+    told
+        Is told how far folding has come.
 
     Raises
     ------
@@ -65,29 +69,34 @@ class Decider:
     """
 
     def __init__(
-        self, plans: Sequence[Plan], log: Log | None = None, *, clock: Clock = wall_clock, holder: str = "adjudge"
+        self,
+        plans: Sequence[Plan],
+        log: Log | None = None,
+        *,
+        clock: Clock = wall_clock,
+        holder: str = "adjudge",
+        follower: Follower | None = None,
+        told: Told = nobody,
     ) -> None:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
         self.broken = ""
         self._lock = threading.Lock()
-        self.workspace = Workspace(plans, self.log)
         self.made: Counter[tuple[str, str]] = Counter()
         self.repeated = 0
         self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
-        self._recover()
+        follower = follower or Follower(plans, self.log, say=logger.warning)
+        follower.catch_up(told)  # nobody else appends from here on
+        self.workspace = follower.workspace
+        self._activate()
 
     @property
     def failed(self) -> str:
         """Why nothing can be decided now; empty if it can."""
         return self.broken or self.writer.failed
 
-    def _recover(self) -> None:
-        """Fold what the log holds, and say who decides from here on if that has changed."""
-        folder = Folder(self.workspace)
-        for commit in self.log.read():
-            folder.fold(commit)
-        folder.finish()
+    def _activate(self) -> None:
+        """Say in the log who decides from here on, if that has changed."""
         systems = self.workspace.systems
         cards = {name: s.recorder.card for name, s in systems.items()}
         activation = Activation.of({name: s.plan for name, s in systems.items()}, cards)
@@ -128,7 +137,7 @@ class Decider:
                 except AdjudgeError:
                     raise
                 except Exception:
-                    log.exception("a batch of %d events of stream %r failed", len(accepted), stream)
+                    logger.exception("a batch of %d events of stream %r failed", len(accepted), stream)
                     self._one_by_one(stream, events, accepted, verdicts, since, received)
             for i, first in later.items():  # came twice in this batch: as its first coming
                 verdicts[i] = replace(verdicts[first], repeated=verdicts[first].error is None)
@@ -410,7 +419,7 @@ class Decider:
             except AdjudgeError:
                 raise
             except Exception:
-                log.exception("an event of stream %r failed", stream)
+                logger.exception("an event of stream %r failed", stream)
                 verdicts[i] = Verdict(error=InputError("the event could not be decided", code="failed"))
 
     def _prepare(
@@ -421,7 +430,7 @@ class Decider:
         try:
             return prepare(stream, [events[i] for i in accepted], first)
         except Exception:
-            log.exception("events of stream %r cannot be encoded", stream)
+            logger.exception("events of stream %r cannot be encoded", stream)
             self._refuse_unencodable(stream, events, accepted, verdicts)
             return prepare(stream, [events[i] for i in accepted], first)
 
@@ -435,7 +444,7 @@ class Decider:
         try:
             return encode(running, [events[i] for i in good], position)
         except Exception:
-            log.exception("events of stream %r cannot be encoded", stream)
+            logger.exception("events of stream %r cannot be encoded", stream)
             self._refuse_unencodable(stream, events, good, verdicts)
             return encode(running, [events[i] for i in good], position) if good else None
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,7 @@ from adjudge.log import Commit, End, Log
 from adjudge.service.activation import FieldLayout
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known
-from adjudge.service.replay import Folder
-from adjudge.service.workspace import Change, Running, Workspace
+from adjudge.service.workspace import RETRACTED, Change, Running, Workspace
 from adjudge.typing import AnyArray
 
 FORMAT = 1
@@ -179,68 +178,14 @@ def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
     arrays = _Files(path, facts.files)
     for s in workspace.systems.values():
         _restore(s, arrays)
-    for name, ids in workspace.ids.items():
+    for name in workspace.doors:
         workspace.ids[name] = Ids.from_arrays(workspace.secret, arrays.under(f"ids.{name}"), facts.twins[name])
-        workspace.retracted[name] = Known.from_arrays(ids_names(), arrays.under(f"retracted.{name}"))
-        del ids
+        workspace.retracted[name] = Known.from_arrays(RETRACTED, arrays.under(f"retracted.{name}"))
     workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
     workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
     workspace.active = dict(facts.active)
     workspace.wait_for(facts.waiting)
     return workspace, facts.end
-
-
-def recover(
-    plans: Sequence[Plan],
-    log: Log,
-    folder: Path | None,
-    *,
-    say: Callable[[str], None],
-    told: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Workspace, Folder]:
-    """Return the state that a log has built up: the newest good snapshot, and what was logged since.
-
-    Parameters
-    ----------
-    plans
-        The compiled systems.
-    log
-        The log.
-    folder
-        Where its snapshots are; None if there are none.
-    say
-        Is told in a sentence of every snapshot that could not be used.
-    told
-        Is told how far folding has come: positions done and positions in all.
-
-    Returns
-    -------
-    tuple[Workspace, Folder]
-        The state, and what folds further commits into it.
-    """
-    workspace, start = None, End()
-    for path in found(folder) if folder is not None else ():
-        try:
-            workspace, start = load(plans, log, path)
-            break
-        except SnapshotError as error:
-            say(f"{error}; trying an earlier one")
-    if workspace is None:
-        if log.begin().position:
-            message = "the beginning of the log was archived, and no snapshot that can be used reaches back to it"
-            raise SnapshotError(message)
-        workspace = Workspace(plans, log)
-    total, folder_ = len(log), Folder(workspace)
-    for commit in log.read(start.position):
-        folder_.fold(commit)
-        told(commit.stop, total)
-    folder_.finish()
-    return workspace, folder_
-
-
-def ids_names() -> tuple[str, ...]:
-    """Return the names under which retractions are known."""
-    return ("retracted",)
 
 
 def _layouts(workspace: Workspace) -> dict[str, str]:

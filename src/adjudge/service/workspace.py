@@ -29,6 +29,9 @@ from adjudge.service.lookup import Lookup
 from adjudge.service.record import Recorded, Recorder
 from adjudge.typing import BoolArray, FloatArray, IntArray
 
+RETRACTED = ("retracted",)
+"""What may be known about an event of any stream."""
+
 
 @dataclass
 class Running:
@@ -154,7 +157,7 @@ class Workspace:
         self.lateness_us = min(p.lateness_us for p in plans)
         self.secret = secret_of(plans)
         self.ids = {name: Ids(self.secret) for name in self.doors}
-        self.retracted = {name: Known(["retracted"]) for name in self.doors}
+        self.retracted = {name: Known(RETRACTED) for name in self.doors}
         self.newest_us: int | None = None
         self.decided = 0
         self.waiting = 0
@@ -601,7 +604,7 @@ class Workspace:
                 if s.plan.decides == stream:
                     self._take_marks_back(s, at, fields)
                 s.plan.retract(s.state, s.plan.encode_fields(stream, fields, at))
-            self._mark(gone, "retracted", at, np.ones(len(at)))
+            self._mark(gone, *RETRACTED, at, np.ones(len(at)))
             return
         new = np.array([c.value for c in run])[alive]
         for s in self.deciding(stream):

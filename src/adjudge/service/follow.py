@@ -1,0 +1,90 @@
+"""Following a log: the newest good snapshot, then every commit since, as often as there are new ones.
+
+A service that starts, a standby that waits for its turn and whoever makes snapshots all do just this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from adjudge.engine.plan import Plan
+from adjudge.log import Commit, End, Log
+from adjudge.service import snapshot
+from adjudge.service.replay import Folder
+from adjudge.service.snapshot import SnapshotError
+from adjudge.service.workspace import Workspace
+
+Told = Callable[[int, int], None]
+"""Is told how far folding has come: positions done, and positions in all."""
+
+
+def nobody(done: int, total: int) -> None:
+    """Is told and does nothing."""
+
+
+class Follower:
+    """The state that a log has built up, and how far it has been folded.
+
+    Parameters
+    ----------
+    plans
+        The compiled systems.
+    log
+        The log; only read.
+    snapshots
+        Folder of its snapshots; None if there are none.
+    say
+        Is told, in a sentence, of every snapshot that could not be used.
+
+    Raises
+    ------
+    SnapshotError
+        If the beginning of the log was archived and no snapshot reaches back to it.
+    """
+
+    def __init__(
+        self, plans: Sequence[Plan], log: Log, snapshots: Path | None = None, *, say: Callable[[str], None]
+    ) -> None:
+        self.log = log
+        self.workspace, self.end = _start(plans, log, snapshots, say)
+        self.restored = self.end.position
+        self._folder = Folder(self.workspace)
+
+    def catch_up(self, told: Told = nobody) -> int:
+        """Fold what the log has more by now, and return how many positions that was.
+
+        Parameters
+        ----------
+        told
+            Is told how far it has come.
+        """
+        first, total = self.end.position, len(self.log)
+        for commit in self.log.read(first):
+            self._fold(commit)
+            told(commit.stop, total)
+        self._folder.finish()
+        return self.end.position - first
+
+    def snapshot(self, folder: Path) -> Path:
+        """Write a snapshot of the state as it is, and return its directory."""
+        return snapshot.save(self.workspace, self.end, folder)
+
+    def _fold(self, commit: Commit) -> None:
+        self._folder.fold(commit)
+        self.end = commit.end
+
+
+def _start(
+    plans: Sequence[Plan], log: Log, snapshots: Path | None, say: Callable[[str], None]
+) -> tuple[Workspace, End]:
+    for path in snapshot.found(snapshots) if snapshots is not None else ():
+        try:
+            return snapshot.load(plans, log, path)
+        except SnapshotError as error:
+            say(f"{error}; going back to an earlier one")
+    begin = log.begin()
+    if begin.position:
+        message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
+        raise SnapshotError(message)
+    return Workspace(plans, log), begin
