@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from adjudge.commands import workspace
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
 
@@ -40,6 +41,9 @@ SimulateOption = Annotated[int | None, typer.Option("--simulate", min=1, help="M
 SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+for command in workspace.COMMANDS:
+    app.command()(command)
 
 
 def main() -> None:
@@ -214,28 +218,6 @@ def evaluate(
     write(made, report)
     err.print(f"wrote {report}", highlight=False)
     _print(_headline(made.evaluation), json)
-
-
-@app.command()
-def serve(
-    system: Annotated[list[str] | None, typer.Option("--system", "-s", help="May be given several times.")] = None,
-    bundle: Annotated[list[Path] | None, typer.Option("--bundle", "-b", help="One for each system, in order.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address; this machine only unless given.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 8000 unless given.")] = None,
-    max_waiting: Annotated[int | None, typer.Option(help="Events that may wait before 429 is answered.")] = None,
-    history: Annotated[Path | None, typer.Option(help="The first system's past, imported before deciding.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Leave out the past from this time (UTC) on.")] = None,
-) -> None:
-    """Serve decisions over HTTP; the OpenAPI page is at /docs.
-
-    Example: adjudge serve --system payments --bundle demo/bundle --history world
-    """
-    from adjudge.service.run import serve as run
-    from adjudge.service.settings import Settings
-
-    settings = Settings.read(host=host, port=port, max_waiting=max_waiting)
-    end = until.replace(tzinfo=UTC) if until else None
-    run(system or ["payments"], bundle or [], settings, history=history, until=end)
 
 
 @app.command()

@@ -219,6 +219,10 @@ class Log(Protocol):
         """
         ...
 
+    def maintain(self) -> None:
+        """Do the housekeeping that is due; meant to be called about every second, while appending goes on."""
+        ...
+
     def close(self) -> None:
         """Give up the right to append and release what the log holds; closing twice is allowed."""
         ...

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
 
 from adjudge.discover import find
 from adjudge.engine import SECRET, Plan, compile
-from adjudge.errors import InputError
+from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
+from adjudge.service.home import holder, open_log, snapshots_of
+from adjudge.service.server import python
 from adjudge.service.settings import Settings
+
+if TYPE_CHECKING:
+    from adjudge.log import Log
+    from adjudge.service.decider import Decider
+    from adjudge.service.follow import Follower
+    from adjudge.service.front import Front
 
 SECRET_VARIABLE = "ADJUDGE_SECRET"
 """Environment variable with the workspace's secret: 32 hexadecimal digits."""
+
+STANDBY_S = 0.2
+"""How often a standby looks for new entries, and whether it is its turn."""
 
 
 def secret() -> bytes:
@@ -71,50 +85,150 @@ def plans_of(systems: Sequence[str], bundles: Sequence[Path]) -> list[Plan]:
     return [plan_of(s, b) for s, b in zip(systems, padded, strict=True)]
 
 
-def serve(
-    systems: Sequence[str],
-    bundles: Sequence[Path],
-    settings: Settings,
-    *,
-    history: Path | None = None,
-    until: datetime | None = None,
-) -> None:
-    """Serve systems until the process is told to stop.
+@dataclass(frozen=True)
+class Served:
+    """What is to be served.
 
     Parameters
     ----------
     systems, bundles
         See `plans_of`.
-    settings
-        Address, port and limits.
     history
-        The first system's past, imported before anything is decided.
+        The first system's past, imported before anything is decided; None for none.
     until
         What of it lies before this time; None for all.
+    """
+
+    systems: Sequence[str]
+    bundles: Sequence[Path] = ()
+    history: Path | None = None
+    until: datetime | None = None
+
+    def command(self, verb: str, settings: Settings) -> list[str]:
+        """Return the command line that does something else with the same systems and the same log."""
+        command = python("adjudge", verb, "--workspace", settings.workspace, "--log", settings.log)
+        command += [word for system in self.systems for word in ("--system", system)]
+        return command + [word for bundle in self.bundles for word in ("--bundle", str(bundle))]
+
+
+def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
+    """Serve systems until the process is told to stop.
+
+    Parameters
+    ----------
+    served
+        What is to be served.
+    settings
+        Address, port, limits, and where the log is.
+    standby
+        Whether to wait while another process decides on the log, keep up with it, and take over when it ends; else
+        that is an error.
 
     Raises
     ------
     InputError
         If nothing can listen there, or what is to be served cannot be found or read.
+    UnavailableError
+        If another process decides on the log.
     """
-    from adjudge.service.app import Service
-    from adjudge.service.decider import Decider
+    from adjudge.service.front import Front
     from adjudge.service.server import claim
     from adjudge.service.server import serve as serve_application
     from adjudge.service.warm import warm
 
     settings = replace(settings, host=claim(settings.host, settings.port))
-    plans = plans_of(systems, bundles)
+    plans = plans_of(served.systems, served.bundles)
     warm(plans, _say)
-    decider = Decider(plans)
-    if history is not None:
+    front = Front()
+    with closing(open_log(settings)) as log:
+        serve_application(front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop))
+
+
+@contextmanager
+def _begin(
+    front: Front, plans: list[Plan], log: Log, served: Served, settings: Settings, standby: bool, stop: Event
+) -> Iterator[None]:
+    """Fold the log, take the right to append, and let the front hand over to the service until it ends."""
+    from adjudge.service.app import Service
+    from adjudge.service.follow import Follower
+    from adjudge.service.keeper import Keeper
+
+    follower = Follower(plans, log, snapshots_of(settings), say=_say)
+    decider = _take_over(front, plans, log, follower, settings, standby, stop)
+    if decider is None:
+        yield
+        return
+    if served.history is not None and not decider.workspace.known_events:
         from adjudge.service.past import import_source
 
-        count = import_source(decider, find(systems[0]).read(history), plans[0].system.name, until=until)
+        source = find(served.systems[0]).read(served.history)
+        count = import_source(decider, source, plans[0].system.name, until=served.until)
         _say(f"imported {count:,} events")
+    command = None if snapshots_of(settings) is None else served.command("snapshot", settings)
+    keeper = Keeper(decider, snapshot=command, every=settings.snapshot_every, since=follower.restored)
+    keeper.start()
+    front.service = Service(decider, settings)
     names = ", ".join(p.system.name for p in plans)
     _say(f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)")
-    serve_application(Service(decider, settings), settings)
+    try:
+        yield
+    finally:
+        keeper.stop()
+
+
+def _take_over(
+    front: Front, plans: list[Plan], log: Log, follower: Follower, settings: Settings, standby: bool, stop: Event
+) -> Decider | None:
+    """Return what decides on the log once nobody else does; None if told to stop before."""
+    from adjudge.service.decider import Decider
+
+    def told(done: int, total: int) -> None:
+        front.state = f"the log is being folded: {done:,} of {total:,} entries"
+
+    folder = snapshots_of(settings)
+    waiting = False
+    while not stop.is_set():
+        follower.catch_up(told)
+        try:
+            return Decider(plans, log, holder=holder(), follower=follower, told=told)
+        except UnavailableError as error:
+            if not standby:
+                raise
+            front.state = f"standing by at position {follower.end.position:,}: {error}"
+            if not waiting:
+                _say(front.state)
+            waiting = True
+        if folder is not None and follower.end.position - follower.restored >= settings.snapshot_every:
+            follower.snapshot(folder)
+        stop.wait(STANDBY_S)
+    return None
+
+
+def take_snapshot(served: Served, settings: Settings) -> Path | None:
+    """Fold what the log has more than its newest snapshot, and write a new one; None where there is nothing new.
+
+    Parameters
+    ----------
+    served
+        The systems.
+    settings
+        Where the log is.
+
+    Raises
+    ------
+    InputError
+        If the log does not outlive its process.
+    """
+    from adjudge.service.follow import Follower
+
+    folder = snapshots_of(settings)
+    if folder is None:
+        msg = "a log in memory has no snapshots"
+        raise InputError(msg, field="log")
+    with closing(open_log(settings)) as log:
+        follower = Follower(plans_of(served.systems, served.bundles), log, folder, say=_say)
+        follower.catch_up()
+        return follower.snapshot(folder) if follower.end.position > follower.restored else None
 
 
 def _say(text: str) -> None:

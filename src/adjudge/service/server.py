@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from adjudge.errors import InputError, UnavailableError
@@ -25,21 +26,32 @@ BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
 
-def serve(application: Callable[..., Any], settings: Settings) -> None:
+Begin = Callable[[threading.Event], AbstractContextManager[None]]
+"""Makes what is served ready, told when to stop; what it returns is left when serving has ended."""
+
+
+def serve(application: Callable[..., Any], settings: Settings, begin: Begin | None = None) -> None:
     """Serve an ASGI application until the process is told to stop, finishing what was accepted.
 
     Parameters
     ----------
     application
-        Usually a `Service`.
+        Usually a `Service`, or a `Front` that becomes one.
     settings
         Address and port.
+    begin
+        Makes the application ready on a thread of its own, while requests are answered already; what it raises ends
+        serving and is raised here. None for an application that is ready.
     """
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays for good; going through it again and again costs latency
-    gc.set_threshold(*COLLECT)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(application, settings))
+        runner.run(_serve(application, settings, begin))
+
+
+def _settle() -> None:
+    """Keep Python from looking through what has been loaded for good, over and over: that costs latency."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def claim(host: str, port: int) -> str:
@@ -86,7 +98,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(application: Callable[..., Any], settings: Settings) -> None:
+async def _serve(application: Callable[..., Any], settings: Settings, begin: Begin | None) -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.server.embed import Server
 
@@ -100,10 +112,30 @@ async def _serve(application: Callable[..., Any], settings: Settings) -> None:
         backlog=BACKLOG,
         log_enabled=False,
     )
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), threading.Event()
+
+    def end() -> None:
+        stop.set()
+        server.stop()
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, server.stop)
-    await server.serve()
+        loop.add_signal_handler(name, end)
+    if begin is None:
+        _settle()
+        await server.serve()
+        return
+    with ExitStack() as stack:
+        beginning = loop.run_in_executor(None, lambda: stack.enter_context(begin(stop)))
+
+        def begun(done: asyncio.Future[None]) -> None:
+            if done.exception() is not None:
+                end()
+            _settle()
+
+        beginning.add_done_callback(begun)
+        await server.serve()
+        stop.set()
+        await beginning
 
 
 @contextmanager

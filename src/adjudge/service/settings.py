@@ -6,10 +6,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from adjudge.errors import InputError
+from adjudge.errors import InputError, did_you_mean
 
 PREFIX = "ADJUDGE_"
 """Environment variables are the settings' names in capitals behind this."""
+
+LOGS = ("sqlite", "memory")
+"""Logs that are no database elsewhere."""
+
+DATABASES = ("postgresql://", "postgres://")
+"""How the address of a database begins."""
+
+DURABILITIES = ("process", "fsync")
+"""What an answered decision may survive."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,15 @@ class Settings:
         Most labels, outcomes and retractions that may wait for events that have not come; beyond it, 429.
     retry_after_s
         What a 429 asks a client to wait.
+    workspace
+        Folder of the workspace: its log, its snapshots.
+    log
+        ``sqlite`` keeps the log in the workspace's folder, ``memory`` forgets it with the process, and an address such
+        as ``postgresql://user@host/name`` keeps it in that database.
+    durability
+        What an answered decision survives: ``process`` the end of the process (kill -9), ``fsync`` the loss of power.
+    snapshot_every
+        Entries of the log after which a snapshot of the state is due.
 
     Examples
     --------
@@ -49,12 +67,25 @@ class Settings:
     max_waiting: int = 20_000
     max_waiting_labels: int = 100_000
     retry_after_s: int = 1
+    workspace: str = "adjudge-workspace"
+    log: str = "sqlite"
+    durability: str = "process"
+    snapshot_every: int = 1_000_000
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
             message = f"port must be between 0 and 65535, not {self.port}"
             raise InputError(message, field="port")
-        for name in (f.name for f in fields(self) if f.name not in ("host", "port")):
+        if self.durability not in DURABILITIES:
+            message = f"durability must be process or fsync, not {self.durability!r}"
+            message += did_you_mean(self.durability, DURABILITIES)
+            raise InputError(message, field="durability")
+        if self.log not in LOGS and not self.log.startswith(DATABASES):
+            message = (
+                f"log must be sqlite, memory or an address such as postgresql://localhost/adjudge, not {self.log!r}"
+            )
+            raise InputError(message + did_you_mean(self.log, LOGS), field="log")
+        for name in (f.name for f in fields(self) if f.type == "int" and f.name != "port"):
             if getattr(self, name) < 1:
                 message = f"{name} must be at least 1, not {getattr(self, name)}"
                 raise InputError(message, field=name)

@@ -168,6 +168,11 @@ class Workspace:
         self._changes: dict[tuple[str, str], list[Change]] = {}
         self._undo: list[Callable[[], None]] | None = None
 
+    @property
+    def known_events(self) -> int:
+        """How many events the workspace has seen, of all streams."""
+        return sum(map(len, self.ids.values()))
+
     def deciding(self, stream: str) -> list[Running]:
         """Return the systems that decide a stream; none for one that is only kept."""
         return [s for s in self.systems.values() if s.plan.decides == stream]

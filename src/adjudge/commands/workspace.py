@@ -1,0 +1,133 @@
+"""Verbs that run a workspace: serve it, stand by for it, make a snapshot of it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from adjudge.service.run import Served
+    from adjudge.service.settings import Settings
+
+SystemsOption = Annotated[
+    list[str] | None, typer.Option("--system", "-s", help="Name or folder of a system; may be given several times.")
+]
+BundlesOption = Annotated[list[Path] | None, typer.Option("--bundle", "-b", help="One for each system, in order.")]
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; adjudge-workspace unless given.")
+]
+LogOption = Annotated[
+    str | None, typer.Option("--log", help="sqlite, memory, or an address such as postgresql://localhost/adjudge.")
+]
+DurabilityOption = Annotated[
+    str | None, typer.Option(help="What an answer survives: process (kill -9) or fsync (loss of power).")
+]
+HostOption = Annotated[str | None, typer.Option(help="Address; this machine only unless given.")]
+PortOption = Annotated[int | None, typer.Option(help="Port; 8000 unless given.")]
+
+
+def serve(
+    system: SystemsOption = None,
+    bundle: BundlesOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    durability: DurabilityOption = None,
+    max_waiting: Annotated[int | None, typer.Option(help="Events that may wait before 429 is answered.")] = None,
+    snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
+    history: Annotated[Path | None, typer.Option(help="The first system's past, imported before deciding.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Leave out the past from this time (UTC) on.")] = None,
+) -> None:
+    """Serve decisions over HTTP; the OpenAPI page is at /docs.
+
+    What is decided is kept in the workspace's folder: the next start goes on where this one ended.
+
+    Example: adjudge serve --system payments --bundle demo/bundle --workspace payments
+    """
+    from adjudge.service.run import Served
+    from adjudge.service.run import serve as run
+    from adjudge.service.settings import Settings
+
+    settings = Settings.read(
+        host=host,
+        port=port,
+        workspace=_text(workspace),
+        log=log,
+        durability=durability,
+        max_waiting=max_waiting,
+        snapshot_every=snapshot_every,
+    )
+    end = until.replace(tzinfo=UTC) if until else None
+    run(Served(system or ["payments"], bundle or [], history, end), settings)
+
+
+def standby(
+    system: SystemsOption = None,
+    bundle: BundlesOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    durability: DurabilityOption = None,
+    snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
+) -> None:
+    """Keep up with a log that another process decides on, and take over as soon as that one ends.
+
+    Until then /readyz answers 503 and says how far it is, and snapshots are made here.
+
+    Example: adjudge standby --system payments --workspace payments --port 8001
+    """
+    from adjudge.service.run import serve as run
+    from adjudge.service.settings import Settings
+
+    settings = Settings.read(
+        host=host,
+        port=port,
+        workspace=_text(workspace),
+        log=log,
+        durability=durability,
+        snapshot_every=snapshot_every,
+    )
+    run(_served(system, bundle), settings, standby=True)
+
+
+def snapshot(
+    system: SystemsOption = None,
+    bundle: BundlesOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+) -> None:
+    """Make a snapshot of the state, so that the next start need not fold the whole log; the service may go on.
+
+    Example: adjudge snapshot --system payments --workspace payments
+    """
+    from adjudge.service.run import take_snapshot
+
+    made = take_snapshot(_served(system, bundle), _settings(workspace, log))
+    told = f"made snapshot {made}" if made is not None else "nothing is new since the last snapshot"
+    sys.stdout.write(told + "\n")
+
+
+def _served(system: list[str] | None, bundle: list[Path] | None) -> Served:
+    from adjudge.service.run import Served
+
+    return Served(system or ["payments"], bundle or [])
+
+
+def _settings(workspace: Path | None, log: str | None) -> Settings:
+    from adjudge.service.settings import Settings
+
+    return Settings.read(workspace=_text(workspace), log=log)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+COMMANDS = (serve, standby, snapshot)
+"""The verbs, in the order in which they are listed."""

@@ -1,0 +1,81 @@
+"""The keeper: what has to be done every few seconds while a service decides, on a thread of its own.
+
+It extends the right to append, has the log do its housekeeping, and starts a process that makes a snapshot when one is
+due. None of it holds up a decision, and none of it failing stops one.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+from collections.abc import Sequence
+
+from adjudge.log import LogError
+from adjudge.service.decider import Decider
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+"""How often there is something to do."""
+
+
+class Keeper(threading.Thread):
+    """Keeps a decider's log in order until it is told to stop.
+
+    Parameters
+    ----------
+    decider
+        Whose log.
+    snapshot
+        The command that makes a snapshot and ends; None makes none.
+    every
+        Entries of the log after which a snapshot is due.
+    since
+        Position of the newest snapshot.
+    """
+
+    def __init__(
+        self, decider: Decider, *, snapshot: Sequence[str] | None = None, every: int = 1_000_000, since: int = 0
+    ) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self._decider = decider
+        self._command = snapshot
+        self._every = every
+        self._since = since
+        self._child: subprocess.Popen[bytes] | None = None
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Do what is due, every second."""
+        while not self._done.wait(EVERY_S):
+            self.keep()
+
+    def keep(self) -> None:
+        """Do what is due once."""
+        self._decider.writer.renew()
+        try:
+            self._decider.log.maintain()
+        except LogError as error:
+            log.warning("the log could not be put in order: %s", error)
+        self._snapshot()
+
+    def stop(self) -> None:
+        """Stop, and wait until what is going on is done."""
+        self._done.set()
+        self.join()
+        if self._child is not None:
+            self._child.terminate()
+            self._child.wait()
+
+    def _snapshot(self) -> None:
+        if self._child is not None:
+            if self._child.poll() is None:
+                return
+            if self._child.returncode:
+                log.warning("making a snapshot ended with exit code %d", self._child.returncode)
+            self._child = None
+        position = self._decider.writer.position
+        if self._command is not None and position - self._since >= self._every:
+            self._since = position
+            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
