@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.log.cluster import PROGRAMS, Cluster, programs
 
 # The first call of a kernel compiles it, which no deadline per example allows for. The examples are the same
 # in every run: what fails once fails again.
@@ -16,6 +18,7 @@ settings.load_profile("adjudge")
 
 FORBID_SKIPS = "ADJUDGE_FORBID_SKIPS"
 DATA = "ADJUDGE_DATA"
+POSTGRES = "ADJUDGE_TEST_POSTGRES"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,3 +66,26 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{DATA} names {named}, which is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """Return the folder of the programs that make a Postgres server."""
+    found = programs()
+    if found is None:
+        pytest.skip(f"Postgres is not installed ({', '.join(PROGRAMS)})")
+    return found
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a database in which tests make schemas: a named one, or one of our own."""
+    if named := os.environ.get(POSTGRES, ""):
+        yield named
+        return
+    cluster = Cluster(request.getfixturevalue("postgres_programs"))
+    try:
+        cluster.start()
+        yield cluster.url
+    finally:
+        cluster.remove()

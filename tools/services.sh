@@ -9,9 +9,14 @@ need() { # program, Debian package, who needs it
     echo "adjudge: $1 is not here; it is needed by $3"
     missing="$missing $2"
 }
+initdb=initdb # Debian keeps it off the path
+for program in /usr/lib/postgresql/*/bin/initdb "$(pg_config --bindir 2>/dev/null || true)/initdb"; do
+    [ -x "$program" ] && initdb=$program
+done
 
 need redis-server redis-server "the benchmark http, which builds the usual design beside ours"
 need wrk wrk "the benchmark http, as its load generator"
+need "$initdb" postgresql "the tests of the log in Postgres, which start a server of their own"
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then

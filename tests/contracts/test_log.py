@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adjudge.log import Commit, End, FencedError, Log, LogError, MemoryLog
+from adjudge.log.postgres import PostgresLog
 from adjudge.log.sqlite import SqliteLog
+from tests.log.chains import after, extend
 
 TTL_US = 10_000_000
 
@@ -21,26 +24,43 @@ Opener = Callable[[], Log]
 """Opens one more handle on the same log."""
 
 
-def memory(folder: Path) -> Opener:
+def memory(folder: Path, postgres_url: str) -> Opener:
     first = MemoryLog()
     return lambda: MemoryLog(first)
 
 
-def sqlite(folder: Path) -> Opener:
+def sqlite(folder: Path, postgres_url: str) -> Opener:
     return lambda: SqliteLog(folder / "log.sqlite")
 
 
-def sqlite_fsync(folder: Path) -> Opener:
+def sqlite_fsync(folder: Path, postgres_url: str) -> Opener:
     return lambda: SqliteLog(folder / "log.sqlite", durability="fsync")
 
 
-MAKERS: dict[str, Callable[[Path], Opener]] = {"memory": memory, "sqlite": sqlite, "sqlite-fsync": sqlite_fsync}
+def postgres(folder: Path, postgres_url: str) -> Opener:
+    schema = uuid4().hex
+    return lambda: PostgresLog(postgres_url, schema=schema)
+
+
+def postgres_fsync(folder: Path, postgres_url: str) -> Opener:
+    schema = uuid4().hex
+    return lambda: PostgresLog(postgres_url, schema=schema, durability="fsync")
+
+
+MAKERS: dict[str, Callable[[Path, str], Opener]] = {
+    "memory": memory,
+    "sqlite": sqlite,
+    "sqlite-fsync": sqlite_fsync,
+    "postgres": postgres,
+    "postgres-fsync": postgres_fsync,
+}
 
 
 @pytest.fixture(params=list(MAKERS))
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     """Return what opens handles on one fresh log of each kind."""
-    return MAKERS[request.param](tmp_path)
+    url = request.getfixturevalue("postgres_url") if request.param.startswith("postgres") else ""
+    return MAKERS[request.param](tmp_path, url)
 
 
 @pytest.fixture
@@ -49,22 +69,6 @@ def log(opener: Opener) -> Iterator[Log]:
     with closing(opener()) as made:
         assert made.acquire("test", now_us=0, ttl_us=TTL_US) is not None
         yield made
-
-
-def after(end: End, count: int = 1) -> Commit:
-    """Return a commit that continues a log, whose every field depends on its position."""
-    n = end.position
-    payload = b"payload %d " % n * (1 + n % 700)
-    return Commit.after(end.link, n, count=count, received_at=1_000_000 + n, payload=payload)
-
-
-def extend(log: Log, counts: list[int]) -> list[Commit]:
-    """Append commits with so many positions each, and return them."""
-    made = []
-    for count in counts:
-        made.append(after(log.end(), count))
-        log.append(made[-1])
-    return made
 
 
 def test_a_new_log_is_empty(log: Log) -> None:
@@ -113,6 +117,17 @@ def test_an_empty_commit_is_refused(log: Log) -> None:
     """A commit takes at least one position."""
     with pytest.raises(LogError, match="holds no entry"):
         log.append(after(log.end(), 0))
+
+
+def test_the_last_commit_may_be_appended_again(log: Log) -> None:
+    """Whoever lost the answer to an append asks again: nothing is stored twice, and the log goes on."""
+    made = extend(log, [1, 2])
+    log.append(made[1])
+    assert list(log.read()) == made
+    with pytest.raises(LogError, match="the log continues at 3"):
+        log.append(made[0])  # not the last one
+    made += extend(log, [1])
+    assert list(log.read()) == made
 
 
 def test_a_reader_sees_the_log_as_it_was_when_reading_began(log: Log) -> None:
@@ -217,12 +232,10 @@ def test_dropping_forgets_whole_commits_and_keeps_the_chain(log: Log, opener: Op
 
 
 @given(sizes=st.lists(st.integers(1, 5), max_size=8), start=st.integers(0, 20), length=st.integers(0, 12))
-def test_every_range_reads_the_same_in_every_log(sizes: list[int], start: int, length: int) -> None:
+def test_every_range_reads_the_same_in_every_log(postgres_url: str, sizes: list[int], start: int, length: int) -> None:
     """However long commits are, a range has those that hold one of its positions."""
-    for name, make in MAKERS.items():
-        if name == "sqlite-fsync":  # reads as the other one does
-            continue
-        with TemporaryDirectory() as folder, closing(make(Path(folder))()) as log:
+    for name in ("memory", "sqlite", "postgres"):  # durability changes nothing about reading
+        with TemporaryDirectory() as folder, closing(MAKERS[name](Path(folder), postgres_url)()) as log:
             log.acquire("test", now_us=0, ttl_us=TTL_US)
             made = extend(log, sizes)
             stop = start + length

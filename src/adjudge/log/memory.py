@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from adjudge.log.protocol import Commit, End, FencedError, Lease, LogError, check_follows
+from adjudge.log.protocol import Commit, End, FencedError, Lease, LogError, is_new
 
 
 class MemoryLog:
@@ -43,9 +43,9 @@ class MemoryLog:
             if kept.lease is not None and kept.lease.token != self._token:
                 message = f"{kept.lease.holder} decides now; this process may not append"
                 raise FencedError(message)
-            check_follows(commit, kept.end)
-            kept.commits.append(commit)
-            kept.end = End(commit.stop, commit.link)
+            if is_new(commit, kept.end):
+                kept.commits.append(commit)
+                kept.end = End(commit.stop, commit.link)
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Commit]:
         """Yield the commits that hold positions from `start` up to, not including, `stop`."""

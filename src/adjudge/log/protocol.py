@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from adjudge.errors import AdjudgeError
 from adjudge.log.chain import ORIGIN, link_of
+
+Durability = Literal["fsync", "process"]
+"""What an appended commit survives: ``fsync`` the loss of power, ``process`` the end of the process (kill -9)."""
 
 
 class LogError(AdjudgeError):
@@ -23,7 +26,7 @@ class LogError(AdjudgeError):
 
 
 class LogUnavailableError(LogError):
-    """The log cannot be written or read now: a full disk, a lost database. Nothing of the append is kept."""
+    """The log cannot be written or read now: a full disk, a lost database. Later it may be possible again."""
 
 
 class FencedError(LogError):
@@ -155,7 +158,12 @@ class Log(Protocol):
         FencedError
             If the right to append has passed to another process.
         LogUnavailableError
-            If it cannot be written now. Nothing is appended then, and the same append may be tried again.
+            If it cannot be written now. Where the log is another server, its answer may be what was lost, and not
+            the commit. `end` tells which as soon as it answers again: the commit is stored if its link is there.
+
+        Notes
+        -----
+        Appending the last commit once more changes nothing and succeeds, so an append may always be tried again.
         """
         ...
 
@@ -228,8 +236,8 @@ class Log(Protocol):
         ...
 
 
-def check_follows(commit: Commit, end: End) -> None:
-    """Raise `LogError` unless a commit continues a log that ends here; every implementation calls this first.
+def is_new(commit: Commit, end: End) -> bool:
+    """Return whether a commit is to be appended to a log that ends here; every implementation asks this first.
 
     Parameters
     ----------
@@ -238,12 +246,27 @@ def check_follows(commit: Commit, end: End) -> None:
     end
         Where the log ends.
 
+    Returns
+    -------
+    bool
+        False if it is the last commit already: an earlier attempt had stored it, and its answer was lost.
+
+    Raises
+    ------
+    LogError
+        If it neither continues the log nor is its last commit.
+
     Examples
     --------
-    >>> check_follows(Commit.after(ORIGIN, 3, count=1, received_at=5, payload=b""), End())
+    >>> commit = Commit.after(ORIGIN, 0, count=1, received_at=5, payload=b"")
+    >>> is_new(commit, End()), is_new(commit, End(commit.stop, commit.link))
+    (True, False)
+    >>> is_new(Commit.after(ORIGIN, 3, count=1, received_at=5, payload=b""), End())
     Traceback (most recent call last):
     adjudge.log.protocol.LogError: the commit claims position 3, but the log continues at 0
     """
+    if (commit.stop, commit.link) == end:
+        return False
     if commit.first != end.position:
         message = f"the commit claims position {commit.first}, but the log continues at {end.position}"
         raise LogError(message)
@@ -253,3 +276,4 @@ def check_follows(commit: Commit, end: End) -> None:
     if commit.link != link_of(end.link, commit.first, commit.count, commit.received_at, commit.payload):
         message = f"the commit at {commit.first} does not continue the chain of this log"
         raise LogError(message)
+    return True

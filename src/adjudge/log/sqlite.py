@@ -12,22 +12,21 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from adjudge.log.chunks import BYTES, COMMITS, KEEP, drop_slices, last_before, oldest_run, read_chunks
 from adjudge.log.holder import HolderLock
 from adjudge.log.protocol import (
     Commit,
+    Durability,
     End,
     FencedError,
     Lease,
     LogError,
     LogUnavailableError,
-    check_follows,
+    is_new,
 )
 from adjudge.log.segment import segment_of, unpack_segment
-
-Durability = Literal["fsync", "process"]
-"""What an appended commit survives: ``fsync`` the loss of power, ``process`` the end of the process (kill -9)."""
 
 FORMAT = 1
 """Version of the tables, in the file's ``user_version``; raised when an older reader could not read them."""
@@ -44,15 +43,6 @@ WAL_LIMIT = 32 * 2**20
 BUSY_S = 5.0
 """How long a statement waits for another process's lock before it fails."""
 
-CHUNK = 64
-"""Commits that are read at a time: a reader never holds the file for longer."""
-
-SEGMENT = 4096
-"""Positions after which a segment ends: small enough that one event can be read back within milliseconds."""
-
-KEEP = 65_536
-"""Newest positions that stay loose: most of what is read back by id is young."""
-
 _TABLES = """
 CREATE TABLE IF NOT EXISTS commits (
     first INTEGER PRIMARY KEY, count INTEGER NOT NULL, received_at INTEGER NOT NULL, payload BLOB NOT NULL,
@@ -68,6 +58,17 @@ CREATE TABLE IF NOT EXISTS lease (
 _APPEND = """
 INSERT INTO commits SELECT ?, ?, ?, ?, ? WHERE coalesce((SELECT token FROM lease), 0) = ?
 """
+
+_CHUNK = """
+WITH packed AS (SELECT stop, packed FROM segments WHERE first <= :start ORDER BY first DESC LIMIT 1)
+SELECT 0, 0, 0, packed, NULL FROM packed WHERE stop > :start
+UNION ALL SELECT * FROM (
+    SELECT first, count, received_at, payload, link FROM commits
+    WHERE first >= coalesce((SELECT max(first) FROM commits WHERE first <= :start), :start)
+      AND first < :stop AND first + count > :start AND NOT EXISTS (SELECT 1 FROM packed WHERE stop > :start)
+    ORDER BY first LIMIT :most)
+"""
+# One statement sees one moment: commits that are being repacked are found in one place or in the other.
 
 T = TypeVar("T")
 
@@ -113,7 +114,8 @@ class SqliteLog:
             self._check_open()
             if not self._token:  # nobody keeps others from appending
                 self._end = self._ask_end(self._writer)
-            check_follows(commit, self._end)
+            if not is_new(commit, self._end):
+                return
             row = (commit.first, commit.count, commit.received_at, commit.payload, commit.link, self._token)
             if self._writer.execute(_APPEND, row).rowcount != 1:
                 held = self._ask_lease(self._writer)
@@ -123,17 +125,9 @@ class SqliteLog:
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Commit]:
         """Yield the commits that hold positions from `start` up to, not including, `stop`."""
-        end = self.end().position
-        stop = end if stop is None else min(stop, end)
-        return self._read(start, stop)
-
-    def _read(self, start: int, stop: int) -> Iterator[Commit]:
-        while start < stop:
-            chunk = self._ask(functools.partial(self._chunk, start=start, stop=stop))
-            if not chunk:
-                return
-            yield from chunk
-            start = chunk[-1].stop
+        begin, end = self._ask(lambda connection: (self._ask_begin(connection), self._ask_end(connection)))
+        start, stop = max(start, begin.position), min(end.position, end.position if stop is None else stop)
+        return read_chunks(lambda a, b: self._ask(lambda connection: _chunk(connection, a, b)), start, stop)
 
     def end(self) -> End:
         """Return where the log ends now, whoever appended last."""
@@ -141,7 +135,7 @@ class SqliteLog:
 
     def begin(self) -> End:
         """Return the first position that is still held, and the link before it."""
-        return self._ask(lambda connection: End(*connection.execute("SELECT position, link FROM begin").fetchone()))
+        return self._ask(self._ask_begin)
 
     def __len__(self) -> int:
         """Return the position that the next entry will have."""
@@ -179,13 +173,16 @@ class SqliteLog:
 
     def drop(self, before: int) -> int:
         """Forget the commits that end at or before a position, and return the first position that is still held."""
+        return drop_slices(self._drop, self.begin().position, before)
+
+    def _drop(self, before: int) -> int:
         with self._writing, _plain_errors(self.path), self._transaction():
-            last = self._last_before(before)
+            last = last_before(functools.partial(_chunk, self._writer), before)
             if last is not None:
                 self._writer.execute("UPDATE begin SET position = ?, link = ?", (last.stop, last.link))
-                self._writer.execute("DELETE FROM commits WHERE first + count <= ?", (last.stop,))
+                self._writer.execute("DELETE FROM commits WHERE first < ?", (last.stop,))
                 self._writer.execute("DELETE FROM segments WHERE stop <= ?", (last.stop,))
-        return self.begin().position
+            return self._ask_begin(self._writer).position
 
     def maintain(self, *, keep: int = KEEP) -> None:
         """Do the housekeeping that is due: empty the write-ahead file, and repack old commits into segments.
@@ -251,10 +248,14 @@ class SqliteLog:
             return question(self._reader)
 
     @staticmethod
-    def _ask_end(connection: sqlite3.Connection) -> End:
+    def _ask_begin(connection: sqlite3.Connection) -> End:
+        return End(*connection.execute("SELECT position, link FROM begin").fetchone())
+
+    @classmethod
+    def _ask_end(cls, connection: sqlite3.Connection) -> End:
         newest = "SELECT first + count, link FROM commits ORDER BY first DESC LIMIT 1"
         row = connection.execute(newest).fetchone()
-        return End(*(row or connection.execute("SELECT position, link FROM begin").fetchone()))
+        return End(*row) if row else cls._ask_begin(connection)
 
     @staticmethod
     def _ask_lease(connection: sqlite3.Connection) -> Lease | None:
@@ -265,43 +266,21 @@ class SqliteLog:
         row = self._writer.execute("SELECT token FROM lease").fetchone()
         return int(row[0]) if row else 0
 
-    @staticmethod
-    def _chunk(connection: sqlite3.Connection, start: int, stop: int) -> list[Commit]:
-        """Return the next commits from `start` on, seen at one moment: a segment's, or some that are not in one yet."""
-        packed = connection.execute(
-            "SELECT packed FROM segments WHERE first <= ? AND stop > ? ORDER BY first DESC LIMIT 1", (start, start)
-        ).fetchone()
-        if packed:
-            return [c for c in unpack_segment(packed[0]) if c.stop > start and c.first < stop]
-        at = connection.execute("SELECT max(first) FROM commits WHERE first <= ?", (start,)).fetchone()[0]
-        rows = connection.execute(
-            "SELECT first, count, received_at, payload, link FROM commits "
-            "WHERE first >= ? AND first < ? AND first + count > ? ORDER BY first LIMIT ?",
-            (start if at is None else at, stop, start, CHUNK),
-        )
-        return [Commit(*row) for row in rows]
-
-    def _last_before(self, before: int) -> Commit | None:
-        found = self._chunk(self._writer, before - 1, before) if before > 0 else []
-        if found and found[-1].stop > before:  # it reaches beyond: the one before it
-            first = found[-1].first
-            found = self._chunk(self._writer, first - 1, first) if first > 0 else []
-        return found[-1] if found else None
-
     def _repack(self, connection: sqlite3.Connection, keep: int) -> bool:
         """Move the oldest loose commits into a segment, and return whether there may be more to move."""
-        loose = connection.execute("SELECT min(first) FROM commits").fetchone()[0]
-        if loose is None or self._ask_end(connection).position - loose < keep + SEGMENT:
+        first = connection.execute("SELECT min(first) FROM commits").fetchone()[0]
+        if first is None:
             return False
-        rows = connection.execute("SELECT first, count, received_at, payload, link FROM commits ORDER BY first")
-        commits: list[Commit] = []
-        while not commits or commits[-1].stop - loose < SEGMENT:
-            commits.append(Commit(*next(rows)))
-        rows.close()
-        first, stop, packed = commits[0].first, commits[-1].stop, segment_of(commits)
+        stop = self._ask_end(connection).position - max(keep, 1)
+        run = oldest_run(functools.partial(_chunk, connection), first, stop)
+        if not run:
+            return False
+        packed = segment_of(run)
         with _transaction(connection):
-            connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, stop, packed))
-            connection.execute("DELETE FROM commits WHERE first < ?", (stop,))
+            there = connection.execute("SELECT count(*) FROM commits WHERE first < ?", (run[-1].stop,)).fetchone()[0]
+            if there == len(run):  # else another process has just packed or dropped some of them
+                connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, run[-1].stop, packed))
+                connection.execute("DELETE FROM commits WHERE first < ?", (run[-1].stop,))
         return True
 
     def _transaction(self) -> contextlib.AbstractContextManager[None]:
@@ -312,6 +291,21 @@ class SqliteLog:
         if self._closed:
             message = "the log is closed"
             raise LogError(message)
+
+
+def _chunk(connection: sqlite3.Connection, start: int, stop: int) -> list[Commit]:
+    """Return the next commits of a range: a segment's, or some that are in none yet."""
+    commits: list[Commit] = []
+    size = 0
+    with contextlib.closing(connection.execute(_CHUNK, {"start": start, "stop": stop, "most": COMMITS})) as rows:
+        for row in rows:
+            if row[1] == 0:
+                return [c for c in unpack_segment(row[3]) if c.stop > start and c.first < stop]
+            commits.append(Commit(*row))
+            size += len(row[3])
+            if size >= BYTES:
+                break
+    return commits
 
 
 @contextlib.contextmanager
