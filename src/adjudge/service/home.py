@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from adjudge.log import Log, MemoryLog
-from adjudge.log.sqlite import Durability, SqliteLog
+from adjudge.log.protocol import Durability
+from adjudge.log.sqlite import SqliteLog
 from adjudge.service.settings import Settings
 
 LOG_FILE = "log.sqlite"

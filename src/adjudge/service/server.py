@@ -116,7 +116,7 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
 
     def end() -> None:
         stop.set()
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, end)

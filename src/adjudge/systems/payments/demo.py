@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,7 +115,10 @@ def _load(system: System, source: Source, folder: Path, rate: float, requests: i
     bodies = folder / "payments.jsonl"
     bodies.write_bytes(b"\n".join(door.encode(event) for event in door.rows(rows).events))
     port = free_port()
-    command = python("adjudge", "serve", "--log", "memory", "--bundle", str(folder / "bundle"), "--port", str(port))
+    workspace = folder / "workspace"
+    shutil.rmtree(workspace, ignore_errors=True)
+    command = python("adjudge", "serve", "--bundle", str(folder / "bundle"), "--port", str(port))
+    command += ["--workspace", str(workspace)]
     command += ["--history", str(folder / "world"), "--until", since.strftime("%Y-%m-%d %H:%M:%S")]
     told("start the service", 0, 1)
     with running(command, port=port):
