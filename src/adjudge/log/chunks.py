@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from adjudge.log.codec import CodecError
 from adjudge.log.protocol import Commit
+from adjudge.log.segment import Segment
+
+Fetch = Callable[[int, int], "bytes | list[Commit]"]
+"""From a first position and one past the last to the segment that holds the first, or the next commits in none."""
 
 Chunk = Callable[[int, int], list[Commit]]
 """From a first position and one past the last to the next commits in between, not always all; none at the end."""
@@ -25,6 +30,44 @@ SLICE = 64 * SEGMENT
 """Positions that are dropped in one transaction, so that appending never waits long."""
 
 
+class Reader:
+    """Reads chunks, and keeps the last segment open: who reads one entry of it often reads another.
+
+    Parameters
+    ----------
+    fetch
+        Asks the database.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._last: Segment | None = None
+
+    def chunk(self, start: int, stop: int) -> list[Commit]:
+        """Return the next commits of a range."""
+        found = self._find(start, stop)
+        return found.commits(start, stop) if isinstance(found, Segment) else found
+
+    def find(self, position: int) -> Segment | Commit | None:
+        """Return what holds a position, None if nothing does any more."""
+        found = self._find(position, position + 1)
+        return found if isinstance(found, Segment) else next(iter(found), None)
+
+    def _find(self, start: int, stop: int) -> Segment | list[Commit]:
+        last = self._last
+        if last is not None and last.first <= start < last.stop:
+            return last
+        found = self._fetch(start, stop)
+        if not isinstance(found, bytes):
+            return found
+        try:
+            self._last = Segment(found)
+        except CodecError as error:
+            message = f"position {start} cannot be read: {error}"
+            raise CodecError(message) from None
+        return self._last
+
+
 def read_chunks(chunk: Chunk, start: int, stop: int) -> Iterator[Commit]:
     """Yield the commits of a range, chunk by chunk."""
     while start < stop:
@@ -42,6 +85,11 @@ def last_before(chunk: Chunk, before: int) -> Commit | None:
         first = found[-1].first
         found = chunk(first - 1, first) if first > 0 else []
     return found[-1] if found else None
+
+
+def is_due(loose: int, keep: int) -> bool:
+    """Return whether so many loose positions make another segment."""
+    return loose >= max(keep, 1) + SEGMENT
 
 
 def oldest_run(chunk: Chunk, first: int, stop: int) -> list[Commit]:

@@ -227,7 +227,7 @@ def unpack(payload: bytes) -> list[Block]:
         raise CodecError(message)
     try:
         blocks = _unpack(memoryview(payload)[1:])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"a commit cannot be read: {error}"
         raise CodecError(message) from None
     for block in blocks:

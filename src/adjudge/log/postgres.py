@@ -17,7 +17,7 @@ from typing import Any, LiteralString, TypeGuard, TypeVar
 import psycopg
 from psycopg import conninfo, errors, sql
 
-from adjudge.log.chunks import BYTES, COMMITS, KEEP, drop_slices, last_before, oldest_run, read_chunks
+from adjudge.log.chunks import BYTES, COMMITS, KEEP, Reader, drop_slices, is_due, last_before, oldest_run, read_chunks
 from adjudge.log.protocol import (
     Commit,
     Durability,
@@ -28,7 +28,7 @@ from adjudge.log.protocol import (
     LogUnavailableError,
     is_new,
 )
-from adjudge.log.segment import segment_of, unpack_segment
+from adjudge.log.segment import Segment, segment_of
 
 FORMAT = 1
 """Version of the tables, in the table ``begin``; raised when an older reader could not read them."""
@@ -69,7 +69,7 @@ INSERT INTO commits SELECT %s, %s, %s, %s, %s FROM lease
 WHERE token = %s AND (token = 0 OR pid = pg_backend_pid()) FOR SHARE
 """
 
-_CHUNK = """
+_FETCH = """
 WITH packed AS (SELECT stop, packed FROM segments WHERE first <= %(start)s ORDER BY first DESC LIMIT 1),
 loose AS (
     SELECT first, count, received_at, payload, link,
@@ -125,6 +125,7 @@ class PostgresLog:
         self._end = End()
         self._writer: Connection | None = None
         self._reader: Connection | None = None
+        self._chunks = Reader(lambda start, stop: self._ask(functools.partial(_fetch, start=start, stop=stop)))
         try:
             with _plain_errors():
                 self._prepare(self._ready_to_write())
@@ -156,7 +157,11 @@ class PostgresLog:
         """Yield the commits that hold positions from `start` up to, not including, `stop`."""
         begin, end = self._ask(lambda connection: (_ask_begin(connection), _ask_end(connection)))
         start, stop = max(start, begin.position), min(end.position, end.position if stop is None else stop)
-        return read_chunks(lambda a, b: self._ask(lambda connection: _chunk(connection, a, b)), start, stop)
+        return read_chunks(self._chunks.chunk, start, stop)
+
+    def find(self, position: int) -> Segment | Commit | None:
+        """Return the segment or else the commit that holds a position, None if nothing does any more."""
+        return self._chunks.find(position) if self.begin().position <= position else None
 
     def end(self) -> End:
         """Return where the log ends now, whoever appended last."""
@@ -219,13 +224,11 @@ class PostgresLog:
             Newest positions whose commits stay as they are.
         """
         with self._maintaining:
-            while run := self._ask(functools.partial(_due, keep=keep)):
-                segment = (run[0].first, run[-1].stop, segment_of(run))
-                with _plain_errors(), self._connect() as own, own.transaction():
-                    own.execute("INSERT INTO segments VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", segment)
-                    moved = own.execute("DELETE FROM commits WHERE first < %s", (segment[1],)).rowcount
-                    if moved != len(run):
-                        raise psycopg.Rollback  # another process has packed or dropped some of them
+            if not self._ask(lambda reader: is_due(_ask_end(reader).position - _ask_loose(reader), keep)):
+                return
+            with _plain_errors(), self._connect() as own:
+                while _repack(own, keep):
+                    pass
 
     def close(self) -> None:
         """Give up the right to append and the connections; closing twice is allowed."""
@@ -298,7 +301,7 @@ class PostgresLog:
         with self._writing, _plain_errors():
             writer = self._ready_to_write()
             with writer.transaction():
-                last = last_before(functools.partial(_chunk, writer), before)
+                last = last_before(Reader(functools.partial(_fetch, writer)).chunk, before)
                 if last is not None:
                     writer.execute("UPDATE begin SET position = %s, link = %s", (last.stop, last.link))
                     writer.execute("DELETE FROM commits WHERE first < %s", (last.stop,))
@@ -350,21 +353,35 @@ def _ask_lease(connection: Connection) -> Lease | None:
     return Lease(*row) if row else None
 
 
-def _chunk(connection: Connection, start: int, stop: int) -> list[Commit]:
-    """Return the next commits of a range: a segment's, or some that are in none yet."""
+def _fetch(connection: Connection, start: int, stop: int) -> bytes | list[Commit]:
+    """Return the segment that holds the first position of a range, or the next commits that are in none."""
     values = {"start": start, "stop": stop, "most": COMMITS, "bytes": BYTES}
-    rows = connection.execute(_CHUNK, values, prepare=True, binary=True).fetchall()
+    rows = connection.execute(_FETCH, values, prepare=True, binary=True).fetchall()
     if rows and rows[0][1] == 0:
-        return [c for c in unpack_segment(rows[0][3]) if c.stop > start and c.first < stop]
+        return bytes(rows[0][3])
     return [Commit(*row) for row in rows]
 
 
-def _due(connection: Connection, keep: int) -> list[Commit]:
-    """Return the commits that are to become a segment, none if it is not time yet."""
-    first = _one(connection, "SELECT min(first) FROM commits")[0]
-    if first is None:
-        return []
-    return oldest_run(functools.partial(_chunk, connection), first, _ask_end(connection).position - max(keep, 1))
+def _ask_loose(connection: Connection) -> int:
+    """Return the position of the oldest commit that is in no segment."""
+    return int(_one(connection, "SELECT coalesce(min(first), 0) FROM commits")[0])
+
+
+def _repack(own: Connection, keep: int) -> bool:
+    """Put the oldest loose commits into a segment, and return whether there may be more to repack."""
+    first, end = _ask_loose(own), _ask_end(own).position
+    if not is_due(end - first, keep):
+        return False
+    run = oldest_run(Reader(functools.partial(_fetch, own)).chunk, first, end - max(keep, 1))
+    if not run:
+        return False
+    segment = (run[0].first, run[-1].stop, segment_of(run))
+    with own.transaction():
+        own.execute("INSERT INTO segments VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", segment)
+        moved = own.execute("DELETE FROM commits WHERE first < %s", (run[-1].stop,)).rowcount
+        if moved != len(run):
+            raise psycopg.Rollback  # another process has just packed or dropped some of them
+    return True
 
 
 def _is_live(connection: Connection | None) -> TypeGuard[Connection]:

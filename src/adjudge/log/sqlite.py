@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from adjudge.log.chunks import BYTES, COMMITS, KEEP, drop_slices, last_before, oldest_run, read_chunks
+from adjudge.log.chunks import BYTES, COMMITS, KEEP, Reader, drop_slices, is_due, last_before, oldest_run, read_chunks
 from adjudge.log.holder import HolderLock
 from adjudge.log.protocol import (
     Commit,
@@ -26,7 +27,7 @@ from adjudge.log.protocol import (
     LogUnavailableError,
     is_new,
 )
-from adjudge.log.segment import segment_of, unpack_segment
+from adjudge.log.segment import Segment, segment_of
 
 FORMAT = 1
 """Version of the tables, in the file's ``user_version``; raised when an older reader could not read them."""
@@ -34,11 +35,20 @@ FORMAT = 1
 PAGE = 4096
 """Bytes of a page: small, because a commit writes whole ones."""
 
-WAL_PAGES = 16_384
+WAL_PAGES = 32_768
 """Pages after which appending itself empties the write-ahead file, should nobody call `maintain`."""
 
-WAL_LIMIT = 32 * 2**20
-"""Bytes of the write-ahead file at which `maintain` makes it start over."""
+WAL_LIMIT = 2_048
+"""Pages of the write-ahead file beyond which `maintain` makes it start over."""
+
+WAL_REST, PASSES = 256, 3
+"""Pages that may be left for when it starts over and appending waits, and how often they are made fewer before."""
+
+RESTART_MS = 50
+"""How long that waits for readers in other processes; appending waits with it."""
+
+DELETED_ROWS, DELETED_BYTES = 256, 2**19
+"""Most rows and bytes that repacking deletes at a time; appending waits for it."""
 
 BUSY_S = 5.0
 """How long a statement waits for another process's lock before it fails."""
@@ -59,7 +69,7 @@ _APPEND = """
 INSERT INTO commits SELECT ?, ?, ?, ?, ? WHERE coalesce((SELECT token FROM lease), 0) = ?
 """
 
-_CHUNK = """
+_FETCH = """
 WITH packed AS (SELECT stop, packed FROM segments WHERE first <= :start ORDER BY first DESC LIMIT 1)
 SELECT 0, 0, 0, packed, NULL FROM packed WHERE stop > :start
 UNION ALL SELECT * FROM (
@@ -106,6 +116,7 @@ class SqliteLog:
             self._writer = self._connect()
             self._prepare()
             self._reader = self._connect()
+        self._chunks = Reader(lambda start, stop: self._ask(functools.partial(_fetch, start=start, stop=stop)))
         self._end = self.end()
 
     def append(self, commit: Commit) -> None:
@@ -127,7 +138,11 @@ class SqliteLog:
         """Yield the commits that hold positions from `start` up to, not including, `stop`."""
         begin, end = self._ask(lambda connection: (self._ask_begin(connection), self._ask_end(connection)))
         start, stop = max(start, begin.position), min(end.position, end.position if stop is None else stop)
-        return read_chunks(lambda a, b: self._ask(lambda connection: _chunk(connection, a, b)), start, stop)
+        return read_chunks(self._chunks.chunk, start, stop)
+
+    def find(self, position: int) -> Segment | Commit | None:
+        """Return the segment or else the commit that holds a position, None if nothing does any more."""
+        return self._chunks.find(position) if self.begin().position <= position else None
 
     def end(self) -> End:
         """Return where the log ends now, whoever appended last."""
@@ -176,8 +191,8 @@ class SqliteLog:
         return drop_slices(self._drop, self.begin().position, before)
 
     def _drop(self, before: int) -> int:
-        with self._writing, _plain_errors(self.path), self._transaction():
-            last = last_before(functools.partial(_chunk, self._writer), before)
+        with self._writing, _plain_errors(self.path), self._wiping(), self._transaction():
+            last = last_before(Reader(functools.partial(_fetch, self._writer)).chunk, before)
             if last is not None:
                 self._writer.execute("UPDATE begin SET position = ?, link = ?", (last.stop, last.link))
                 self._writer.execute("DELETE FROM commits WHERE first < ?", (last.stop,))
@@ -196,12 +211,11 @@ class SqliteLog:
         """
         with self._maintaining, _plain_errors(self.path), contextlib.closing(self._connect()) as own:
             self._check_open()
-            own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            wal = self.path.with_name(self.path.name + "-wal")
-            if wal.exists() and wal.stat().st_size > WAL_LIMIT:
-                own.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            self._checkpoint(own)
+            self._delete_packed(own)
             while self._repack(own, keep):
-                pass
+                self._delete_packed(own)
+                self._checkpoint(own)
 
     def close(self) -> None:
         """Give up the right to append and release the file; closing twice is allowed."""
@@ -222,6 +236,8 @@ class SqliteLog:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.durability == 'fsync' else 'NORMAL'}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT * PAGE}")
+        connection.execute("PRAGMA secure_delete = OFF")  # what repacking deletes is in the segment
         return connection
 
     def _prepare(self) -> None:
@@ -266,22 +282,56 @@ class SqliteLog:
         row = self._writer.execute("SELECT token FROM lease").fetchone()
         return int(row[0]) if row else 0
 
-    def _repack(self, connection: sqlite3.Connection, keep: int) -> bool:
-        """Move the oldest loose commits into a segment, and return whether there may be more to move."""
-        first = connection.execute("SELECT min(first) FROM commits").fetchone()[0]
-        if first is None:
+    def _checkpoint(self, own: sqlite3.Connection) -> None:
+        """Bring what was appended from the write-ahead file into the main one, and let the former start over."""
+        before, pages = 0, _checkpoint(own)
+        for _ in range(PASSES if pages > WAL_LIMIT else 0):
+            if pages - before <= WAL_REST:
+                break
+            before, pages = pages, _checkpoint(own)
+        if pages > WAL_LIMIT:
+            own.execute(f"PRAGMA busy_timeout = {RESTART_MS}")
+            with self._writing:
+                own.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            own.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_S)}")
+
+    def _repack(self, own: sqlite3.Connection, keep: int) -> bool:
+        """Put the oldest loose commits into a segment, and return whether there may be more to repack."""
+        begin = self._ask_begin(own).position
+        first = max(begin, own.execute("SELECT coalesce(max(stop), 0) FROM segments").fetchone()[0])
+        end = self._ask_end(own).position
+        if not is_due(end - first, keep):
             return False
-        stop = self._ask_end(connection).position - max(keep, 1)
-        run = oldest_run(functools.partial(_chunk, connection), first, stop)
+        run = oldest_run(Reader(functools.partial(_fetch, own)).chunk, first, end - max(keep, 1))
         if not run:
             return False
-        packed = segment_of(run)
-        with _transaction(connection):
-            there = connection.execute("SELECT count(*) FROM commits WHERE first < ?", (run[-1].stop,)).fetchone()[0]
-            if there == len(run):  # else another process has just packed or dropped some of them
-                connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (first, run[-1].stop, packed))
-                connection.execute("DELETE FROM commits WHERE first < ?", (run[-1].stop,))
+        segment = (run[0].first, run[-1].stop, segment_of(run))
+        with self._writing, _transaction(own):
+            if self._ask_begin(own).position <= run[0].first:  # else they have just been dropped
+                own.execute("INSERT OR IGNORE INTO segments VALUES (?, ?, ?)", segment)
         return True
+
+    def _delete_packed(self, own: sqlite3.Connection) -> None:
+        """Delete the commits that are in a segment, little by little; readers find them in either place."""
+        there = "SELECT first, length(payload) FROM commits WHERE first < (SELECT max(stop) FROM segments) LIMIT ?"
+        while rows := own.execute(there, (DELETED_ROWS,)).fetchall():
+            sizes = itertools.accumulate(size for _, size in rows)
+            last = max(
+                (first for (first, _), size in zip(rows, sizes, strict=True) if size <= DELETED_BYTES),
+                default=rows[0][0],
+            )
+            with self._writing:
+                own.execute("DELETE FROM commits WHERE first <= ?", (last,))
+
+    @contextlib.contextmanager
+    def _wiping(self) -> Iterator[None]:
+        """Overwrite what is deleted: it is meant to be gone."""
+        self._check_open()
+        self._writer.execute("PRAGMA secure_delete = ON")
+        try:
+            yield
+        finally:
+            self._writer.execute("PRAGMA secure_delete = OFF")
 
     def _transaction(self) -> contextlib.AbstractContextManager[None]:
         self._check_open()
@@ -293,14 +343,20 @@ class SqliteLog:
             raise LogError(message)
 
 
-def _chunk(connection: sqlite3.Connection, start: int, stop: int) -> list[Commit]:
-    """Return the next commits of a range: a segment's, or some that are in none yet."""
+def _checkpoint(connection: sqlite3.Connection) -> int:
+    """Empty the write-ahead file without anybody having to wait, and return how many pages were in it."""
+    pages: int = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+    return pages
+
+
+def _fetch(connection: sqlite3.Connection, start: int, stop: int) -> bytes | list[Commit]:
+    """Return the segment that holds the first position of a range, or the next commits that are in none."""
     commits: list[Commit] = []
     size = 0
-    with contextlib.closing(connection.execute(_CHUNK, {"start": start, "stop": stop, "most": COMMITS})) as rows:
+    with contextlib.closing(connection.execute(_FETCH, {"start": start, "stop": stop, "most": COMMITS})) as rows:
         for row in rows:
             if row[1] == 0:
-                return [c for c in unpack_segment(row[3]) if c.stop > start and c.first < stop]
+                return bytes(row[3])
             commits.append(Commit(*row))
             size += len(row[3])
             if size >= BYTES:
