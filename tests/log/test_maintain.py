@@ -45,6 +45,12 @@ def log(opener: Opener) -> Iterator[Maintained]:
         yield made
 
 
+def put_in_order(log: Maintained, keep: int = KEPT) -> None:
+    """Do all the housekeeping that is due."""
+    while log.maintain(keep=keep):
+        pass
+
+
 def packed_until(log: Maintained) -> int:
     """Return the position up to which commits are in segments."""
     position = log.begin().position
@@ -56,7 +62,7 @@ def packed_until(log: Maintained) -> int:
 def test_repacking_changes_nothing_that_is_read(log: Maintained, opener: Opener) -> None:
     """Ranges, end and begin are as before, in this handle and in a new one; the log goes on."""
     made = extend(log, [1, 4, 7, 2, 9, 1, 1, 30, 2, 2, 2])
-    log.maintain(keep=KEPT)
+    put_in_order(log)
     assert packed_until(log) == 55
     with closing(opener()) as other:
         for reader in (log, other):
@@ -73,10 +79,10 @@ def test_repacking_changes_nothing_that_is_read(log: Maintained, opener: Opener)
 def test_the_last_commit_stays_where_the_end_is_read(log: Maintained, opener: Opener) -> None:
     """However long it is, and however little is to be kept loose."""
     made = extend(log, [2, 50])
-    log.maintain(keep=0)
+    put_in_order(log, 0)
     assert packed_until(log) == 0
     made += extend(log, [1])
-    log.maintain(keep=0)
+    put_in_order(log, 0)
     assert packed_until(log) == 52
     with closing(opener()) as other:
         assert other.end() == made[-1].end
@@ -86,7 +92,7 @@ def test_the_last_commit_stays_where_the_end_is_read(log: Maintained, opener: Op
 def test_dropping_goes_through_segments(log: Maintained, opener: Opener) -> None:
     """A segment that is dropped in part is read from where the log begins; slices leave nothing behind."""
     made = extend(log, [3] * 40)
-    log.maintain(keep=KEPT)
+    put_in_order(log)
     assert log.drop(7) == 6
     assert list(log.read()) == made[2:]
     assert log.drop(100) == 99
@@ -94,16 +100,26 @@ def test_dropping_goes_through_segments(log: Maintained, opener: Opener) -> None
         assert other.begin() == made[32].end
         assert list(other.read()) == list(other.read(5)) == made[33:]
         assert other.find(98) is None
-    log.maintain(keep=KEPT)
+    put_in_order(log)
     made += extend(log, [1])
     assert list(log.read()) == made[33:]
+
+
+def test_one_round_of_housekeeping_is_short(log: Maintained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever does it has a right to renew in between."""
+    extend(log, [5] * 100)
+    assert log.maintain(keep=KEPT)
+    assert packed_until(log) == 10 * chunks.ROUND
+    put_in_order(log)
+    assert packed_until(log) == 490
+    assert not log.maintain(keep=KEPT)
 
 
 def test_two_may_do_the_housekeeping_at_once(log: Maintained, opener: Opener) -> None:
     """The decider and its standby, say: whoever comes second leaves things as they are."""
     made = extend(log, [3] * 60)
     with closing(opener()) as other:
-        threads = [threading.Thread(target=one.maintain, kwargs={"keep": KEPT}) for one in (log, other)]
+        threads = [threading.Thread(target=put_in_order, args=(one,)) for one in (log, other)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -131,7 +147,7 @@ def test_nobody_notices_the_housekeeping(log: Maintained, opener: Opener) -> Non
 
     def maintain() -> None:
         while not done.is_set():
-            log.maintain(keep=KEPT)
+            put_in_order(log)
 
     with closing(opener()) as other:
         threads = [threading.Thread(target=read, args=(reader,)) for reader in (log, other)]
@@ -145,7 +161,7 @@ def test_nobody_notices_the_housekeeping(log: Maintained, opener: Opener) -> Non
         for thread in threads:
             thread.join()
     assert not wrong
-    log.maintain(keep=KEPT)
+    put_in_order(log)
     assert packed_until(log) > 430
     assert list(log.read()) == made
 
@@ -160,10 +176,10 @@ def test_any_log_reads_the_same_after_any_housekeeping(
         assert log.acquire("test", now_us=0, ttl_us=1) is not None
         start = len(log)
         made = extend(log, sizes)
-        log.maintain(keep=keep)
+        put_in_order(log, keep)
         assert list(log.read(start)) == made
         begin = log.drop(start + before)
-        log.maintain(keep=keep)
+        put_in_order(log, keep)
         assert list(log.read(start)) == [c for c in made if c.stop > begin]
         assert log.end() == made[-1].end
 
@@ -193,10 +209,10 @@ def test_housekeeping_that_was_cut_short_is_finished_later(tmp_path: Path, monke
         made = extend(log, [3] * 10)
         with monkeypatch.context() as patch:
             patch.setattr(SqliteLog, "_delete_packed", lambda self, own: None)  # killed before it came to that
-            log.maintain(keep=KEPT)
+            put_in_order(log)
         assert rows(path) == (10, 2)
         assert list(log.read()) == made
-        log.maintain(keep=KEPT)
+        put_in_order(log)
         assert rows(path) == (2, 2)
         assert list(log.read()) == made
 

@@ -104,8 +104,9 @@ class MemoryLog:
                 del kept.commits[:gone]
             return kept.begin.position
 
-    def maintain(self) -> None:
-        """Do nothing: there is nothing to put in order."""
+    def maintain(self) -> bool:
+        """Return False: there is nothing to put in order."""
+        return False
 
     def close(self) -> None:
         """Give up the right to append and refuse every further use; closing twice is allowed."""

@@ -17,7 +17,18 @@ from typing import Any, LiteralString, TypeGuard, TypeVar
 import psycopg
 from psycopg import conninfo, errors, sql
 
-from adjudge.log.chunks import BYTES, COMMITS, KEEP, Reader, drop_slices, is_due, last_before, oldest_run, read_chunks
+from adjudge.log.chunks import (
+    BYTES,
+    COMMITS,
+    KEEP,
+    ROUND,
+    Reader,
+    drop_slices,
+    is_due,
+    last_before,
+    oldest_run,
+    read_chunks,
+)
 from adjudge.log.protocol import (
     Commit,
     Durability,
@@ -213,10 +224,8 @@ class PostgresLog:
         """Forget the commits that end at or before a position, and return the first position that is still held."""
         return drop_slices(self._drop, self.begin().position, before)
 
-    def maintain(self, *, keep: int = KEEP) -> None:
-        """Repack old commits into segments; appending goes on meanwhile.
-
-        Meant to be called about every second from a thread of its own.
+    def maintain(self, *, keep: int = KEEP) -> bool:
+        """Put some old commits into segments, and return whether there are more of them.
 
         Parameters
         ----------
@@ -225,10 +234,9 @@ class PostgresLog:
         """
         with self._maintaining:
             if not self._ask(lambda reader: is_due(_ask_end(reader).position - _ask_loose(reader), keep)):
-                return
+                return False
             with _plain_errors(), self._connect() as own:
-                while _repack(own, keep):
-                    pass
+                return all(_repack(own, keep) for _ in range(ROUND))
 
     def close(self) -> None:
         """Give up the right to append and the connections; closing twice is allowed."""

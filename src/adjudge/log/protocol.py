@@ -227,8 +227,12 @@ class Log(Protocol):
         """
         ...
 
-    def maintain(self) -> None:
-        """Do the housekeeping that is due; meant to be called about every second, while appending goes on."""
+    def maintain(self) -> bool:
+        """Do some of the housekeeping that is due, and return whether more is.
+
+        Meant to be called about every second, while appending goes on. It comes back within seconds, however much
+        there is to do.
+        """
         ...
 
     def close(self) -> None:

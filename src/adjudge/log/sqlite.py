@@ -15,7 +15,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from adjudge.log.chunks import BYTES, COMMITS, KEEP, Reader, drop_slices, is_due, last_before, oldest_run, read_chunks
+from adjudge.log.chunks import (
+    BYTES,
+    COMMITS,
+    KEEP,
+    ROUND,
+    Reader,
+    drop_slices,
+    is_due,
+    last_before,
+    oldest_run,
+    read_chunks,
+)
 from adjudge.log.holder import HolderLock
 from adjudge.log.protocol import (
     Commit,
@@ -199,10 +210,8 @@ class SqliteLog:
                 self._writer.execute("DELETE FROM segments WHERE stop <= ?", (last.stop,))
             return self._ask_begin(self._writer).position
 
-    def maintain(self, *, keep: int = KEEP) -> None:
-        """Do the housekeeping that is due: empty the write-ahead file, and repack old commits into segments.
-
-        Meant to be called about every second from a thread of its own; appending goes on meanwhile.
+    def maintain(self, *, keep: int = KEEP) -> bool:
+        """Empty the write-ahead file, put some old commits into segments, and return whether there are more of them.
 
         Parameters
         ----------
@@ -213,9 +222,12 @@ class SqliteLog:
             self._check_open()
             self._checkpoint(own)
             self._delete_packed(own)
-            while self._repack(own, keep):
+            for _ in range(ROUND):
+                if not self._repack(own, keep):
+                    return False
                 self._delete_packed(own)
                 self._checkpoint(own)
+            return True
 
     def close(self) -> None:
         """Give up the right to append and release the file; closing twice is allowed."""
