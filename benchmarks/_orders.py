@@ -38,6 +38,7 @@ SIX = (minutes(5), minutes(15), hours(1), hours(24), days(7), days(30))
 TREES = 500
 DEPTH = 6
 RULES = 50
+WINDOWS = 50
 HISTORY_ROWS = 120
 """Rows of every key before anything is measured."""
 
@@ -57,8 +58,8 @@ class Order(Event):
 user, merchant, device = Order.by("user"), Order.by("merchant"), Order.by("device")
 
 
-def system() -> System:
-    """Return the system: exactly 50 window features and 50 rules."""
+def system(count: int = WINDOWS) -> System:
+    """Return the system: so many window features, at most 56, and 50 rules."""
     windows = [
         *user.count(*SIX),
         *user.sum("amount", *SIX),
@@ -72,6 +73,7 @@ def system() -> System:
         *device.distinct("user", hours(24), days(7)),
         *user.since_last(),
         *merchant.rate("fraud", days(30)),
+        *device.sum("amount", *SIX),
     ]
     made = [
         feature("amount_zscore", "(amount - user_amount_mean_30d) / user_amount_std_30d"),
@@ -81,14 +83,11 @@ def system() -> System:
         "orders",
         Order,
         label=Label("fraud"),
-        features=[windows[:WINDOWS], *made],
+        features=[windows[:count], *made],
         rules=Rules(tuple(_rules([w.name for w in windows[:WINDOWS]]))),
         policy=Policy(thresholds={"review": 0.5, "block": 0.9}),
         amount="amount",
     )
-
-
-WINDOWS = 50
 
 
 def _rules(names: list[str]) -> list[Rule]:
@@ -145,8 +144,8 @@ def fresh(count: int, rows: int, seed: int = 1) -> list[Any]:
     ]
 
 
-def trained(rows: int, plan: Plan, table: pl.DataFrame) -> Scorer:
-    """Return 500 trees of depth 6 trained on the features of the last events of the history."""
+def trained(rows: int, plan: Plan, table: pl.DataFrame, trees: int = TREES) -> Scorer:
+    """Return trees of depth 6 trained on the features of the last events of the history."""
     state = plan.start()
     cut = rows - min(rows // 2, 20_000)
     plan.insert(state, plan.encode_frame("order", table[:cut], np.arange(cut)))
@@ -159,16 +158,16 @@ def trained(rows: int, plan: Plan, table: pl.DataFrame) -> Scorer:
     z = np.nan_to_num(X)
     hard = np.sin(z[:, 0] / 20) + np.cos(z[:, 8] / 100) + (z[:, 3] > 4) + draw.normal(0, 1.5, len(z))
     y = (hard > np.quantile(hard, 0.95)).astype(float)
-    model = Trees(n_trees=TREES, depth=DEPTH, patience=0, min_rows=10)
+    model = Trees(n_trees=trees, depth=DEPTH, patience=0, min_rows=10)
     half = len(X) // 2
     return model.fit(X[:half], y[:half], validation=(X[half:], y[half:]), names=names).served()
 
 
-def ready(rows: int) -> tuple[Plan, State]:
+def ready(rows: int, windows: int = WINDOWS, trees: int = TREES) -> tuple[Plan, State]:
     """Return the plan with its model, and a state in which every key has about 120 rows."""
     table = history(rows)
-    scorer = trained(rows, compile(system()), table)
-    plan = compile(system(), scorer=scorer)
+    scorer = trained(rows, compile(system(windows)), table, trees)
+    plan = compile(system(windows), scorer=scorer)
     state = plan.start()
     plan.insert(state, plan.encode_frame("order", table, np.arange(rows)))
     return plan, state

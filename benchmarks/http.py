@@ -65,6 +65,39 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
+def with_and_without_log(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Return the closed-loop rate with a log in memory and with one in a file, in turns, and the ratio.
+
+    Parameters
+    ----------
+    quick
+        Measure the same on less.
+    progress
+        Is told what is going on.
+    """
+    seconds, rounds, rows, keys = (3, 3, 20_000, 200) if quick else (10, 5, 100_000, 1_000)
+    rates: dict[str, list[float]] = {"memory": [], "sqlite": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        progress("preparing the workload of the service")
+        workload.prepare(folder, rows=rows, keys=keys)
+        ports = {kind: free_port() for kind in rates}
+        servers = {
+            kind: running(python("benchmarks._http.ours", str(folder), str(port), kind, str(folder / kind)), port=port)
+            for kind, port in ports.items()
+        }
+        with servers["memory"], servers["sqlite"]:
+            for i in range(rounds):
+                for kind, port in ports.items():
+                    progress(f"closed loop, log in {kind}, round {i + 1} of {rounds}")
+                    rates[kind].append(_wrk(f"http://127.0.0.1:{port}/v1/decide", keys, f"{kind}{i}", seconds)["per_s"])
+    return {
+        "http_per_s_memory": _median(rates["memory"]),
+        "http_per_s_sqlite": _median(rates["sqlite"]),
+        "ratio_http_with_log": _median([a / b for a, b in zip(rates["sqlite"], rates["memory"], strict=True)]),
+    }
+
+
 def _ours(folder: Path, keys: int, seconds: int, rounds: int, progress: Callable[[str], None]) -> dict[str, Any]:
     port = free_port()
     progress("starting the service and importing the history")

@@ -9,7 +9,9 @@ import polars as pl
 
 from adjudge.service.app import Service
 from adjudge.service.decider import Decider
+from adjudge.service.home import open_log
 from adjudge.service.hot import Message, Receive, Scope, Send, read_body
+from adjudge.service.keeper import Keeper
 from adjudge.service.server import serve
 from adjudge.service.settings import Settings
 from adjudge.service.warm import warm
@@ -38,13 +40,17 @@ class WithEcho:
         await send({"type": "http.response.body", "body": body})
 
 
-def main(folder: str, port: str) -> None:
-    """Serve a prepared workload."""
+def main(folder: str, port: str, log: str = "memory", workspace: str = "") -> None:
+    """Serve a prepared workload, with its log in memory or in a file."""
+    settings = Settings(port=int(port), log=log, workspace=workspace or folder)
     made = plan(Path(folder))
     warm([made], lambda text: print(text, file=sys.stderr))
-    decider = Decider([made])
+    decider = Decider([made], open_log(settings))
     decider.import_table("payment", pl.read_parquet(Path(folder) / TABLE))
-    serve(WithEcho(Service(decider)), Settings(port=int(port)))
+    keeper = Keeper(decider)
+    keeper.start()
+    serve(WithEcho(Service(decider)), settings)
+    keeper.stop()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ How the format may change, so that a log written by an older version always open
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -56,8 +57,7 @@ class Texts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @classmethod
     def pack(cls, items: Sequence[bytes]) -> Texts:
         """Return a column of these items."""
-        ends = np.cumsum(np.fromiter(map(len, items), _ENDS, len(items)), dtype=_ENDS)
-        return cls(ends.tobytes(), b"".join(items))
+        return cls(np.array(list(accumulate(map(len, items))), _ENDS).tobytes(), b"".join(items))
 
     def __len__(self) -> int:
         return len(self.ends) // _ENDS.itemsize

@@ -119,7 +119,21 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
         count, received_at, payload
             See the class.
         """
-        return cls(first, count, received_at, payload, link_of(link, first, count, received_at, payload))
+        global _made
+        made = cls(first, count, received_at, payload, link_of(link, first, count, received_at, payload))
+        _made = made, link
+        return made
+
+    def follows(self, link: bytes) -> bool:
+        """Return whether the commit continues a chain that ends in a link."""
+        made, before = _made
+        if made is self:
+            return before == link
+        return self.link == link_of(link, self.first, self.count, self.received_at, self.payload)
+
+
+_made: tuple[Commit | None, bytes] = (None, b"")
+"""The commit that was made last, and the link before it: whoever appends what was just made need not hash it again."""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -277,7 +291,7 @@ def is_new(commit: Commit, end: End) -> bool:
     if commit.count < 1:
         message = f"the commit at {commit.first} holds no entry"
         raise LogError(message)
-    if commit.link != link_of(end.link, commit.first, commit.count, commit.received_at, commit.payload):
+    if not commit.follows(end.link):
         message = f"the commit at {commit.first} does not continue the chain of this log"
         raise LogError(message)
     return True

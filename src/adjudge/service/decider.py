@@ -29,7 +29,7 @@ from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
 from adjudge.service.activation import Activation
-from adjudge.service.decode import EventStruct, Found
+from adjudge.service.decode import EventDecoder, EventStruct, Found
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.record import Recorded
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
@@ -476,14 +476,7 @@ class Decider:
                     positions = range(prepared.first + start, prepared.first + stop)
                     parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
             decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
-            block = Events(
-                stream=prepared.stream,
-                schema=door.schema.digest,
-                ids=Texts.pack([id_.encode() for id_ in prepared.ids]),
-                bodies=Texts.pack([door.encode(event) for event in events]),
-                fields=prepared.fields.tobytes(),
-                made=[recorded.made() for recorded in decided.values()],
-            )
+            block = block_of(door, prepared, events, decided)
             self.writer.append([block], received)
         for name, recorded in decided.items():
             counts = np.bincount(recorded.records["action"], minlength=len(recorded.card.actions)).tolist()
@@ -544,6 +537,30 @@ class Decider:
         if change.kind == Kind.RETRACTION:
             return self.workspace.is_retracted(change.stream, change.id)
         return self.workspace.value(change) == change.value
+
+
+def block_of(
+    door: EventDecoder, prepared: Prepared, events: Sequence[EventStruct], decided: Mapping[str, Recorded]
+) -> Events:
+    """Return decided events as the log keeps them.
+
+    Parameters
+    ----------
+    door
+        Decoder of their stream.
+    prepared, events
+        The events, ready to be folded and as they were accepted.
+    decided
+        What each system decided, by name; empty for a stream that is only kept.
+    """
+    return Events(
+        stream=prepared.stream,
+        schema=door.schema.digest,
+        ids=Texts.pack([id_.encode() for id_ in prepared.ids]),
+        bodies=Texts.pack([door.encode(event) for event in events]),
+        fields=prepared.fields.tobytes(),
+        made=[recorded.made() for recorded in decided.values()],
+    )
 
 
 def _blocks(run: Sequence[Change]) -> Iterator[Changes]:

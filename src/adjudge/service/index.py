@@ -9,7 +9,7 @@ import numpy as np
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.errors import DefinitionError
 from adjudge.history.table import Table
-from adjudge.typing import AnyArray, FloatArray, IntArray
+from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 ABSENT = -1
 """What stands for the position of an id that is not there."""
@@ -57,9 +57,20 @@ class Ids:
     def __len__(self) -> int:
         return len(self._table) + len(self._twins)
 
-    def add(self, ids: Sequence[str], first: int) -> None:
-        """Enter new ids at consecutive positions."""
-        self._table.put_many(self._hashes(ids), np.arange(first, first + len(ids)))
+    def add(self, ids: Sequence[str], first: int, hashes: HashArray | None = None) -> None:
+        """Enter new ids at consecutive positions.
+
+        Parameters
+        ----------
+        ids
+            The ids.
+        first
+            Position of the first.
+        hashes
+            Their hashes, where they are at hand: an encoded event holds that of its id.
+        """
+        hashes = self._hashes(ids) if hashes is None else hashes
+        self._table.put_many(hashes, np.arange(first, first + len(ids)))
 
     def add_twin(self, id_: str, position: int) -> None:
         """Enter an id whose hash belongs to another one."""

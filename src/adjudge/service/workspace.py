@@ -27,7 +27,7 @@ from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.index import Ids, Known
 from adjudge.service.lookup import Lookup
 from adjudge.service.record import Recorded, Recorder
-from adjudge.typing import BoolArray, FloatArray, IntArray
+from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
 
 RETRACTED = ("retracted",)
 """What may be known about an event of any stream."""
@@ -495,7 +495,9 @@ class Workspace:
     def _entered(self, prepared: Prepared, start: int, stop: int, ts: IntArray, *, decided: bool) -> None:
         """Note that events of a stretch are in the state."""
         self._note_times(prepared.stream, ts)
-        self._add(prepared.stream, prepared.ids[start:stop], prepared.first + start)
+        id_row = self._encoder(prepared.stream).row[self.doors[prepared.stream].schema.id_field]
+        hashes = np.ascontiguousarray(prepared.fields[id_row, start:stop]).view(np.uint64)
+        self._add(prepared.stream, prepared.ids[start:stop], prepared.first + start, hashes)
         if decided:
             self.decided += stop - start
             if self._undo is not None:
@@ -517,11 +519,11 @@ class Workspace:
             self._undo.append(lambda: known.put(positions, before))
         known.set(name, positions, values)
 
-    def _add(self, stream: str, ids: Sequence[str], first: int) -> None:
+    def _add(self, stream: str, ids: Sequence[str], first: int, hashes: HashArray | None = None) -> None:
         known = self.ids[stream]
         if self._undo is not None:
             self._undo.append(lambda: known.remove(ids))
-        known.add(ids, first)
+        known.add(ids, first, hashes)
 
     def _arrived(self, prepared: Prepared, stop: int) -> None:
         """Apply what waited for the last event of a stretch."""
