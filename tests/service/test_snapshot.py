@@ -46,7 +46,7 @@ def same(follower: Follower, desk: Shop) -> None:
     assert mine.active == theirs.active
     for name in theirs.doors:
         for a, b in ((mine.ids, theirs.ids), (mine.retracted, theirs.retracted)):
-            left, right = a[name].arrays(), b[name].arrays()  # type: ignore[attr-defined]
+            left, right = a[name].arrays(), b[name].arrays()
             assert {k: v.tolist() for k, v in left.items()} == {k: v.tolist() for k, v in right.items()}
 
 

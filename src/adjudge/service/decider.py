@@ -10,17 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from adjudge.define import micros, minutes
 from adjudge.engine.batch import Batch
 from adjudge.engine.encode import micros_of
 from adjudge.engine.plan import Plan
@@ -29,7 +28,8 @@ from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
 from adjudge.service.activation import Activation
-from adjudge.service.decode import EventDecoder, EventStruct, Found
+from adjudge.service.admission import Admission, Ticket, conflict, refusal
+from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.record import Recorded
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
@@ -38,8 +38,8 @@ from adjudge.service.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-FUTURE_US = micros(minutes(5))
-"""How far after its `received_at` an event may be dated."""
+AHEAD = 2
+"""Batches that are admitted ahead of their turn."""
 
 
 class Decider:
@@ -81,13 +81,15 @@ class Decider:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
         self.broken = ""
-        self._lock = threading.Lock()
+        self._front = threading.Lock()  # of admission; whoever takes both takes it first
+        self._lock = threading.Lock()  # of the state
         self.made: Counter[tuple[str, str]] = Counter()
         self.repeated = 0
         self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
         follower = follower or Follower(plans, self.log, say=logger.warning)
         follower.catch_up(told)  # nobody else appends from here on
         self.workspace = follower.workspace
+        self._admission = Admission(self.workspace, lambda: self.writer.position)
         self._activate()
 
     @property
@@ -126,22 +128,77 @@ class Decider:
         UnavailableError
             If the log cannot be written now; nothing is kept of the events, and they may be sent again.
         """
-        with self._lock:
-            self._check_running()
-            received = self.clock()
-            verdicts, accepted, later = self._admit(stream, events, received)
-            if accepted:
-                since = [time.perf_counter()] * len(events) if arrived is None else arrived
-                try:
-                    self._decide(stream, events, accepted, verdicts, since, received)
-                except AdjudgeError:
-                    raise
-                except Exception:
-                    logger.exception("a batch of %d events of stream %r failed", len(accepted), stream)
-                    self._one_by_one(stream, events, accepted, verdicts, since, received)
-            for i, first in later.items():  # came twice in this batch: as its first coming
-                verdicts[i] = replace(verdicts[first], repeated=verdicts[first].error is None)
-            return verdicts
+        with self._alone():
+            ticket = self._ticket(stream, events, arrived)
+            self._admission.admit(ticket, self.writer.position)
+            try:
+                return self._finish(ticket)
+            except Exception as error:
+                return self._failed(ticket, error)
+
+    def decide_all(self, stream: str, batches: Iterable[Sequence[EventStruct]]) -> Iterator[list[Verdict]]:
+        """Decide batches as they come; the next ones are admitted and encoded while one is decided and logged.
+
+        Parameters
+        ----------
+        stream
+            Stream of the events.
+        batches
+            Read on a thread of its own.
+
+        Yields
+        ------
+        list[Verdict]
+            What became of each batch, in order, once it is logged.
+
+        Raises
+        ------
+        UnavailableError
+            If the log cannot be written now; the batches yielded so far are kept, and no other.
+        """
+        source = iter(batches)
+        waiting: deque[Future[Ticket | None]] = deque()
+
+        def admit() -> Ticket | None:
+            events = next(source, None)
+            if events is None:
+                return None
+            with self._front:
+                ticket = self._ticket(stream, events, None)
+                self._admission.admit_ahead(ticket)
+            return ticket
+
+        with ThreadPoolExecutor(1, "admission") as ahead:
+            waiting.extend(ahead.submit(admit) for _ in range(AHEAD))
+            try:
+                while (ticket := waiting.popleft().result()) is not None:
+                    waiting.append(ahead.submit(admit))
+                    yield self._finish_ahead(ticket)
+            finally:
+                self._forget(waiting)
+
+    def _finish_ahead(self, ticket: Ticket) -> list[Verdict]:
+        """Decide a batch that was admitted ahead of its turn."""
+        if ticket.undo is None:  # a label or another batch came between
+            with self._front:
+                self._admission.admit_ahead()
+        try:
+            with self._lock:
+                verdicts = self._finish(ticket)
+                self._admission.forget(ticket)
+                return verdicts
+        except Exception as error:
+            with self._alone():
+                self._admission.forget(ticket)
+                return self._failed(ticket, error)
+
+    def _forget(self, waiting: Iterable[Future[Ticket | None]]) -> None:
+        """Withdraw and forget the batches that nobody will ask for."""
+        tickets = [future.result() for future in waiting if not future.cancel() and future.exception() is None]
+        with self._alone():
+            for ticket in tickets:
+                if ticket is not None:
+                    self._admission.forget(ticket)
 
     def score(self, events: Sequence[EventStruct], system: str | None = None) -> list[Verdict]:
         """Decide events as if they came now, without logging them or leaving any trace.
@@ -161,11 +218,11 @@ class Decider:
             verdicts, good = [Verdict() for _ in events], []
             for i, event in enumerate(events):
                 ts = micros_of(getattr(event, time_field))
-                code = self._refuse_time(ts, received, self.workspace.newest_us)
+                code = self._admission.refuse_time(ts, received, self.workspace.newest_us)
                 if code is None:
                     good.append(i)
                 else:
-                    verdicts[i] = Verdict(error=_refusal(code, time_field))
+                    verdicts[i] = Verdict(error=refusal(code, time_field))
             batch = self._prepare_score(running, events, good, verdicts)
             if batch is not None:
                 decisions = self.workspace.score(running, batch)
@@ -192,7 +249,7 @@ class Decider:
         list[Status | InputError]
             For each what became of it: set, unchanged, or waiting for an event that has not come yet.
         """
-        with self._lock:
+        with self._alone():
             self._check_running()
             received = self.clock()
             results: list[Status | InputError] = []
@@ -239,7 +296,7 @@ class Decider:
         NotFoundError
             If there is no decision for that id.
         """
-        with self._lock:
+        with self._front, self._lock:
             running = self.workspace.system(system)
             stream = running.plan.decides
             position = self.workspace.ids[stream].get(id_)
@@ -302,7 +359,7 @@ class Decider:
         InputError
             If something has been decided already, an id comes twice, or the table does not fit the stream.
         """
-        with self._lock:
+        with self._alone():
             self._check_running()
             if self.workspace.decided:
                 message = "history can only be imported before the first decision"
@@ -321,59 +378,57 @@ class Decider:
                 raise
             return len(ids)
 
-    def _admit(
-        self, stream: str, events: Sequence[EventStruct], received: int
-    ) -> tuple[list[Verdict], list[int], dict[int, int]]:
-        """Return a verdict for each event that is not new, which ones are, and repetitions of new ones."""
-        schema = self.workspace.door(stream).schema
-        id_field, time_field = schema.id_field, schema.time_field
-        known: list[int] = self.workspace.ids[stream].find([getattr(e, id_field) for e in events]).tolist()
-        verdicts = [Verdict() for _ in events]
-        accepted: list[int] = []
-        later: dict[int, int] = {}
-        new: dict[str, int] = {}
-        newest = self.workspace.newest_us
-        for i, event in enumerate(events):
-            id_ = getattr(event, id_field)
-            if known[i] >= 0 and self._is_at(known[i], id_):
-                verdicts[i] = self._again(stream, known[i], id_, event)
-            elif id_ in new:
-                if events[new[id_]] == event:
-                    later[i] = new[id_]
-                else:
-                    verdicts[i] = Verdict(error=_conflict(id_field))
-            else:
-                ts = micros_of(getattr(event, time_field))
-                code = self._refuse_time(ts, received, None if schema.profile else newest)
-                if code is not None:
-                    verdicts[i] = Verdict(error=_refusal(code, time_field))
-                    continue
-                newest = ts if newest is None else max(newest, ts)
-                new[id_] = i
-                accepted.append(i)
-        return verdicts, accepted, later
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep everybody else out, and have no batch admitted ahead of its turn."""
+        with self._front, self._lock:
+            self._admission.withdraw()
+            yield
 
-    def _refuse_time(self, ts: int, received: int, newest: int | None) -> Found | None:
-        """Return code and words if an event time is not acceptable, else None."""
-        if ts > received + FUTURE_US:
-            return ("in_future", "is more than 5 minutes after the event's arrival")
-        if newest is not None and ts < newest - self.workspace.lateness_us:
-            lateness = timedelta(microseconds=self.workspace.lateness_us)
-            return ("too_late", f"is more than {lateness} before the newest accepted event")
-        return None
+    def _ticket(self, stream: str, events: Sequence[EventStruct], arrived: Sequence[float] | None) -> Ticket:
+        self._check_running()
+        since = [time.perf_counter()] * len(events) if arrived is None else arrived
+        return Ticket(stream, events, since, self.clock())
 
-    def _is_at(self, position: int, id_: str) -> bool:
-        """Whether an id is that of a position, and does not only share its hash."""
-        first, block = self.workspace.lookup.block(position)
-        return not isinstance(block, Events) or block.ids[position - first] == id_.encode()
+    def _finish(self, ticket: Ticket) -> list[Verdict]:
+        """Decide and log an admitted batch, filling in its verdicts."""
+        self._check_running()
+        for i, position in ticket.known:
+            ticket.verdicts[i] = self._again(ticket.stream, position, ticket.events[i])
+        if ticket.prepared is not None:
+            decided = self._commit(ticket.prepared, ticket)
+            for at, i in enumerate(ticket.accepted):
+                ticket.verdicts[i] = Verdict(seq=ticket.prepared.first + at, decided=decided, at=at)
+        for i, first in ticket.twice.items():  # came twice in this batch: as its first coming
+            ticket.verdicts[i] = replace(ticket.verdicts[first], repeated=ticket.verdicts[first].error is None)
+        return ticket.verdicts
 
-    def _again(self, stream: str, position: int, id_: str, event: EventStruct) -> Verdict:
+    def _failed(self, ticket: Ticket, error: Exception) -> list[Verdict]:
+        """Take a batch back that could not be decided or logged; what nobody expected is looked at event by event."""
+        ticket.withdraw()
+        if isinstance(error, AdjudgeError):
+            raise error
+        count = len(ticket.events)
+        logger.error("a batch of %d events of stream %r failed", count, ticket.stream, exc_info=error)
+        if count == 1:
+            return [Verdict(error=InputError("the event could not be decided", code="failed"))]
+        verdicts = []
+        for event, since in zip(ticket.events, ticket.since, strict=True):
+            one = Ticket(ticket.stream, [event], [since], ticket.received)
+            self._admission.admit(one, self.writer.position)
+            try:
+                verdicts += self._finish(one)
+            except Exception as alone:
+                verdicts += self._failed(one, alone)
+        return verdicts
+
+    def _again(self, stream: str, position: int, event: EventStruct) -> Verdict:
         """Return what came of an event that the log holds already."""
         self.repeated += 1
         id_field = self.workspace.doors[stream].schema.id_field
         if self.workspace.event_at(position) != event:
-            return Verdict(error=_conflict(id_field))
-        decided = self._recorded(position, id_)
+            return Verdict(error=conflict(id_field))
+        decided = self._recorded(position, getattr(event, id_field))
         if not decided and self.workspace.deciding(stream):
             message = "the event was imported as history and never decided"
             return Verdict(error=ConflictError(message, field=id_field, code="not_decided"))
@@ -388,52 +443,6 @@ class Decider:
         made = self.workspace.made_of(first, block, [id_] * len(block))
         return {name: recorded.one(i) for name, recorded in made.items()}
 
-    def _decide(
-        self,
-        stream: str,
-        events: Sequence[EventStruct],
-        accepted: list[int],
-        verdicts: list[Verdict],
-        since: Sequence[float],
-        received: int,
-    ) -> None:
-        """Decide new events and log them, filling in their verdicts."""
-        prepared = self._prepare(stream, events, accepted, verdicts)
-        decided = self._commit(prepared, [events[i] for i in accepted], [since[i] for i in accepted], received)
-        for at, i in enumerate(accepted):
-            verdicts[i] = Verdict(seq=prepared.first + at, decided=decided, at=at)
-
-    def _one_by_one(
-        self,
-        stream: str,
-        events: Sequence[EventStruct],
-        accepted: Sequence[int],
-        verdicts: list[Verdict],
-        since: Sequence[float],
-        received: int,
-    ) -> None:
-        """Decide each event of a batch that failed by itself, so that only those are refused that fail alone."""
-        for i in accepted:
-            try:
-                self._decide(stream, events, [i], verdicts, since, received)
-            except AdjudgeError:
-                raise
-            except Exception:
-                logger.exception("an event of stream %r failed", stream)
-                verdicts[i] = Verdict(error=InputError("the event could not be decided", code="failed"))
-
-    def _prepare(
-        self, stream: str, events: Sequence[EventStruct], accepted: list[int], verdicts: list[Verdict]
-    ) -> Prepared:
-        """Encode the accepted events; those that passed the door and still cannot be encoded are refused."""
-        first, prepare = self.writer.position, self.workspace.prepare
-        try:
-            return prepare(stream, [events[i] for i in accepted], first)
-        except Exception:
-            logger.exception("events of stream %r cannot be encoded", stream)
-            self._refuse_unencodable(stream, events, accepted, verdicts)
-            return prepare(stream, [events[i] for i in accepted], first)
-
     def _prepare_score(
         self, running: Running, events: Sequence[EventStruct], good: list[int], verdicts: list[Verdict]
     ) -> Batch | None:
@@ -445,27 +454,13 @@ class Decider:
             return encode(running, [events[i] for i in good], position)
         except Exception:
             logger.exception("events of stream %r cannot be encoded", stream)
-            self._refuse_unencodable(stream, events, good, verdicts)
+            self._admission.refuse_unencodable(stream, events, good, verdicts)
             return encode(running, [events[i] for i in good], position) if good else None
 
-    def _refuse_unencodable(
-        self, stream: str, events: Sequence[EventStruct], accepted: list[int], verdicts: list[Verdict]
-    ) -> None:
-        """Take out of the accepted events, one by one, those that cannot be encoded."""
-        for i in accepted.copy():
-            try:
-                self.workspace.prepare(stream, [events[i]], self.writer.position)
-            except Exception as error:
-                field = error.field if isinstance(error, InputError) else ""
-                refusal = InputError("the event cannot be encoded", field=field, code="not_encodable")
-                verdicts[i] = Verdict(error=refusal)
-                accepted.remove(i)
-
-    def _commit(
-        self, prepared: Prepared, events: Sequence[EventStruct], since: Sequence[float], received: int
-    ) -> dict[str, Recorded]:
+    def _commit(self, prepared: Prepared, ticket: Ticket) -> dict[str, Recorded]:
         """Fold new events, decide them where a system does, and append them to the log."""
         door = self.workspace.doors[prepared.stream]
+        events, since = [ticket.events[i] for i in ticket.accepted], [ticket.since[i] for i in ticket.accepted]
         parts: dict[str, list[Recorded]] = {}
         with self._undone_on_failure():
             for start, stop, made in self.workspace.decide(prepared):
@@ -477,7 +472,7 @@ class Decider:
                     parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
             decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
             block = block_of(door, prepared, events, decided)
-            self.writer.append([block], received)
+            self.writer.append([block], ticket.received)
         for name, recorded in decided.items():
             counts = np.bincount(recorded.records["action"], minlength=len(recorded.card.actions)).tolist()
             self.made.update({(name, a): n for a, n in zip(recorded.card.actions, counts, strict=True) if n})
@@ -581,14 +576,5 @@ def _blocks(run: Sequence[Change]) -> Iterator[Changes]:
         start = i
 
 
-def _refusal(found: Found, field: str) -> InputError:
-    return InputError(f"{field} {found[1]}", field=field, code=found[0])
-
-
 def _ms(seconds: float) -> float:
     return round(seconds * 1e3, 3)
-
-
-def _conflict(id_field: str) -> ConflictError:
-    message = "the same id was used before for an event with other content"
-    return ConflictError(message, field=id_field, code="conflict")

@@ -65,6 +65,7 @@ class Folder:
     def events(self, first: int, block: Events) -> None:
         """Fold events that are logged at consecutive positions."""
         prepared = self.workspace.prepare_again(first, block)
+        self.workspace.enter(prepared)
         self.workspace.refold(prepared, self.workspace.made_of(first, block, prepared.ids))
 
     def _other(self, first: int, block: Block) -> None:
@@ -132,6 +133,7 @@ class Comparer(Folder):
             return
         door = workspace.door(block.stream)
         prepared = workspace.prepare(block.stream, [door.one(body) for body in block.bodies.all()], first)
+        workspace.enter(prepared)
         for start, stop, made in workspace.decide(prepared):
             result.events += (stop - start) * bool(made)
             for name, decisions in made.items():

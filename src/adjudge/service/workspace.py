@@ -27,7 +27,7 @@ from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.index import Ids, Known
 from adjudge.service.lookup import Lookup
 from adjudge.service.record import Recorded, Recorder
-from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
+from adjudge.typing import BoolArray, FloatArray, IntArray
 
 RETRACTED = ("retracted",)
 """What may be known about an event of any stream."""
@@ -267,18 +267,38 @@ class Workspace:
             stretches.append((start, stop, batches))
         return Prepared(block.stream, ids, first, fields, stretches)
 
-    def decide(self, prepared: Prepared) -> Iterator[Part]:
-        """Fold events at consecutive positions, and decide them where a system decides their stream.
+    def enter(self, prepared: Prepared) -> Callable[[], None]:
+        """Enter the ids and times of events that are about to be folded, and return what takes that back.
 
         Parameters
         ----------
         prepared
             What `prepare` has just made of them.
         """
+        stream, ids, newest = prepared.stream, self.ids[prepared.stream], self.newest_us
+        hashes = np.ascontiguousarray(prepared.fields[self._encoder(stream).row[self.doors[stream].schema.id_field]])
+        ids.add(prepared.ids, prepared.first, hashes.view(np.uint64))
+        for _, _, batches in prepared.stretches:
+            self._note_times(stream, batches[0][1].ts)
+
+        def undo() -> None:
+            ids.remove(prepared.ids)
+            self.newest_us = newest
+
+        return undo
+
+    def decide(self, prepared: Prepared) -> Iterator[Part]:
+        """Fold events at consecutive positions, and decide them where a system decides their stream.
+
+        Parameters
+        ----------
+        prepared
+            What `prepare` has made of them, entered.
+        """
         for start, stop, batches in prepared.stretches:
             made = {s.name: s.plan.step(s.state, batch) for s, batch in batches}
             decisions = {name: d for name, d in made.items() if d is not None}
-            self._entered(prepared, start, stop, batches[0][1].ts, decided=bool(decisions))
+            self._decided(stop - start if decisions else 0)
             for name, decided in decisions.items():
                 acted = self._acted(self.systems[name], decided.plan.combine.actions, decided.combined.action)
                 self._remember(name, prepared.first + start, acted)
@@ -291,7 +311,7 @@ class Workspace:
         Parameters
         ----------
         prepared
-            What `prepare_again` has just made of them.
+            What `prepare_again` has made of them, entered.
         made
             What each system decided then, by name.
         """
@@ -303,7 +323,7 @@ class Workspace:
             }
             for s, batch in batches:
                 s.plan.refold(s.state, batch, acted.get(s.name, {}))
-            self._entered(prepared, start, stop, batches[0][1].ts, decided=bool(made))
+            self._decided(stop - start if made else 0)
             for name, hits in acted.items():
                 self._remember(name, prepared.first + start, hits)
             self._arrived(prepared, stop)
@@ -355,7 +375,7 @@ class Workspace:
             s.plan.insert(s.state, batch)
         self._note_times(stream, batches[0][1].ts)
         self.lookup.keep(first, frame)
-        self._add(stream, ids, first)
+        self.ids[stream].add(ids, first)
         for id_ in ids if self._changes else ():
             self.change(self._waited(stream, id_))
 
@@ -492,19 +512,14 @@ class Workspace:
         outcomes = [o for o in running.plan.system.outcomes if o.decided]
         return {o.name: np.isin(action, [i for i, a in enumerate(actions) if a in o.decided]) for o in outcomes}
 
-    def _entered(self, prepared: Prepared, start: int, stop: int, ts: IntArray, *, decided: bool) -> None:
-        """Note that events of a stretch are in the state."""
-        self._note_times(prepared.stream, ts)
-        id_row = self._encoder(prepared.stream).row[self.doors[prepared.stream].schema.id_field]
-        hashes = np.ascontiguousarray(prepared.fields[id_row, start:stop]).view(np.uint64)
-        self._add(prepared.stream, prepared.ids[start:stop], prepared.first + start, hashes)
-        if decided:
-            self.decided += stop - start
-            if self._undo is not None:
-                self._undo.append(lambda: self._count(start - stop))
-
-    def _count(self, more: int) -> None:
+    def _decided(self, more: int) -> None:
+        """Count decided events."""
         self.decided += more
+        if self._undo is not None:
+            self._undo.append(lambda: self._uncount(more))
+
+    def _uncount(self, fewer: int) -> None:
+        self.decided -= fewer
 
     def _remember(self, system: str, first: int, acted: Mapping[str, BoolArray]) -> None:
         """Note the outcomes that a system's own decisions have set."""
@@ -518,12 +533,6 @@ class Workspace:
             before = known.take(positions)
             self._undo.append(lambda: known.put(positions, before))
         known.set(name, positions, values)
-
-    def _add(self, stream: str, ids: Sequence[str], first: int, hashes: HashArray | None = None) -> None:
-        known = self.ids[stream]
-        if self._undo is not None:
-            self._undo.append(lambda: known.remove(ids))
-        known.add(ids, first, hashes)
 
     def _arrived(self, prepared: Prepared, stop: int) -> None:
         """Apply what waited for the last event of a stretch."""
@@ -560,12 +569,8 @@ class Workspace:
     def _note_times(self, stream: str, ts: IntArray) -> None:
         """Remember the newest event time, which lateness is measured from; profiles may be of any age."""
         if len(ts) and not self.doors[stream].schema.profile:
-            before, newest = self.newest_us, int(ts.max())
-            if before is not None and before >= newest:
-                return
-            self.newest_us = newest
-            if self._undo is not None:
-                self._undo.append(lambda: setattr(self, "newest_us", before))
+            newest = int(ts.max())
+            self.newest_us = newest if self.newest_us is None else max(newest, self.newest_us)
 
     def _reading(self, stream: str) -> list[Running]:
         return [s for s in self.systems.values() if stream in s.plan.streams]
