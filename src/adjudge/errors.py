@@ -53,6 +53,10 @@ class ShapeError(AdjudgeError):
     """Arrays that belong together differ in length or shape."""
 
 
+class HoldError(AdjudgeError):
+    """A state was held twice, or restored or released without having been held."""
+
+
 class ParityError(AdjudgeError):
     """Two ways of computing the same decision gave different bits."""
 

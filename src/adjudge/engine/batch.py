@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from adjudge.errors import ShapeError
 from adjudge.history import Histories, Profiles
 from adjudge.typing import FloatArray, HashArray, IntArray
 
@@ -48,14 +47,18 @@ class State:
 
     def hold(self) -> None:
         """Begin to remember what `restore` has to take back."""
+        for kept in (*self.histories, *self.profiles):
+            kept.hold()
 
     def restore(self) -> None:
         """Take back everything since `hold`."""
-        message = "the state cannot be taken back"
-        raise ShapeError(message)
+        for kept in (*self.histories, *self.profiles):
+            kept.restore()
 
     def release(self) -> None:
         """Keep everything since `hold`, and stop remembering."""
+        for kept in (*self.histories, *self.profiles):
+            kept.release()
 
     def digest(self) -> str:
         """Return a hash of all rows in (key, ts, seq) order: equal states have equal digests."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,9 @@ def _run(plan: Plan, jobs: Sequence[Callable[[], None]], n: int) -> None:
         for job in jobs:
             job()
         return
-    for done in [plan.pool.submit(job) for job in jobs]:
+    submitted = [plan.pool.submit(job) for job in jobs]
+    wait(submitted)  # when one fails, the state is taken back: no other may still be folding into it
+    for done in submitted:
         done.result()
 
 

@@ -13,6 +13,9 @@ from adjudge.history.codes import (
     HASH_EARLIEST,
     KNOWN,
     LEAST,
+    LIMIT_FIRST_WIDE,
+    LIMIT_PLAIN,
+    LIMIT_WIDE,
     M2,
     MEAN,
     MEASURE_COLUMN,
@@ -38,7 +41,15 @@ from adjudge.history.codes import (
     WIDE_ROWS,
 )
 from adjudge.history.inline import inlined
+from adjudge.history.plan import Plan
+from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
+
+
+@lean_kernel
+def columns_of(plan: Plan, size_class: int) -> int:
+    """Return how many columns the blocks of a size class have."""
+    return int(plan.limits[LIMIT_WIDE] if size_class >= plan.limits[LIMIT_FIRST_WIDE] else plan.limits[LIMIT_PLAIN])
 
 
 @inlined
@@ -51,12 +62,12 @@ def place_for(rows: IntArray, times: int, count: int, ts: int) -> int:
 
 
 @inlined
-def open_gap(rows: IntArray, offset: int, size: int, columns: int, count: int, row: int) -> None:
-    """Move the rows from `row` on up by one."""
+def open_gap(rows: IntArray, offset: int, size: int, columns: int, count: int, row: int, width: int) -> None:
+    """Move the rows from `row` on up by `width`."""
     for column in range(columns):
         start = offset + column * size
-        for k in range(start + count, start + row, -1):
-            rows[k] = rows[k - 1]
+        for k in range(start + count - 1, start + row - 1, -1):
+            rows[k + width] = rows[k]
 
 
 @inlined

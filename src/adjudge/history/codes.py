@@ -75,8 +75,8 @@ ENTRY_KEY, ENTRY_OFFSET, ENTRY_FACTS, ENTRY_NEWEST = 0, 1, 2, 3
 MERGED, FLAGGED = 1, 2
 
 # State of one Histories: how many keys, the end of the used arena, what the kernel waits for, the epoch of the scratch
-# set, then the free list of every size class.
-STATE_KEYS, STATE_TOP, STATE_NEED, STATE_EPOCH, STATE_FREE = 0, 1, 2, 3, 8
+# set, the used words of the journal (-1 while nothing is noted), then the free list of every size class.
+STATE_KEYS, STATE_TOP, STATE_NEED, STATE_EPOCH, STATE_JOURNAL, STATE_FREE = 0, 1, 2, 3, 4, 8
 
 # What a kernel that stopped early waits for; above NEED_WORDS: that many words more in the arena.
-NEED_TABLE, NEED_SCRATCH, NEED_VALUES, NEED_WORDS = 1, 2, 3, 8
+NEED_TABLE, NEED_SCRATCH, NEED_VALUES, NEED_JOURNAL, NEED_WORDS = 1, 2, 3, 4, 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from adjudge.history import block, codes, memory, merge, scan
+from adjudge.history import block, codes, memory, merge, scan, undo
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
@@ -30,13 +30,6 @@ def wide_class_for(plan: Plan, count: int) -> int:
 
 
 @lean_kernel
-def columns_of(plan: Plan, size_class: int) -> int:
-    """Return how many columns the blocks of a size class have."""
-    wide = size_class >= plan.limits[codes.LIMIT_FIRST_WIDE]
-    return int(plan.limits[codes.LIMIT_WIDE] if wide else plan.limits[codes.LIMIT_PLAIN])
-
-
-@lean_kernel
 def dead_rows(plan: Plan, entry: IntArray, rows: IntArray) -> int:
     """Return how many rows of a key are so old that no event can see them."""
     count = memory.count_of(entry[codes.ENTRY_FACTS])
@@ -49,7 +42,7 @@ def drop(plan: Plan, entry: IntArray, rows: IntArray, width: int) -> None:
     """Forget the oldest rows of a key."""
     facts = entry[codes.ENTRY_FACTS]
     count, size_class = memory.count_of(facts), memory.class_of(facts)
-    columns = columns_of(plan, size_class)
+    columns = block.columns_of(plan, size_class)
     block.close_gap(rows, entry[codes.ENTRY_OFFSET], plan.sizes[size_class], columns, count, int(np.int64(0)), width)
     entry[codes.ENTRY_FACTS] = memory.pack(count - width, memory.limit_of(facts), size_class, memory.flags_of(facts))
 
@@ -59,9 +52,9 @@ def resize(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray, size_cl
     """Move the rows of a key to a block of another class, as many columns as both have."""
     facts = entry[codes.ENTRY_FACTS]
     count, old_class, old = memory.count_of(facts), memory.class_of(facts), entry[codes.ENTRY_OFFSET]
-    columns = columns_of(plan, size_class)
+    columns = block.columns_of(plan, size_class)
     new = memory.allocate(rows, state, size_class, columns * plan.sizes[size_class])
-    shared = min(columns, columns_of(plan, old_class))
+    shared = min(columns, block.columns_of(plan, old_class))
     block.move(rows, old, plan.sizes[old_class], new, plan.sizes[size_class], shared, count)
     memory.release(rows, state, old_class, old)
     entry[codes.ENTRY_OFFSET] = new
@@ -69,24 +62,27 @@ def resize(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray, size_cl
 
 
 @lean_kernel
-def make_room(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray) -> None:
+def make_room(plan: Plan, entry: IntArray, rows: IntArray, state: IntArray, journal: IntArray) -> None:
     """Make room for one more row in a full block: drop dead rows if they are many, else take the next class."""
     facts = entry[codes.ENTRY_FACTS]
     dead = dead_rows(plan, entry, rows)
     if 8 * dead >= memory.count_of(facts):
+        undo.note_rows(plan, entry, rows, state, journal, int(np.int64(0)), memory.count_of(facts) - dead)
         drop(plan, entry, rows, dead)
     else:
         resize(plan, entry, rows, state, memory.class_of(facts) + 1)
 
 
 @lean_kernel
-def settle(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, state: IntArray) -> None:
+def settle(plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, journal: IntArray) -> None:
     """Merge old neighbours if the rows that an event can still see are more than the limit."""
     facts = entry[codes.ENTRY_FACTS]
     dead = dead_rows(plan, entry, rows)
     live = memory.count_of(facts) - dead
     if live <= memory.limit_of(facts):
         return
+    none = int(np.int64(0))  # a literal would compile its callees once more
+    undo.note_rows(plan, entry, rows, state, journal, none, none)
     drop(plan, entry, rows, dead)
     if memory.class_of(facts) < plan.limits[codes.LIMIT_FIRST_WIDE]:
         resize(plan, entry, rows, state, wide_class_for(plan, roomy(live)))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from adjudge.history import block, codes, compact, memory
+from adjudge.history import block, codes, memory, undo
 from adjudge.history.plan import Plan
 from adjudge.kernel import lean_kernel
 from adjudge.typing import FloatArray, IntArray
@@ -50,12 +50,14 @@ def is_label(measures: IntArray, measure: int) -> bool:
 
 @lean_kernel
 def relabel(
-    plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, ts: int, seq: int, values: FloatArray, i: int
-) -> None:
+    plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, journal: IntArray,
+    ts: int, seq: int, values: FloatArray, i: int,
+) -> None:  # fmt: skip
     """Set a label of an event; a merged row keeps their number and sum."""
     row = find_row(plan, entry, rows, cells, ts, seq)
     if row < 0:
         return
+    undo.note_rows(plan, entry, rows, state, journal, row, memory.count_of(entry[codes.ENTRY_FACTS]) - row - 1)
     measure, old, new = int(values[0, i]), values[1, i], values[2, i]
     facts, offset = entry[codes.ENTRY_FACTS], entry[codes.ENTRY_OFFSET]
     size = plan.sizes[memory.class_of(facts)]
@@ -74,18 +76,20 @@ def relabel(
 
 @lean_kernel
 def retract(
-    plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, ts: int, seq: int, values: FloatArray, i: int
-) -> None:
+    plan: Plan, entry: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, journal: IntArray,
+    ts: int, seq: int, values: FloatArray, i: int,
+) -> None:  # fmt: skip
     """Take an event away: its row, or what it gave to the sums of a merged row."""
     row = find_row(plan, entry, rows, cells, ts, seq)
     if row < 0:
         return
+    undo.note_rows(plan, entry, rows, state, journal, row, memory.count_of(entry[codes.ENTRY_FACTS]) - row - 1)
     facts, offset = entry[codes.ENTRY_FACTS], entry[codes.ENTRY_OFFSET]
     count, size_class, flags = memory.count_of(facts), memory.class_of(facts), memory.flags_of(facts)
     size = plan.sizes[size_class]
     events = offset + (plan.limits[codes.LIMIT_PLAIN] + codes.WIDE_ROWS) * size + row
     if size_class < plan.limits[codes.LIMIT_FIRST_WIDE] or cells[events] == 1.0:
-        block.close_gap(rows, offset, size, compact.columns_of(plan, size_class), count, row, int(np.int64(1)))
+        block.close_gap(rows, offset, size, block.columns_of(plan, size_class), count, row, int(np.int64(1)))
         entry[codes.ENTRY_FACTS] = memory.pack(count - 1, memory.limit_of(facts), size_class, flags)
         return
     cells[events] -= 1.0

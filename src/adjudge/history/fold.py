@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from adjudge.history import answer, block, codes, compact, correct, memory
+from adjudge.history import answer, block, codes, compact, correct, memory, undo
 from adjudge.history.inline import inlined
 from adjudge.history.plan import Plan
 from adjudge.history.prefetch import look_ahead
@@ -54,25 +54,28 @@ def need(plan: Plan, table: IntArray, rows: IntArray, state: IntArray, seen: Int
 
 @inlined
 def append(
-    plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, place: int,
+    plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray, journal: IntArray, place: int,
     ts: int, seq: int, values: FloatArray, i: int,
 ) -> None:  # fmt: skip
     """Put the row of an event among those of its key, and merge old ones if that makes them too many."""
     entry = table[place]
     newest = entry[codes.ENTRY_NEWEST]
-    facts = entry[codes.ENTRY_FACTS]
+    facts = before = entry[codes.ENTRY_FACTS]
     if memory.count_of(facts) > 0 and ts <= newest - plan.limits[codes.LIMIT_HORIZON]:
         return
     if memory.count_of(facts) == plan.sizes[memory.class_of(facts)]:
-        compact.make_room(plan, entry, rows, state)
+        compact.make_room(plan, entry, rows, state, journal)
         facts = entry[codes.ENTRY_FACTS]
+        if memory.count_of(facts) < memory.count_of(before):
+            before = facts
     count, size_class, flags = memory.count_of(facts), memory.class_of(facts), memory.flags_of(facts)
     size, offset = plan.sizes[size_class], entry[codes.ENTRY_OFFSET]
     wide = size_class >= plan.limits[codes.LIMIT_FIRST_WIDE]
     columns = plan.limits[codes.LIMIT_WIDE] if wide else plan.limits[codes.LIMIT_PLAIN]
     row = block.place_for(rows, offset, count, ts)
+    undo.note_row(entry, state, journal, before, row)
     if row < count:
-        block.open_gap(rows, offset, size, columns, count, row)
+        block.open_gap(rows, offset, size, columns, count, row, int(np.int64(1)))
     block.write(rows, cells, offset, size, row, ts, seq, plan.measures, values, i)
     if wide:
         block.widen(rows, cells, offset, size, row, plan.limits[codes.LIMIT_PLAIN], plan.measures, plan.pairs)
@@ -82,14 +85,14 @@ def append(
         entry[codes.ENTRY_NEWEST] = ts
     entry[codes.ENTRY_FACTS] = memory.pack(count + 1, memory.limit_of(facts), size_class, flags)
     if count + 1 > memory.limit_of(facts):
-        compact.settle(plan, entry, rows, cells, state)
+        compact.settle(plan, entry, rows, cells, state, journal)
 
 
 @lean_kernel
 def fold_entries(
     kind: AnyArray, keys: HashArray, ts: IntArray, seq: IntArray, values: FloatArray, out: FloatArray,
     start: int, stop: int, plan: Plan, table: IntArray, rows: IntArray, cells: FloatArray, state: IntArray,
-    bounds: IntArray, seen: IntArray, scratch: FloatArray,
+    journal: IntArray, bounds: IntArray, seen: IntArray, scratch: FloatArray,
 ) -> int:  # fmt: skip
     """Fold entries until `stop`, or until an array is too small; return how far it came.
 
@@ -104,6 +107,9 @@ def fold_entries(
                 blank(plan.blanks, out, i)
             continue
         place = memory.find(table, key)
+        if what != codes.SCAN and state[codes.STATE_JOURNAL] >= 0 and undo.is_short(plan, table, place, state, journal):
+            state[codes.STATE_NEED] = codes.NEED_JOURNAL
+            return i
         appends = what == codes.ADVANCE or what == codes.INSERT
         if appends:
             lacking = need(plan, table, rows, state, seen, place)
@@ -119,15 +125,16 @@ def fold_entries(
             if place < 0:
                 place = -1 - place
                 words = plan.sizes[0] * plan.limits[codes.LIMIT_PLAIN]
+                undo.note_key(state, journal, key)
                 memory.enter(table, rows, state, place, key, plan.limits[codes.LIMIT_CAPACITY], words)
-            append(plan, table, rows, cells, state, place, ts[i], seq[i], values, i)
+            append(plan, table, rows, cells, state, journal, place, ts[i], seq[i], values, i)
         elif what == codes.LABEL:
             if values.shape[0] < 3 or not correct.is_label(plan.measures, int(values[0, i])):
                 state[codes.STATE_NEED] = codes.NEED_VALUES
                 return i
             if place < 0:
                 continue
-            correct.relabel(plan, table[place], rows, cells, ts[i], seq[i], values, i)
+            correct.relabel(plan, table[place], rows, cells, state, journal, ts[i], seq[i], values, i)
         elif what == codes.RETRACT and place >= 0:
-            correct.retract(plan, table[place], rows, cells, ts[i], seq[i], values, i)
+            correct.retract(plan, table[place], rows, cells, state, journal, ts[i], seq[i], values, i)
     return stop

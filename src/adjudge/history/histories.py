@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from adjudge.errors import BundleError, ShapeError
-from adjudge.history import codes, fold, memory, snapshot
+from adjudge.history import codes, fold, memory, snapshot, undo
 from adjudge.history.arena import Arena
+from adjudge.history.journal import Undoable
 from adjudge.history.layout import Layout
 from adjudge.history.plan import compile_layout
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
@@ -66,7 +67,7 @@ class Stats:
     bytes: int
 
 
-class Histories:
+class Histories(Undoable):
     """The rows of every key of an entity, and what they say about the next event.
 
     One object is folded by one thread at a time; different objects may be folded at once.
@@ -106,10 +107,11 @@ class Histories:
     ) -> None:
         self.layout = layout
         self._plan = compile_layout(layout, reads, writes)
+        state = np.full(codes.STATE_FREE + len(self._plan.sizes), -1, dtype=np.int64)
+        state[: codes.STATE_FREE] = 0
+        super().__init__(state)
         self._table: IntArray = np.zeros((16, 4), dtype=np.int64)
         self._arena = Arena(4096)
-        self._state: IntArray = np.full(codes.STATE_FREE + len(self._plan.sizes), -1, dtype=np.int64)
-        self._state[: codes.STATE_FREE] = 0
         self._bounds: IntArray = np.zeros(len(self._plan.ages), dtype=np.int64)
         self._scratch_for(512)
 
@@ -161,7 +163,7 @@ class Histories:
             arena = self._arena
             done = fold.fold_entries(
                 kind, keys, ts, seq, values, out, done, end, self._plan, self._table, arena.rows, arena.cells,
-                self._state, self._bounds, self._seen, self._scratch,
+                self._state, self._journal, self._bounds, self._seen, self._scratch,
             )  # fmt: skip
             if done >= end:
                 return
@@ -175,6 +177,8 @@ class Histories:
             self._widen_table(2 * len(self._table))
         elif needed == codes.NEED_SCRATCH:
             self._scratch_for(2 * len(self._seen))
+        elif needed == codes.NEED_JOURNAL:
+            self._lengthen_journal()
         elif needed == codes.NEED_VALUES:
             msg = f"entry {entry}: a label takes three rows of values: the position of a label, its old and new value"
             raise ShapeError(msg)
@@ -185,6 +189,9 @@ class Histories:
         table = np.zeros((places, 4), dtype=np.int64)
         memory.rehash(self._table, table)
         self._table = table
+
+    def _roll_back(self) -> None:
+        undo.roll_back(self._plan, self._table, self._arena.rows, self._state, self._journal)
 
     def rows(self, key: int) -> list[Row]:
         """Return the rows of a key that an event can still see, oldest first.

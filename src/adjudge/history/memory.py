@@ -120,3 +120,20 @@ def enter(table: IntArray, rows: IntArray, state: IntArray, place: int, key: int
     table[place, ENTRY_OFFSET] = allocate(rows, state, none, words)
     table[place, ENTRY_FACTS] = pack(none, limit, none, none)
     state[STATE_KEYS] += 1
+
+
+@inlined
+def leave(table: IntArray, state: IntArray, place: int) -> None:
+    """Take the key at a place out of the table, and pull back those that it had pushed on."""
+    mask = table.shape[0] - 1
+    hole, after = place, (place + 1) & mask
+    while table[after, ENTRY_KEY] != 0:
+        pushed = (after - home(table, table[after, ENTRY_KEY])) & mask
+        if pushed >= (after - hole) & mask:
+            for field in range(table.shape[1]):
+                table[hole, field] = table[after, field]
+            hole = after
+        after = (after + 1) & mask
+    for field in range(table.shape[1]):
+        table[hole, field] = 0
+    state[STATE_KEYS] -= 1

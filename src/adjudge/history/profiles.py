@@ -9,16 +9,50 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from adjudge.history import codes, memory
+from adjudge.history.inline import inlined
+from adjudge.history.journal import Undoable
 from adjudge.kernel import lean_kernel
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
+
+RECORD = 2
+"""Words of a record in the journal after the row that was replaced: its key, and whether there was a row."""
+
+
+@inlined
+def note(table: IntArray, state: IntArray, journal: IntArray, key: int, place: int) -> None:
+    """Note the row of a key, or that there was none, before it is replaced."""
+    top = state[codes.STATE_JOURNAL]
+    if top < 0:
+        return
+    columns = table.shape[1] - 1
+    for c in range(columns if place >= 0 else 0):
+        journal[top + c] = table[place, 1 + c]
+    journal[top + columns] = key
+    journal[top + columns + 1] = place >= 0
+    state[codes.STATE_JOURNAL] = top + columns + RECORD
+
+
+@lean_kernel
+def roll_back(table: IntArray, state: IntArray, journal: IntArray) -> None:
+    """Put back every row in the journal, the last one first."""
+    columns = table.shape[1] - 1
+    top = state[codes.STATE_JOURNAL]
+    while top > 0:
+        top -= columns + RECORD
+        place = memory.find(table, journal[top + columns])
+        if journal[top + columns + 1] == 0:
+            memory.leave(table, state, place)
+            continue
+        for c in range(columns):
+            table[place, 1 + c] = journal[top + c]
 
 
 @lean_kernel
 def fold_profiles(
     kind: AnyArray, keys: HashArray, values: FloatArray, out: FloatArray, start: int, stop: int,
-    table: IntArray, state: IntArray, hashed: AnyArray,
+    table: IntArray, state: IntArray, journal: IntArray, hashed: AnyArray,
 ) -> int:  # fmt: skip
-    """Fold entries until `stop`, or until the table is too small; return how far it came."""
+    """Fold entries until `stop`, or until the table or the journal is too small; return how far it came."""
     columns = table.shape[1] - 1
     bits = values.view(np.int64)
     told = out.view(np.int64)
@@ -27,6 +61,10 @@ def fold_profiles(
         place = memory.find(table, key) if key != 0 else -1
         inserts = key != 0 and (kind[i] == codes.INSERT or kind[i] == codes.ADVANCE)
         if inserts and place < 0 and memory.is_crowded(table, state):
+            state[codes.STATE_NEED] = codes.NEED_TABLE
+            return i
+        if inserts and state[codes.STATE_JOURNAL] + columns + RECORD > journal.shape[0]:
+            state[codes.STATE_NEED] = codes.NEED_JOURNAL
             return i
         if kind[i] <= codes.ADVANCE:
             for c in range(columns):
@@ -35,6 +73,7 @@ def fold_profiles(
                 else:
                     out[c, i] = 0.0 if hashed[c] else math.nan
         if inserts:
+            note(table, state, journal, key, place)
             if place < 0:
                 place = -1 - place
                 table[place, 0] = key
@@ -44,7 +83,7 @@ def fold_profiles(
     return stop
 
 
-class Profiles:
+class Profiles(Undoable):
     """The latest row of every key.
 
     Parameters
@@ -70,10 +109,10 @@ class Profiles:
     """
 
     def __init__(self, columns: int, *, hashed: Collection[int] = ()) -> None:
+        super().__init__(np.zeros(codes.STATE_FREE, dtype=np.int64))
         self.columns = columns
         self._hashed = np.array([c in hashed for c in range(columns)], dtype=np.bool_)
         self._table: IntArray = np.zeros((16, 1 + columns), dtype=np.int64)
-        self._state: IntArray = np.zeros(codes.STATE_FREE, dtype=np.int64)
 
     def fold(
         self,
@@ -105,15 +144,23 @@ class Profiles:
         end = len(keys) if stop is None else stop
         done = start
         while True:
-            done = fold_profiles(kind, keys, values, out, done, end, self._table, self._state, self._hashed)
+            done = fold_profiles(
+                kind, keys, values, out, done, end, self._table, self._state, self._journal, self._hashed
+            )
             if done >= end:
                 return
-            self._widen_table(2 * len(self._table))
+            if self._state[codes.STATE_NEED] == codes.NEED_JOURNAL:
+                self._lengthen_journal()
+            else:
+                self._widen_table(2 * len(self._table))
 
     def _widen_table(self, places: int) -> None:
         table = np.zeros((places, 1 + self.columns), dtype=np.int64)
         memory.rehash(self._table, table)
         self._table = table
+
+    def _roll_back(self) -> None:
+        roll_back(self._table, self._state, self._journal)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return the state as plain arrays in the order of keys."""

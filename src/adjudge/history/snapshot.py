@@ -60,7 +60,7 @@ def words_for(plan: Plan, facts: IntArray) -> int:
     words = 0
     for k in range(facts.shape[1]):
         size_class = class_for(plan, facts[3, k], facts[1, k], facts[2, k])
-        words += plan.sizes[size_class] * compact.columns_of(plan, size_class)
+        words += plan.sizes[size_class] * block.columns_of(plan, size_class)
     return words
 
 
@@ -74,7 +74,7 @@ def restore(
     for k in range(keys.shape[0]):
         count, limit, flags = facts[3, k], facts[1, k], facts[2, k]
         size_class = class_for(plan, count, limit, flags)
-        size, columns = plan.sizes[size_class], compact.columns_of(plan, size_class)
+        size, columns = plan.sizes[size_class], block.columns_of(plan, size_class)
         entry = table[-1 - memory.find(table, keys[k])]
         offset = memory.allocate(rows, state, size_class, size * columns)
         entry[codes.ENTRY_KEY], entry[codes.ENTRY_OFFSET] = keys[k], offset
