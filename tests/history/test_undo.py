@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjudge.errors import HoldError, ShapeError
-from adjudge.history import INSERT, LABEL, Aggregation, Histories, Layout, Measure, Profiles
+from adjudge.history import INSERT, LABEL, Aggregation, Histories, Layout, Measure, Profiles, codes, memory
 from tests.history.scenarios import DAY, HOUR, MEASURES, Entries, bits, entries, everything, layouts
 from tests.history.test_kernel import random_entries
 
@@ -101,6 +101,21 @@ def test_rounds_of_taking_back_take_no_more_memory() -> None:
     assert sizes == [sizes[0]] * len(sizes)
 
 
+@pytest.mark.parametrize("count", range(1, 20))
+def test_a_block_that_another_key_took_meanwhile_is_filled_again(count: int) -> None:
+    """A late event moves a key with a full block to a larger one; the rows of another key go where it lay."""
+    layout = Layout([Measure("x")], [Aggregation("sum", 0), Aggregation("first", 0)])
+
+    def run(key: int, ts: list[int]) -> Entries:
+        n = len(ts)
+        kind, times = np.full(n, INSERT, dtype=np.int8), np.array(ts, dtype=np.int64)
+        return Entries(kind, np.full(n, key, dtype=np.uint64), times, times, times.astype(np.float64)[None])
+
+    past = run(1, list(range(0, 100 * count, 100)))
+    batch = [run(1, [50 * count - 30]), run(2, list(range(1_000, 1_020)))]
+    check_undone(layout, past, batch, run(1, [100 * count]))
+
+
 def test_what_is_released_stays() -> None:
     layout = Layout(MEASURES, EVERYTHING, capacity=8, memory_us=3 * DAY)
     held, free = Histories(layout), Histories(layout)
@@ -176,3 +191,26 @@ def test_hold_comes_once_and_first(what: Profiles | Histories) -> None:
     with pytest.raises(HoldError, match="held already"):
         what.hold()
     what.release()
+
+
+CROWD = [key for key in range(1, 400) if memory.home(np.zeros((16, 2), dtype=np.int64), key) in (14, 15, 0)][:30]
+"""Keys that are all sought from the last places of a small table on, or from its first."""
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(CROWD)), max_size=60))
+def test_a_key_that_leaves_a_table_hides_no_other(steps: list[tuple[bool, int]]) -> None:
+    """Keys push each other on, around the end of the table too."""
+    table, state = np.zeros((16, 2), dtype=np.int64), np.zeros(codes.STATE_FREE, dtype=np.int64)
+    model = dict[int, int]()
+    for number, (enters, key) in enumerate(steps):
+        place = memory.find(table, key)
+        if place >= 0 and not enters:
+            memory.leave(table, state, place)
+            del model[key]
+        elif place < 0 and enters and len(model) < 12:
+            table[-1 - place] = key, number
+            state[codes.STATE_KEYS] += 1
+            model[key] = number
+        places = {key: memory.find(table, key) for key in CROWD}
+        assert {key: table[place, 1] for key, place in places.items() if place >= 0} == model
+        assert state[codes.STATE_KEYS] == np.count_nonzero(table[:, 0]) == len(model)
