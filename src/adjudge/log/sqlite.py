@@ -39,6 +39,7 @@ from adjudge.log.protocol import (
     is_new,
 )
 from adjudge.log.segment import Segment, segment_of
+from adjudge.log.wal import read_wal
 
 FORMAT = 1
 """Version of the tables, in the file's ``user_version``; raised when an older reader could not read them."""
@@ -104,6 +105,12 @@ class SqliteLog:
     durability
         What an appended commit survives.
 
+    Attributes
+    ----------
+    cut_bytes
+        What was cut off when the file was opened: the rest of a commit that a crash had torn, never acknowledged, or
+        what was damaged since.
+
     Raises
     ------
     LogError
@@ -124,9 +131,14 @@ class SqliteLog:
         with _plain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
+            self.cut_bytes = self._torn()
             self._writer = self._connect()
-            self._prepare()
-            self._reader = self._connect()
+            try:
+                self._prepare()
+                self._reader = self._connect()
+            except BaseException:
+                self._writer.close()
+                raise
         self._chunks = Reader(lambda start, stop: self._ask(functools.partial(_fetch, start=start, stop=stop)))
         self._end = self.end()
 
@@ -241,6 +253,14 @@ class SqliteLog:
             self._holder.give_back()
             self._writer.close()
             self._reader.close()
+
+    def _torn(self) -> int:
+        """Return how many bytes of the write-ahead file SQLite is about to ignore."""
+        torn = read_wal(self.path.with_name(self.path.name + "-wal")).torn_bytes
+        if torn and self._holder.take():  # else a process that lives is just writing it
+            self._holder.give_back()
+            return torn
+        return 0
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
