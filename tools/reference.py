@@ -47,7 +47,7 @@ def cli() -> str:
     group: Any = get_command(app)
     parts = ["# Command line\n", _paragraphs(group.help or ""), ""]
     parts += ["What the user did wrong is one sentence and exit code 2; a check that fails is exit code 1.\n"]
-    for name, command in group.commands.items():
+    for name, command in verbs(group):
         meaning, _, example = (command.help or "").partition("Example:")
         parts += [
             f"## adjudge {name}\n",
@@ -61,6 +61,15 @@ def cli() -> str:
         if rows:
             parts += ["| argument | default | meaning |", "|---|---|---|", *rows, ""]
     return NOTE + "\n".join(parts).rstrip() + "\n"
+
+
+def verbs(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every verb with its name, those of a group after the group's own."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
 
 
 def _usage(name: str, command: Any) -> str:

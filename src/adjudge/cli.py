@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from adjudge.commands import workspace
+from adjudge.commands import keys, workspace
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
 
@@ -44,6 +44,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 for command in workspace.COMMANDS:
     app.command()(command)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

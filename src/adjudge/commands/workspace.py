@@ -108,7 +108,7 @@ def snapshot(
     """
     from adjudge.service.run import take_snapshot
 
-    made = take_snapshot(_served(system, bundle), _settings(workspace, log))
+    made = take_snapshot(_served(system, bundle), settings_of(workspace, log))
     told = f"made snapshot {made}" if made is not None else "nothing is new since the last snapshot"
     sys.stdout.write(told + "\n")
 
@@ -119,7 +119,8 @@ def _served(system: list[str] | None, bundle: list[Path] | None) -> Served:
     return Served(system or ["payments"], bundle or [])
 
 
-def _settings(workspace: Path | None, log: str | None) -> Settings:
+def settings_of(workspace: Path | None, log: str | None) -> Settings:
+    """Return the settings that say where a workspace's log is."""
     from adjudge.service.settings import Settings
 
     return Settings.read(workspace=_text(workspace), log=log)

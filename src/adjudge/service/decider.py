@@ -27,6 +27,7 @@ from adjudge.errors import AdjudgeError, ConflictError, InputError, NotFoundErro
 from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
+from adjudge.service.access.ledger import Act, note_of
 from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.decode import EventDecoder, EventStruct
@@ -377,6 +378,20 @@ class Decider:
                 self.broken = f"folding an imported table has failed: {type(error).__name__}"
                 raise
             return len(ids)
+
+    def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
+        """Log a management action and fold it, as `adjudge.service.access.ledger.Ledger` says."""
+        note = note_of(action, who, why, content)
+        with self._alone():
+            self._check_running()
+            act = Act.read(self.writer.position, self.clock(), note)
+            self.writer.append([note], act.at_us)
+            try:
+                self.workspace.management.apply(act)
+            except BaseException as error:  # the log has it and the state has not
+                self.broken = f"folding a management action has failed: {type(error).__name__}"
+                raise
+            return act.seq
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

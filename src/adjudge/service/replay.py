@@ -10,6 +10,7 @@ import numpy as np
 from adjudge.engine.plan import Plan
 from adjudge.log import Commit, Kind, Log
 from adjudge.log.codec import Block, Changes, Events, Note, Table, Texts, blocks_of
+from adjudge.service.access.ledger import Act
 from adjudge.service.activation import Activation
 from adjudge.service.record import Recorded
 from adjudge.service.workspace import Change, Workspace
@@ -53,7 +54,7 @@ class Folder:
                     self.finish()
             else:
                 self.finish()
-                self._other(first, block)
+                self._other(first, block, commit.received_at)
 
     def finish(self) -> None:
         """Fold what is still collected."""
@@ -68,7 +69,7 @@ class Folder:
         self.workspace.enter(prepared)
         self.workspace.refold(prepared, self.workspace.made_of(first, block, prepared.ids))
 
-    def _other(self, first: int, block: Block) -> None:
+    def _other(self, first: int, block: Block, received_at: int) -> None:
         workspace = self.workspace
         if isinstance(block, Changes):
             workspace.change(changes_of(block))
@@ -78,6 +79,8 @@ class Folder:
             workspace.insert(first, block.stream, frame, ids, workspace.prepare_table(first, block.stream, frame))
         elif isinstance(block, Note) and block.kind == Kind.ACTIVATION:
             workspace.activate(Activation.read(block))
+        elif isinstance(block, Note) and block.kind == Kind.MANAGEMENT:
+            workspace.management.apply(Act.read(first, received_at, block))
 
 
 @dataclass

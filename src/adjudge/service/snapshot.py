@@ -8,6 +8,7 @@ file's hash stands in the manifest, the manifest's own hash in its name.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -22,11 +23,14 @@ from adjudge.engine.plan import Plan
 from adjudge.errors import AdjudgeError
 from adjudge.history import Histories, Profiles
 from adjudge.log import Commit, End, Log
+from adjudge.service.access.management import Management, ManagementFacts
 from adjudge.service.activation import FieldLayout
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known
 from adjudge.service.workspace import RETRACTED, Change, Running, Workspace
 from adjudge.typing import AnyArray
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the layout of a snapshot; an older or newer one is passed over, and the log is folded instead."""
@@ -64,6 +68,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         Versions that decided last, by system.
     files
         SHA-256 of every file.
+    management
+        What the management entries have made.
     """
 
     format: int
@@ -78,6 +84,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, FieldLayout]
     active: dict[str, dict[str, str]]
     files: dict[str, str]
+    management: ManagementFacts = ManagementFacts()
 
     @property
     def end(self) -> End:
@@ -117,6 +124,7 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
             fields=workspace.layouts,
             active=workspace.active,
             files=files,
+            management=workspace.management.facts(),
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
@@ -184,8 +192,41 @@ def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
     workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
     workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
     workspace.active = dict(facts.active)
+    workspace.management = Management(facts.management)
     workspace.wait_for(facts.waiting)
     return workspace, facts.end
+
+
+def management_of(log: Log, folder: Path | None) -> tuple[Management, End]:
+    """Return what management entries had made when the newest snapshot of a log was written, and where it ended then.
+
+    Unlike `load` it needs no plan, and reads no array.
+
+    Parameters
+    ----------
+    log
+        The log.
+    folder
+        Of its snapshots; None if there are none.
+
+    Raises
+    ------
+    SnapshotError
+        If the beginning of the log was archived and no snapshot reaches back to it.
+    """
+    for path in found(folder) if folder is not None else ():
+        try:
+            facts = facts_of(path)
+            _check_chain(facts, log, path)
+        except SnapshotError as error:
+            logger.warning("%s; going back to an earlier one", error)
+        else:
+            return Management(facts.management), facts.end
+    begin = log.begin()
+    if begin.position:
+        message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
+        raise SnapshotError(message)
+    return Management(), begin
 
 
 def _layouts(workspace: Workspace) -> dict[str, str]:

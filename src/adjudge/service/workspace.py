@@ -21,6 +21,7 @@ from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log
 from adjudge.log.codec import Events, Table
 from adjudge.service import table
+from adjudge.service.access.management import Management
 from adjudge.service.activation import Activation, FieldLayout, fingerprint, rows_from, secret_of
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
@@ -141,6 +142,8 @@ class Workspace:
     ----------
     waiting
         How many labels, outcomes and retractions wait for events that are not there.
+    management
+        Who may do what, and what waits for a second person.
 
     Raises
     ------
@@ -164,6 +167,7 @@ class Workspace:
         self.cards: dict[str, Card] = {}
         self.layouts: dict[str, FieldLayout] = {}
         self.active: dict[str, dict[str, str]] = {}
+        self.management = Management()
         self.lookup = Lookup(log)
         self._changes: dict[tuple[str, str], list[Change]] = {}
         self._undo: list[Callable[[], None]] | None = None

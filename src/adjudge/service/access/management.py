@@ -1,0 +1,42 @@
+"""Everything that management entries make, together: what a workspace folds, and a snapshot keeps."""
+
+from __future__ import annotations
+
+import msgspec
+
+from adjudge.service.access.keys import Key, Keys
+from adjudge.service.access.ledger import Act
+
+
+class ManagementFacts(msgspec.Struct, frozen=True):
+    """The projections as plain JSON.
+
+    Parameters
+    ----------
+    keys
+        Every key.
+    """
+
+    keys: list[Key] = []
+
+
+class Management:
+    """The projections of a workspace's management entries.
+
+    Parameters
+    ----------
+    facts
+        Those of a snapshot; None for a log's beginning.
+    """
+
+    def __init__(self, facts: ManagementFacts | None = None) -> None:
+        facts = facts or ManagementFacts()
+        self.keys = Keys(facts.keys)
+
+    def apply(self, act: Act) -> None:
+        """Fold the next management action."""
+        self.keys.apply(act)
+
+    def facts(self) -> ManagementFacts:
+        """Return what `Management` starts from."""
+        return ManagementFacts(list(self.keys))
