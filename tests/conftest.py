@@ -89,3 +89,13 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield cluster.url
     finally:
         cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def shop_url() -> Iterator[str]:
+    """Return the address of the small shop's service, which runs as a process of its own."""
+    from adjudge.service.server import free_port, python, running  # not before a test asks: it loads the engine
+
+    port = free_port()
+    with running(python("tests.service.serving", str(port)), port=port):
+        yield f"http://127.0.0.1:{port}"

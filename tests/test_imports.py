@@ -52,6 +52,16 @@ def test_serving_loads_no_training_library(module: str) -> None:
     assert result.stdout.split() == []
 
 
+def test_the_client_is_light() -> None:
+    """Who only asks for decisions loads neither arrays nor the engine nor the server."""
+    heavy = TRAINING | {"numpy", "numba", "yaml", "fastapi", "granian", "typer"}
+    report = f"import sys, adjudge.client; print(*(m for m in sys.modules if m.split('.')[0] in {heavy!r}), "
+    report += "*(m for m in sys.modules if m.startswith('adjudge.')))"
+    result = subprocess.run([sys.executable, "-c", report], check=True, capture_output=True, text=True)
+    loaded = {name for name in result.stdout.split() if not name.startswith("adjudge.client")}
+    assert loaded == {"adjudge.errors"}
+
+
 @pytest.mark.parametrize("package", BELOW_SERVICE)
 def test_nothing_below_the_service_reads_the_clock_or_the_environment(package: str) -> None:
     asked = [f"{path.name}:{line} {what}" for path in (SOURCE / package).rglob("*.py") for line, what in _asks(path)]

@@ -33,6 +33,7 @@ MODULES = (
     "adjudge.learn",
     "adjudge.log",
     "adjudge.service",
+    "adjudge.client",
     "adjudge.errors",
 )
 """Modules whose public names are documented, in reading order."""

@@ -27,6 +27,11 @@ class InputError(AdjudgeError):
         Position of the offending row in its batch or file, from 0.
     code
         Stable machine-readable code such as ``missing_field`` or ``too_late``.
+
+    Attributes
+    ----------
+    others
+        What else is wrong with the same input, where whoever found it told all of it.
     """
 
     def __init__(self, message: str, *, field: str = "", row: int | None = None, code: str = "invalid") -> None:
@@ -35,6 +40,7 @@ class InputError(AdjudgeError):
         self.field = field
         self.row = row
         self.code = code
+        self.others: tuple[InputError, ...] = ()
 
 
 class ConflictError(InputError):
@@ -61,8 +67,20 @@ class ParityError(AdjudgeError):
     """Two ways of computing the same decision gave different bits."""
 
 
+class AccessError(AdjudgeError):
+    """The caller did not say who it is, or may not do what it asked for."""
+
+
 class UnavailableError(AdjudgeError):
     """A part outside the process that the work needs cannot be reached or started."""
+
+
+class OverloadedError(UnavailableError):
+    """More is waiting than a service is willing to hold; later it may be possible again."""
+
+
+class DeadlineError(UnavailableError):
+    """No answer came in time; what was asked for may have been done all the same."""
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""The client against the real service, over transports that lose, delay and refuse."""
