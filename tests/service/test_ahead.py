@@ -109,7 +109,6 @@ def test_what_the_source_raises_ends_the_stream(plan: Any) -> None:
     assert desk.decide(purchase("p9"))[0]["seq"] == 9
 
 
-@pytest.mark.xfail(reason="states cannot be taken back yet")
 def test_a_log_that_fails_ends_the_stream_and_keeps_what_was_yielded(
     plan: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

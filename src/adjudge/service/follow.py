@@ -11,7 +11,7 @@ from pathlib import Path
 from adjudge.engine.plan import Plan
 from adjudge.log import Commit, End, Log
 from adjudge.service import snapshot
-from adjudge.service.replay import Folder
+from adjudge.service.fold import Folder
 from adjudge.service.snapshot import SnapshotError
 from adjudge.service.workspace import Workspace
 
@@ -36,6 +36,8 @@ class Follower:
         Folder of its snapshots; None if there are none.
     say
         Is told, in a sentence, of every snapshot that could not be used.
+    until
+        Leave out snapshots that were made after this position; None takes the newest.
 
     Raises
     ------
@@ -44,23 +46,33 @@ class Follower:
     """
 
     def __init__(
-        self, plans: Sequence[Plan], log: Log, snapshots: Path | None = None, *, say: Callable[[str], None]
+        self,
+        plans: Sequence[Plan],
+        log: Log,
+        snapshots: Path | None = None,
+        *,
+        say: Callable[[str], None],
+        until: int | None = None,
     ) -> None:
         self.log = log
-        self.workspace, self.end = _start(plans, log, snapshots, say)
+        self.workspace, self.end = _start(plans, log, snapshots, say, until)
         self.restored = self.end.position
         self._folder = Folder(self.workspace)
 
-    def catch_up(self, told: Told = nobody) -> int:
+    def catch_up(self, told: Told = nobody, *, stop: int | None = None) -> int:
         """Fold what the log has more by now, and return how many positions that was.
 
         Parameters
         ----------
         told
             Is told how far it has come.
+        stop
+            Leave out the commits that end after this position; None folds all.
         """
-        first, total = self.end.position, len(self.log)
-        for commit in self.log.read(first):
+        first, total = self.end.position, len(self.log) if stop is None else stop
+        for commit in self.log.read(first, stop):
+            if commit.stop > total:
+                break
             self._fold(commit)
             told(commit.stop, total)
         self._folder.finish()
@@ -76,9 +88,11 @@ class Follower:
 
 
 def _start(
-    plans: Sequence[Plan], log: Log, snapshots: Path | None, say: Callable[[str], None]
+    plans: Sequence[Plan], log: Log, snapshots: Path | None, say: Callable[[str], None], until: int | None
 ) -> tuple[Workspace, End]:
     for path in snapshot.found(snapshots) if snapshots is not None else ():
+        if until is not None and snapshot.position_of(path) > until:
+            continue
         try:
             return snapshot.load(plans, log, path)
         except SnapshotError as error:

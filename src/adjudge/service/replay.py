@@ -2,85 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from adjudge.engine.plan import Plan
-from adjudge.log import Commit, Kind, Log
-from adjudge.log.codec import Block, Changes, Events, Note, Table, Texts, blocks_of
-from adjudge.service.access.ledger import Act
-from adjudge.service.activation import Activation
+from adjudge.log import Log
+from adjudge.log.codec import Events
+from adjudge.service.fold import RUN, Folder
+from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.record import Recorded
-from adjudge.service.workspace import Change, Workspace
+from adjudge.service.workspace import Workspace
 from adjudge.typing import AnyArray
+
+log_ = logging.getLogger(__name__)
 
 SHOWN = 20
 """How many differences are described; all are counted."""
-
-RUN = 2048
-"""Events that are folded at a time: small commits in a row are folded together, which changes no result."""
-
-
-class Folder:
-    """Folds commits into a workspace, in order, without deciding anything again.
-
-    Events of neighbouring commits are collected and folded together, so the state lags behind until `finish`.
-
-    Parameters
-    ----------
-    workspace
-        What the commits are folded into.
-    run
-        Events that are folded at a time; never changes a result.
-    """
-
-    def __init__(self, workspace: Workspace, *, run: int = RUN) -> None:
-        self.workspace = workspace
-        self._most = run
-        self._run: list[tuple[int, Events]] = []
-        self._events = 0
-
-    def fold(self, commit: Commit) -> None:
-        """Fold one commit."""
-        for first, block in blocks_of(commit):
-            if isinstance(block, Events):
-                if self._run and not _alike(self._run[0][1], block):
-                    self.finish()
-                self._run.append((first, block))
-                self._events += len(block)
-                if self._events >= self._most:
-                    self.finish()
-            else:
-                self.finish()
-                self._other(first, block, commit.received_at)
-
-    def finish(self) -> None:
-        """Fold what is still collected."""
-        if self._run:
-            first, block = self._run[0][0], _joined([block for _, block in self._run])
-            self._run, self._events = [], 0
-            self.events(first, block)
-
-    def events(self, first: int, block: Events) -> None:
-        """Fold events that are logged at consecutive positions."""
-        prepared = self.workspace.prepare_again(first, block)
-        self.workspace.enter(prepared)
-        self.workspace.refold(prepared, self.workspace.made_of(first, block, prepared.ids))
-
-    def _other(self, first: int, block: Block, received_at: int) -> None:
-        workspace = self.workspace
-        if isinstance(block, Changes):
-            workspace.change(changes_of(block))
-        elif isinstance(block, Table):
-            frame = workspace.lookup.frame(first, block)
-            ids = frame[workspace.door(block.stream).schema.id_field].cast(str).to_list()
-            workspace.insert(first, block.stream, frame, ids, workspace.prepare_table(first, block.stream, frame))
-        elif isinstance(block, Note) and block.kind == Kind.ACTIVATION:
-            workspace.activate(Activation.read(block))
-        elif isinstance(block, Note) and block.kind == Kind.MANAGEMENT:
-            workspace.management.apply(Act.read(first, received_at, block))
 
 
 @dataclass
@@ -146,8 +87,17 @@ class Comparer(Folder):
                 _compare(result, then[name], now, start)
 
 
-def replay(plans: Sequence[Plan], log: Log, *, batch: int = 512) -> Replay:
-    """Fold a log from its beginning and compare every decision in it with the one made now.
+def replay(
+    plans: Sequence[Plan],
+    log: Log,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    snapshots: Path | None = None,
+    batch: int = RUN,
+    told: Told = nobody,
+) -> Replay:
+    """Fold a log and compare every decision of a range in it with the one made now.
 
     Parameters
     ----------
@@ -155,53 +105,25 @@ def replay(plans: Sequence[Plan], log: Log, *, batch: int = 512) -> Replay:
         The systems that decided.
     log
         What they left behind.
+    start, stop
+        First position to compare, and one past the last; what lies before is folded, from a snapshot where there is
+        one. A commit that holds some of these positions is compared whole.
+    snapshots
+        Folder of the log's snapshots; None folds from the beginning.
     batch
         How many events are folded at a time; never changes a result.
+    told
+        Is told how far it has come.
     """
-    comparer = Comparer(Workspace(plans, log), run=batch)
-    for commit in log.read():
+    follower = Follower(plans, log, snapshots, say=log_.warning, until=start)
+    end = len(log) if stop is None else min(stop, len(log))
+    follower.catch_up(lambda done, _: told(done, end), stop=start)
+    comparer = Comparer(follower.workspace, run=batch)
+    for commit in log.read(follower.end.position, end):
         comparer.fold(commit)
+        told(min(commit.stop, end), end)
     comparer.finish()
     return comparer.result
-
-
-def changes_of(block: Changes) -> list[Change]:
-    """Return the changes of a block one by one."""
-    kind = Kind(block.kind)
-    ids = [id_.decode() for id_ in block.ids.all()]
-    if kind == Kind.RETRACTION:
-        return [Change(kind, block.stream, id_) for id_ in ids]
-    values = np.frombuffer(block.values, "<f8").tolist()
-    return [
-        Change(kind, block.stream, id_, name, value) for id_, name, value in zip(ids, block.names, values, strict=True)
-    ]
-
-
-def _alike(a: Events, b: Events) -> bool:
-    """Whether two blocks can be folded as one."""
-    same = a.stream == b.stream and a.schema == b.schema
-    return same and [m.card for m in a.made] == [m.card for m in b.made]
-
-
-def _joined(blocks: Sequence[Events]) -> Events:
-    """Return blocks that are alike as one."""
-    if len(blocks) == 1:
-        return blocks[0]
-    first = blocks[0]
-    made = []
-    for i, one in enumerate(first.made):
-        parts = [block.made[i] for block in blocks]
-        sizes = [len(block) for block in blocks]
-        columns = [np.frombuffer(p.features, "<f8").reshape(-1, n) for p, n in zip(parts, sizes, strict=True)]
-        made.append(type(one)(one.card, b"".join(p.records for p in parts), np.hstack(columns).tobytes()))
-    return Events(
-        first.stream,
-        first.schema,
-        Texts.pack([id_ for block in blocks for id_ in block.ids.all()]),
-        Texts.pack([body for block in blocks for body in block.bodies.all()]),
-        np.hstack([block.matrix() for block in blocks]).tobytes(),
-        made,
-    )
 
 
 def _compare(result: Replay, then: Recorded, now: Recorded, start: int) -> None:

@@ -143,6 +143,11 @@ def found(folder: Path) -> list[Path]:
     return sorted((p for p in folder.glob("[0-9]*") if p.is_dir()), reverse=True) if folder.is_dir() else []
 
 
+def position_of(path: Path) -> int:
+    """Return the position of the log at which a snapshot was made."""
+    return int(path.name)
+
+
 def facts_of(path: Path) -> Facts:
     """Return what a snapshot says of itself; `SnapshotError` if it cannot be read."""
     try:

@@ -1,0 +1,263 @@
+"""Explaining: one earlier decision with everything that it was made from, read from the log and from nothing else.
+
+The log is folded up to the event, so the histories are as they were; then the event is asked about once more, and
+whatever comes out is held against what was recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from adjudge.define import WindowFeature
+from adjudge.engine.batch import Batch
+from adjudge.engine.decision import Decisions
+from adjudge.engine.plan import Plan
+from adjudge.errors import NotFoundError
+from adjudge.history.histories import Row
+from adjudge.log import Log
+from adjudge.log.codec import Events, blocks_of
+from adjudge.service.fold import Folder, part_of
+from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.record import Recorded
+from adjudge.service.workspace import Running
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One earlier event, or several that were merged, as the histories held it.
+
+    Parameters
+    ----------
+    seq
+        Position in the log of the event, or of the newest of those that were merged.
+    ts
+        Its time, in microseconds since 1970 UTC.
+    events
+        How many events it stands for.
+    """
+
+    seq: int
+    ts: int
+    events: int
+
+
+class EntityRows(msgspec.Struct, frozen=True):
+    """What was known about one entity of the event.
+
+    Parameters
+    ----------
+    entity, stream
+        Such as ``user`` and the stream of its rows.
+    rows
+        Its rows, oldest first.
+    """
+
+    entity: str
+    stream: str
+    rows: list[Seen]
+
+
+class FeatureMade(msgspec.Struct, frozen=True):
+    """One feature and what it was made of.
+
+    Parameters
+    ----------
+    name, value
+        The feature; None where missing.
+    meaning
+        How it is computed: the aggregation, or the expression.
+    entity
+        Whose rows it was made from; empty for what is computed from other features.
+    rows
+        Positions of the rows in its window.
+    """
+
+    name: str
+    value: float | None
+    meaning: str
+    entity: str = ""
+    rows: list[int] = []
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """One decision and everything behind it.
+
+    Parameters
+    ----------
+    answer
+        The decision as it was answered.
+    words
+        Its reasons in sentences.
+    event
+        The event, by field.
+    received_at
+        When it was admitted, in microseconds since 1970 UTC.
+    features
+        The features that it was made from.
+    entities
+        The rows that the features were made from.
+    contributions
+        What each input of the model added to its margin, in log-odds, the largest first; empty without a model.
+    bias
+        What the margin is without any.
+    labels
+        Labels and outcomes since.
+    retracted
+        Whether the event was taken back since.
+    same_versions
+        Whether the versions that decided are the ones at hand; only then is anything computed again.
+    agrees
+        Whether computing it again gave the same bits; None if the versions are not at hand.
+    """
+
+    answer: msgspec.Raw
+    words: list[str]
+    event: dict[str, Any]
+    received_at: int
+    features: list[FeatureMade]
+    entities: list[EntityRows]
+    contributions: dict[str, float]
+    bias: float
+    labels: dict[str, bool]
+    retracted: bool
+    same_versions: bool
+    agrees: bool | None
+
+
+def explain(
+    plans: Sequence[Plan],
+    log: Log,
+    id_: str,
+    *,
+    system: str | None = None,
+    snapshots: Path | None = None,
+    told: Told = nobody,
+) -> Explanation:
+    """Return everything that is known about an earlier decision.
+
+    Parameters
+    ----------
+    plans
+        The systems.
+    log
+        Where the decision is.
+    id_
+        The event's id.
+    system
+        The system that decided; None for the only one.
+    snapshots
+        Folder of the log's snapshots.
+    told
+        Is told how far folding the log has come.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no decision for that id.
+    """
+    now = Follower(plans, log, snapshots, say=lambda text: None)
+    now.catch_up(told)
+    running = now.workspace.system(system)
+    position = now.workspace.ids[running.plan.decides].get(id_)
+    if position is None:
+        message = f"there is no decision of system {running.name!r} for this id"
+        raise NotFoundError(message)
+    first, block = now.workspace.lookup.block(position)
+    recorded = now.workspace.made_of(first, block, []).get(running.name) if isinstance(block, Events) else None
+    if recorded is None or not isinstance(block, Events):
+        message = f"the event was imported, and never decided by system {running.name!r}"
+        raise NotFoundError(message)
+    at = position - first
+    one = Recorded(recorded.card, [id_], [position], recorded.records[at : at + 1], recorded.features[:, at : at + 1])
+    then = _as_of(plans, log, snapshots, position).system(running.name)
+    batch, decisions = _asked_again(then, block, at, position)
+    same = one.card == then.recorder.card
+    again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
+    event = msgspec.json.decode(block.bodies[at])
+    contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
+    rows = _rows(then, batch)
+    return Explanation(
+        answer=msgspec.Raw(one.answers[0]),
+        words=one.card.words(one.records, one.features[:, 0], event),
+        event=event,
+        received_at=now.workspace.lookup.received_at(position),
+        features=_features(then.plan, one, rows, int(batch.ts[0])),
+        entities=[EntityRows(entity, stream, seen) for (entity, stream), seen in rows.items()],
+        contributions=contributions,
+        bias=bias,
+        labels=running.marks.of(position),
+        retracted=now.workspace.is_retracted(running.plan.decides, id_),
+        same_versions=same,
+        agrees=_equal(one, again) if same else None,
+    )
+
+
+def _as_of(plans: Sequence[Plan], log: Log, snapshots: Path | None, position: int) -> Any:
+    """Return the workspace as it was just before a position of the log."""
+    follower = Follower(plans, log, snapshots, say=lambda text: None, until=position)
+    follower.catch_up(stop=position)
+    folder = Folder(follower.workspace)
+    for commit in log.read(follower.end.position, position):  # the one that holds it, if others come before it there
+        for first, block in blocks_of(commit):
+            if first >= position:
+                break
+            if isinstance(block, Events) and first + len(block) > position:
+                block = part_of(block, 0, position - first)
+            folder.block(first, block, commit.received_at)
+    folder.finish()
+    return follower.workspace
+
+
+def _asked_again(then: Running, block: Events, at: int, position: int) -> tuple[Batch, Decisions]:
+    """Return an event and what is decided about it now, in the state of then."""
+    plan = then.plan
+    fields = part_of(block, at, at + 1).matrix()
+    batch = plan.encode_fields(plan.decides, fields, np.array([position]), [""])
+    decisions = plan.step(then.state, batch, append=False)
+    assert decisions is not None  # the decided stream is always decided
+    return batch, decisions
+
+
+def _rows(then: Running, batch: Batch) -> dict[tuple[str, str], list[Seen]]:
+    """For each entity of the event its rows up to the event's own time."""
+    found: dict[tuple[str, str], list[Seen]] = {}
+    for history, kept in zip(then.plan.histories, then.state.histories, strict=True):
+        key = int(batch.keys[history.key[batch.stream], 0])
+        rows: list[Row] = kept.rows(key) if key else []
+        seen = [Seen(row.seq, row.ts, row.events) for row in rows if row.ts <= int(batch.ts[0])]
+        found[history.entity.name, history.stream] = seen
+    return found
+
+
+def _features(plan: Plan, one: Recorded, rows: dict[tuple[str, str], list[Seen]], ts: int) -> list[FeatureMade]:
+    values = one.card.named(one.features[:, 0])
+    made = []
+    for name, value in values.items():
+        feature = plan.features.get(name)
+        if isinstance(feature, WindowFeature):
+            seen = rows.get((feature.entity.name, feature.entity.schema.name), [])
+            window = None if feature.window is None else int(feature.window.total_seconds() * 1e6)
+            inside = [s.seq for s in seen if window is None or ts - window < s.ts]
+            made.append(FeatureMade(name, value, feature.meaning or feature.aggregation, feature.entity.name, inside))
+        else:
+            expression = getattr(feature, "expression", "")
+            made.append(FeatureMade(name, value, expression or "field of the event or of a profile"))
+    return made
+
+
+def _contributions(plan: Plan, decisions: Decisions) -> tuple[dict[str, float], float]:
+    """Return what each input added to the margin, the largest first, and the margin without any."""
+    tell = getattr(plan.scorer, "contributions", None)
+    if plan.scorer is None or tell is None:
+        return {}, 0.0
+    values, bias = tell(decisions.X, plan.scorer_rows)
+    named = dict(zip(plan.scorer.names, values[0].tolist(), strict=True))
+    return dict(sorted(named.items(), key=lambda item: -abs(item[1]))), float(bias)
+
+
+def _equal(then: Recorded, now: Recorded) -> bool:
+    return then.records.tobytes() == now.records.tobytes() and then.features.tobytes() == now.features.tobytes()
