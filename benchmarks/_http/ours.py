@@ -45,7 +45,7 @@ def main(folder: str, port: str, log: str = "memory", workspace: str = "") -> No
     settings = Settings(port=int(port), log=log, workspace=workspace or folder)
     made = plan(Path(folder))
     warm([made], lambda text: print(text, file=sys.stderr))
-    decider = Decider([made], open_log(settings))
+    decider = Decider([made], open_log(settings, new=True))
     decider.import_table("payment", pl.read_parquet(Path(folder) / TABLE))
     keeper = Keeper(decider)
     keeper.start()

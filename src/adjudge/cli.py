@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from adjudge.commands import keys, workspace
+from adjudge.commands import inspect, keys, workspace
+from adjudge.commands.show import err, grid, out, show
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
 
@@ -30,8 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-out = Console(soft_wrap=False)
-err = Console(stderr=True)
 
 SystemOption = Annotated[
     str, typer.Option("--system", "-s", help="Name of a system of the package, or path of a folder with one.")
@@ -42,7 +37,7 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for command in workspace.COMMANDS:
+for command in (*workspace.COMMANDS, *inspect.COMMANDS):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
 
@@ -119,7 +114,7 @@ def check(system: SystemOption = "payments", bundle: BundleOption = None, json: 
         "entities": [h.entity.name for h in plan.histories] + [p.entity.name for p in plan.profiles],
         "versions": dict(plan.versions),
     }
-    _print(facts, json)
+    show(facts, json)
 
 
 @app.command()
@@ -192,7 +187,7 @@ def train(
         made = pipeline.run(found.build(source.lists), source, secret=secret(), seed=seed, progress=bars)
         written = made.write(bundle, datetime.now(UTC))
     facts = {"bundle": str(bundle), "id": written.id, "thresholds": dict(made.trained.thresholds)}
-    _print(facts | _headline(made.evaluation), json)
+    show(facts | _headline(made.evaluation), json)
 
 
 @app.command()
@@ -218,7 +213,7 @@ def evaluate(
         made = pipeline.judged(found.build, bundle, source, secret=secret(), progress=bars)
     write(made, report)
     err.print(f"wrote {report}", highlight=False)
-    _print(_headline(made.evaluation), json)
+    show(_headline(made.evaluation), json)
 
 
 @app.command()
@@ -306,42 +301,12 @@ def _headline(evaluation: Any) -> dict[str, Any]:
     return {"test_events": evaluation.events, "test_frauds": evaluation.frauds, "k": evaluation.k, **lines}
 
 
-@contextmanager
-def _grid(*columns: str) -> Iterator[Table]:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
-    yield table
-    out.print(table)
-
-
-def _print(facts: dict[str, Any], json: bool) -> None:
-    if json:
-        sys.stdout.write(msgspec.json.encode(facts, enc_hook=str).decode() + "\n")
-        return
-    with _grid("", "") as table:
-        for name, value in facts.items():
-            table.add_row(name.replace("_", " "), _words(value))
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{k} {_words(v)}" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return str(getattr(value, "value", value))
-
-
 def _print_verification(result: Any, json: bool) -> None:
     if json:
         document = msgspec.to_builtins(result) | {"passed": result.passed}
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return
-    with _grid("entry point", "events", "features differing", "scores differing", "s") as table:
+    with grid("entry point", "events", "features differing", "scores differing", "s") as table:
         for p in result.entry_points:
             features = f"{p.features_differing:,} of {p.features_compared:,}"
             table.add_row(p.name, f"{p.events:,}", features, f"{p.scores_differing:,}", f"{p.seconds:.0f}")

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import cast
 
+from adjudge.errors import InputError
 from adjudge.log import Log, MemoryLog
 from adjudge.log.protocol import Durability
 from adjudge.log.sqlite import SqliteLog
@@ -16,11 +17,20 @@ LOG_FILE = "log.sqlite"
 """Name of the log in the workspace's folder."""
 
 
-def open_log(settings: Settings) -> Log:
-    """Return the log that the settings name, made if it is not there.
+def open_log(settings: Settings, *, new: bool = False) -> Log:
+    """Return the log that the settings name.
+
+    Parameters
+    ----------
+    settings
+        Where it is.
+    new
+        Whether it is made if it is not there.
 
     Raises
     ------
+    InputError
+        If there is none and none is to be made.
     LogError
         If it cannot be opened.
     """
@@ -28,7 +38,11 @@ def open_log(settings: Settings) -> Log:
         return MemoryLog()
     durability = cast(Durability, settings.durability)
     if settings.log == "sqlite":
-        return SqliteLog(Path(settings.workspace) / LOG_FILE, durability=durability)
+        path = Path(settings.workspace) / LOG_FILE
+        if not new and not path.exists():
+            message = f"there is no log in {settings.workspace}; say where it is with --workspace"
+            raise InputError(message, field="workspace")
+        return SqliteLog(path, durability=durability)
     from adjudge.log.postgres import PostgresLog
 
     return PostgresLog(settings.log, durability=durability)

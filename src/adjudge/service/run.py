@@ -140,7 +140,7 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     plans = plans_of(served.systems, served.bundles)
     warm(plans, _say)
     front = Front()
-    with closing(open_log(settings)) as log:
+    with closing(open_log(settings, new=True)) as log:
         serve_application(front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop))
 
 

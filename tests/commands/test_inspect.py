@@ -1,0 +1,93 @@
+"""Looking at what was decided, from the command line: what is true is shown, what is wrong is one sentence."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adjudge.cli import app
+from adjudge.errors import InputError, NotFoundError
+from adjudge.log import Kind
+from adjudge.log.sqlite import SqliteLog
+from adjudge.service.decider import Decider
+from adjudge.service.home import LOG_FILE
+from adjudge.service.run import plan_of
+from adjudge.service.workspace import Change
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace in which three payments were decided, the last of them by itself, and one labelled."""
+    folder = tmp_path_factory.mktemp("workspace")
+    plan = plan_of("payments")
+    with closing(SqliteLog(folder / LOG_FILE)) as log:
+        decider = Decider([plan], log)
+        rows = [
+            {"payment_id": f"p{i}", "at": (NOON + timedelta(minutes=i)).isoformat(), "user": "ada", "merchant": "m1"}
+            | {"amount": "12.50"}
+            for i in range(3)
+        ]
+        events = decider.workspace.door("payment").rows(rows).events
+        decider.decide("payment", events[:2])
+        decider.decide("payment", events[2:])
+        decider.change([Change(Kind.LABEL, "payment", "p2", "fraud", 1.0)])
+    return folder
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    """Run a verb and return what it printed."""
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments)
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def test_a_log_replays_to_the_same_bits(workspace: Path) -> None:
+    """All of it, or from a position on."""
+    whole = json.loads(run("replay", "-w", str(workspace), "--json"))
+    assert (whole["events"], whole["features_differing"], whole["scores_differing"]) == (3, 0, 0)
+    assert whole["equal"] is True
+    assert whole["features_compared"] > 600
+    part = json.loads(run("replay", "-w", str(workspace), "--from", "3", "--json"))
+    assert part["events"] == 1
+    text = run("replay", "-w", str(workspace))
+    assert "all agree" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_snapshot_is_made_once(workspace: Path) -> None:
+    """And is what a later replay begins with."""
+    assert "made snapshot" in run("snapshot", "-w", str(workspace))
+    assert "nothing is new" in run("snapshot", "-w", str(workspace))
+    assert json.loads(run("replay", "-w", str(workspace), "--from", "5", "--json"))["events"] == 0
+
+
+def test_a_decision_is_explained(workspace: Path) -> None:
+    """With the rows behind its features and the labels since."""
+    told = json.loads(run("explain", "p2", "-w", str(workspace), "--json"))
+    assert told["agrees"] is True
+    assert told["labels"] == {"fraud": True}
+    assert {f["name"]: f["rows"] for f in told["features"]}["user_count_1h"] == [1, 2]
+    text = run("explain", "p2", "-w", str(workspace))
+    assert "every bit is the same" in text
+    assert "user_count_1h" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_is_not_there_is_one_sentence(workspace: Path, tmp_path: Path) -> None:
+    """And nothing is made by looking."""
+    runner = CliRunner()
+    found = runner.invoke(app, ["explain", "nobody", "-w", str(workspace)]).exception
+    assert isinstance(found, NotFoundError)
+    missing = tmp_path / "typo"
+    for verb in (["replay"], ["explain", "p1"], ["snapshot"]):
+        found = runner.invoke(app, [*verb, "-w", str(missing)]).exception
+        assert isinstance(found, InputError)
+        assert "there is no log in" in str(found)
+    assert not missing.exists()
