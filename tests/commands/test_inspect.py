@@ -89,5 +89,5 @@ def test_what_is_not_there_is_one_sentence(workspace: Path, tmp_path: Path) -> N
     for verb in (["replay"], ["explain", "p1"], ["snapshot"]):
         found = runner.invoke(app, [*verb, "-w", str(missing)]).exception
         assert isinstance(found, InputError)
-        assert "there is no log in" in str(found)
+        assert "there is no workspace in" in str(found)
     assert not missing.exists()

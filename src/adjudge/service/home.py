@@ -40,7 +40,7 @@ def open_log(settings: Settings, *, new: bool = False) -> Log:
     if settings.log == "sqlite":
         path = Path(settings.workspace) / LOG_FILE
         if not new and not path.exists():
-            message = f"there is no log in {settings.workspace}; say where it is with --workspace"
+            message = f"there is no workspace in {settings.workspace!r}; say where it is with --workspace"
             raise InputError(message, field="workspace")
         return SqliteLog(path, durability=durability)
     from adjudge.log.postgres import PostgresLog

@@ -20,7 +20,7 @@ from adjudge.service.access import keys
 from adjudge.service.access.keys import Grant
 from adjudge.service.access.ledger import Act, note_of
 from adjudge.service.access.view import Issued, KeyView
-from adjudge.service.home import LOG_FILE, holder, open_log, snapshots_of
+from adjudge.service.home import holder, open_log, snapshots_of
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import wall_clock
 from adjudge.service.writer import Writer
@@ -132,8 +132,5 @@ def open_desk(settings: Settings, who: str, *, new: bool = False) -> Iterator[Of
     if settings.log == "memory":
         message = "a log in memory keeps no keys; serve it with --auth off, on this machine only"
         raise InputError(message, field="log")
-    if settings.log == "sqlite" and not new and not (Path(settings.workspace) / LOG_FILE).is_file():
-        message = f"there is no workspace in {settings.workspace!r}"
-        raise InputError(message, field="workspace")
-    with closing(open_log(settings)) as log:
+    with closing(open_log(settings, new=new)) as log:
         yield OfflineDesk(OfflineLedger(log, snapshots_of(settings), holder=holder()), who)
