@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adjudge.log import Commit, End, FencedError, Log, LogError, MemoryLog
@@ -231,6 +231,15 @@ def test_dropping_forgets_whole_commits_and_keeps_the_chain(log: Log, opener: Op
         assert other.begin().position == 6
 
 
+def test_a_log_tells_what_it_takes_up(log: Log) -> None:
+    """At least what was appended."""
+    made = extend(log, [1, 2, 3])
+    storage = log.storage()
+    assert (storage.commits, storage.segments) == (3, 0)
+    assert storage.size_bytes >= sum(len(c.payload) for c in made)
+
+
+@settings(max_examples=40)
 @given(sizes=st.lists(st.integers(1, 5), max_size=8), start=st.integers(0, 20), length=st.integers(0, 12))
 def test_every_range_reads_the_same_in_every_log(postgres_url: str, sizes: list[int], start: int, length: int) -> None:
     """However long commits are, a range has those that hold one of its positions."""

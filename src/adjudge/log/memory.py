@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from adjudge.log.protocol import Commit, End, FencedError, Lease, LogError, is_new
+from adjudge.log.protocol import Commit, End, FencedError, Lease, LogError, Storage, is_new
 
 
 class MemoryLog:
@@ -103,6 +103,11 @@ class MemoryLog:
                 kept.begin = End(last.stop, last.link)
                 del kept.commits[:gone]
             return kept.begin.position
+
+    def storage(self) -> Storage:
+        """Return what the commits take up."""
+        commits = self._open().commits
+        return Storage(sum(len(c.payload) for c in commits), len(commits), 0)
 
     def maintain(self) -> bool:
         """Return False: there is nothing to put in order."""

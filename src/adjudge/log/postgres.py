@@ -37,6 +37,7 @@ from adjudge.log.protocol import (
     Lease,
     LogError,
     LogUnavailableError,
+    Storage,
     is_new,
 )
 from adjudge.log.segment import Segment, segment_of
@@ -95,6 +96,11 @@ SELECT 0, 0, 0, packed, '' FROM packed WHERE stop > %(start)s
 UNION ALL (SELECT first, count, received_at, payload, link FROM loose WHERE before < %(bytes)s ORDER BY first)
 """
 # One statement sees one moment: commits that are being repacked are found in one place or in the other.
+
+_STORAGE = """
+SELECT pg_total_relation_size('commits') + pg_total_relation_size('segments'),
+       (SELECT count(*) FROM commits), (SELECT count(*) FROM segments)
+"""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -223,6 +229,10 @@ class PostgresLog:
     def drop(self, before: int) -> int:
         """Forget the commits that end at or before a position, and return the first position that is still held."""
         return drop_slices(self._drop, self.begin().position, before)
+
+    def storage(self) -> Storage:
+        """Return what the tables take up."""
+        return self._ask(lambda connection: Storage(*map(int, _one(connection, _STORAGE))))
 
     def maintain(self, *, keep: int = KEEP) -> bool:
         """Put some old commits into segments, and return whether there are more of them.

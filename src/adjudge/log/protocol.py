@@ -154,6 +154,24 @@ class Lease(msgspec.Struct, frozen=True):
     until_us: int
 
 
+class Storage(msgspec.Struct, frozen=True):
+    """What a log takes up.
+
+    Parameters
+    ----------
+    size_bytes
+        All of it, room that is free again included.
+    commits
+        Commits that stand by themselves.
+    segments
+        Segments that hold the others.
+    """
+
+    size_bytes: int
+    commits: int
+    segments: int
+
+
 class Log(Protocol):
     """What every log can do; one process appends, any number of threads and processes read."""
 
@@ -239,6 +257,10 @@ class Log(Protocol):
         before
             Positions below it may go; the caller has archived them and holds a later snapshot.
         """
+        ...
+
+    def storage(self) -> Storage:
+        """Return what the log takes up."""
         ...
 
     def maintain(self) -> bool:

@@ -27,6 +27,7 @@ from adjudge.log.chunks import (
     oldest_run,
     read_chunks,
 )
+from adjudge.log.codec import CodecError
 from adjudge.log.holder import HolderLock
 from adjudge.log.protocol import (
     Commit,
@@ -36,6 +37,7 @@ from adjudge.log.protocol import (
     Lease,
     LogError,
     LogUnavailableError,
+    Storage,
     is_new,
 )
 from adjudge.log.segment import Segment, segment_of
@@ -91,6 +93,8 @@ UNION ALL SELECT * FROM (
     ORDER BY first LIMIT :most)
 """
 # One statement sees one moment: commits that are being repacked are found in one place or in the other.
+
+_KINDS = (int, int, int, bytes, bytes)
 
 T = TypeVar("T")
 
@@ -221,6 +225,13 @@ class SqliteLog:
                 self._writer.execute("DELETE FROM commits WHERE first < ?", (last.stop,))
                 self._writer.execute("DELETE FROM segments WHERE stop <= ?", (last.stop,))
             return self._ask_begin(self._writer).position
+
+    def storage(self) -> Storage:
+        """Return what the file and its write-ahead file take up."""
+        count = "SELECT (SELECT count(*) FROM commits), (SELECT count(*) FROM segments)"
+        commits, segments = self._ask(lambda connection: connection.execute(count).fetchone())
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return Storage(sum(file.stat().st_size for file in files if file.exists()), commits, segments)
 
     def maintain(self, *, keep: int = KEEP) -> bool:
         """Empty the write-ahead file, put some old commits into segments, and return whether there are more of them.
@@ -389,6 +400,9 @@ def _fetch(connection: sqlite3.Connection, start: int, stop: int) -> bytes | lis
         for row in rows:
             if row[1] == 0:
                 return bytes(row[3])
+            if tuple(map(type, row)) != _KINDS:  # SQLite keeps whatever somebody puts in
+                message = f"the commit at {row[0]} holds values of another kind"
+                raise CodecError(message)
             commits.append(Commit(*row))
             size += len(row[3])
             if size >= BYTES:
