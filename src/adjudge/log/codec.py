@@ -71,6 +71,33 @@ class Texts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         ends: list[int] = np.frombuffer(self.ends, _ENDS).tolist()
         return [self.run[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
+    def texts(self) -> list[str]:
+        """Return every item as text.
+
+        Examples
+        --------
+        >>> Texts.pack([b"a", "é".encode()]).texts()
+        ['a', 'é']
+        """
+        run = self.run.decode()
+        if len(run) != len(self.run):  # a letter may take several bytes, and ends count bytes
+            return [item.decode() for item in self.all()]
+        ends: list[int] = np.frombuffer(self.ends, _ENDS).tolist()
+        return [run[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    @classmethod
+    def join(cls, columns: Sequence[Texts]) -> Texts:
+        """Return some columns as one.
+
+        Examples
+        --------
+        >>> Texts.join([Texts.pack([b"a"]), Texts.pack([b"", b"bc"])]).all()
+        [b'a', b'', b'bc']
+        """
+        starts = accumulate((len(column.run) for column in columns[:-1]), initial=0)
+        ends = [np.frombuffer(column.ends, _ENDS) + np.uint32(at) for column, at in zip(columns, starts, strict=True)]
+        return cls(np.concatenate(ends).tobytes(), b"".join(column.run for column in columns))
+
 
 class Made(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one system made of the events of a block.

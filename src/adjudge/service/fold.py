@@ -83,7 +83,7 @@ class Folder:
 def changes_of(block: Changes) -> list[Change]:
     """Return the changes of a block one by one."""
     kind = Kind(block.kind)
-    ids = [id_.decode() for id_ in block.ids.all()]
+    ids = block.ids.texts()
     if kind == Kind.RETRACTION:
         return [Change(kind, block.stream, id_) for id_ in ids]
     values = np.frombuffer(block.values, "<f8").tolist()
@@ -112,8 +112,8 @@ def _joined(blocks: Sequence[Events]) -> Events:
     return Events(
         first.stream,
         first.schema,
-        Texts.pack([id_ for block in blocks for id_ in block.ids.all()]),
-        Texts.pack([body for block in blocks for body in block.bodies.all()]),
+        Texts.join([block.ids for block in blocks]),
+        Texts.join([block.bodies for block in blocks]),
         np.hstack([block.matrix() for block in blocks]).tobytes(),
         made,
     )

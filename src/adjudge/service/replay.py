@@ -66,7 +66,7 @@ class Comparer(Folder):
     def events(self, first: int, block: Events) -> None:
         """Decide events that are logged at consecutive positions again, and compare."""
         workspace, result = self.workspace, self.result
-        ids = [id_.decode() for id_ in block.ids.all()]
+        ids = block.ids.texts()
         then = workspace.made_of(first, block, ids)
         deciding = {s.name: s for s in workspace.deciding(block.stream)}
         result.other_versions += sum(

@@ -261,7 +261,7 @@ class Workspace:
         block
             As the log keeps them.
         """
-        ids = [id_.decode() for id_ in block.ids.all()]
+        ids = block.ids.texts()
         fields = self._fields_of(block)
         stretches = []
         for start, stop in self._stretches(block.stream, ids):
