@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,13 +82,50 @@ def test_a_decision_is_explained(workspace: Path) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_whole_log_is_proven(workspace: Path) -> None:
+    """And the end that is printed proves later that nothing up to it was rewritten."""
+    found = json.loads(run("audit", "-w", str(workspace), "--json"))
+    assert (found["whole"], found["end"][0]) == (True, 5)
+    noted = f"{found['end'][0]}:{found['end'][1]}"
+    assert "whole" in run("audit", "-w", str(workspace), "--known", noted)
+    assert noted in run("audit", "-w", str(workspace))
+    wrong = run("audit", "-w", str(workspace), "--known", "5:" + "00" * 32, code=1)
+    assert "broken at position 5" in wrong
+    health = json.loads(run("doctor", "-w", str(workspace), "--json"))
+    assert health["healthy"] is True
+    assert {"chain", "ids", "holder"} <= {f["name"] for f in health["findings"]}
+
+
+def test_what_was_changed_behind_its_back_is_named(workspace: Path, tmp_path: Path) -> None:
+    """The log by its position, a snapshot by its file."""
+    run("snapshot", "-w", str(workspace))
+    copy = tmp_path / "copy"
+    shutil.copytree(workspace, copy)
+    with closing(sqlite3.connect(copy / LOG_FILE)) as file:
+        (payload,) = file.execute("SELECT payload FROM commits WHERE first = 1").fetchone()
+        file.execute("UPDATE commits SET payload = ? WHERE first = 1", (payload.replace(b"12.50", b"92.50"),))
+        file.commit()
+    assert json.loads(run("audit", "-w", str(copy), "--json", code=1))["broken"]["position"] == 1
+    array = next((copy / "snapshots").glob("*/*.npy"))
+    array.write_bytes(array.read_bytes()[:-1] + b"x")
+    health = json.loads(run("doctor", "-w", str(copy), "--json", code=1))
+    faults = {f["name"]: f["says"] for f in health["findings"] if f["level"] == "fault"}
+    assert "position 1" in faults["chain"]
+    assert array.name in faults[f"snapshot {array.parent.name}"]
+    text = run("doctor", "-w", str(copy), code=1)
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_what_is_not_there_is_one_sentence(workspace: Path, tmp_path: Path) -> None:
     """And nothing is made by looking."""
     runner = CliRunner()
     found = runner.invoke(app, ["explain", "nobody", "-w", str(workspace)]).exception
     assert isinstance(found, NotFoundError)
+    found = runner.invoke(app, ["audit", "-w", str(workspace), "--known", "5-00"]).exception
+    assert isinstance(found, InputError)
+    assert "--known takes a position and a link" in str(found)
     missing = tmp_path / "typo"
-    for verb in (["replay"], ["explain", "p1"], ["snapshot"]):
+    for verb in (["replay"], ["explain", "p1"], ["snapshot"], ["audit"]):
         found = runner.invoke(app, [*verb, "-w", str(missing)]).exception
         assert isinstance(found, InputError)
         assert "there is no workspace in" in str(found)

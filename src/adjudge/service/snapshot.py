@@ -165,6 +165,13 @@ def facts_of(path: Path) -> Facts:
     return facts
 
 
+def check(path: Path) -> None:
+    """Raise `SnapshotError` unless every file of a snapshot is as it was written."""
+    files = _Files(path, facts_of(path).files)
+    for name in facts_of(path).files:
+        files.read(name)
+
+
 def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
     """Return the workspace that a snapshot describes, and where the log ended then.
 
@@ -299,9 +306,10 @@ class _Files:
     def under(self, prefix: str) -> dict[str, AnyArray]:
         """Return the arrays whose names begin with a prefix, by the rest of their names."""
         start = prefix + "."
-        return {name[len(start) :]: self._read(name) for name in self._files if name.startswith(start)}
+        return {name[len(start) :]: self.read(name) for name in self._files if name.startswith(start)}
 
-    def _read(self, name: str) -> AnyArray:
+    def read(self, name: str) -> AnyArray:
+        """Return an array by its name."""
         path = self._path / f"{name}.npy"
         try:
             with path.open("rb") as file:

@@ -1,0 +1,122 @@
+"""Verbs that check a workspace: prove its log whole, examine everything that can be damaged."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adjudge.commands.show import as_json, err, grid, out
+from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
+from adjudge.errors import InputError
+from adjudge.progress import Bars
+
+if TYPE_CHECKING:
+    from adjudge.log import End
+    from adjudge.service.settings import Settings
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+KnownOption = Annotated[
+    list[str] | None,
+    typer.Option("--known", help="An end noted earlier, as position:link; may be given several times."),
+]
+
+COLORS = {"good": "green", "notice": "yellow", "fault": "red"}
+"""How the levels of findings look."""
+
+
+def audit(
+    workspace: WorkspaceOption = None, log: LogOption = None, known: KnownOption = None, json: JsonOption = False
+) -> None:
+    """Prove the log whole, commit by commit, or name the first link that is broken; exit code 1 if one is.
+
+    The links that snapshots noted are checked as well. Note the end that is printed somewhere else: given later with
+    --known, it proves that nothing up to it was rewritten.
+
+    Example: adjudge audit --workspace payments
+    """
+    from adjudge.log.audit import audit as run
+    from adjudge.service.home import open_log
+
+    settings = settings_of(workspace, log)
+    with closing(open_log(settings)) as opened, Bars(err) as bars:
+        found = run(opened, known=_known(settings, known), told=lambda done, total: bars("audit", done, total))
+    if json:
+        as_json({"whole": found.whole, "begin": found.begin, "end": found.end, "broken": found.broken})
+    elif found.broken is None:
+        out.print(f"[green]whole[/]: {found.commits:,} commits, positions {found.begin[0]:,} to {found.end[0]:,}")
+        out.print(f"to note elsewhere: {found.end[0]}:{found.end[1]}", highlight=False, soft_wrap=True)
+    else:
+        out.print(f"[red]broken[/] at position {found.broken.position:,}: {found.broken.reason}")
+    raise typer.Exit(0 if found.whole else 1)
+
+
+def doctor(
+    workspace: WorkspaceOption = None, log: LogOption = None, known: KnownOption = None, json: JsonOption = False
+) -> None:
+    """Examine a workspace: its log, who holds it, and every snapshot; exit code 1 if there is a fault.
+
+    Example: adjudge doctor --workspace payments
+    """
+    from adjudge.log.doctor import Finding, examine, examine_file
+    from adjudge.service.home import LOG_FILE, open_log, snapshots_of
+    from adjudge.service.snapshot import SnapshotError, check, found
+
+    settings = settings_of(workspace, log)
+    links = _known(settings, known)
+    findings: list[Finding]
+    with Bars(err) as bars:
+
+        def told(done: int, total: int) -> None:
+            bars("examine", done, total)
+
+        if settings.log == "sqlite":
+            findings = examine_file(Path(settings.workspace) / LOG_FILE, known=links, told=told)
+        else:
+            with closing(open_log(settings)) as opened:
+                findings = examine(opened, known=links, told=told)
+    folder = snapshots_of(settings)
+    for path in found(folder) if folder is not None else ():
+        try:
+            check(path)
+            findings.append(Finding(f"snapshot {path.name}", "good", "every file is as it was written"))
+        except SnapshotError as error:
+            findings.append(Finding(f"snapshot {path.name}", "fault", str(error)))
+    faults = any(f.level == "fault" for f in findings)
+    if json:
+        as_json({"healthy": not faults, "findings": findings})
+    else:
+        with grid("what", "", "") as table:
+            table.columns[1].justify = table.columns[2].justify = "left"
+            for f in findings:
+                table.add_row(f.name, f"[{COLORS[f.level]}]{f.level}[/]", f.says)
+    raise typer.Exit(1 if faults else 0)
+
+
+def _known(settings: Settings, noted: list[str] | None) -> list[End]:
+    """Return the ends that snapshots have noted, and those given by hand, which count where both name a position."""
+    from adjudge.log import End
+    from adjudge.service.home import snapshots_of
+    from adjudge.service.snapshot import SnapshotError, facts_of, found
+
+    ends = []
+    folder = snapshots_of(settings)
+    for path in found(folder) if folder is not None else ():
+        try:
+            ends.append(facts_of(path).end)
+        except SnapshotError as error:
+            err.print(str(error), markup=False, highlight=False)
+    for text in noted or ():
+        position, _, link = text.partition(":")
+        try:
+            ends.append(End(int(position), bytes.fromhex(link)))
+        except ValueError:
+            message = f"--known takes a position and a link such as 120:5f0c..., not {text!r}"
+            raise InputError(message, field="known") from None
+    return ends
+
+
+COMMANDS: tuple[Any, ...] = (audit, doctor)
+"""The verbs, in the order in which they are listed."""
