@@ -160,6 +160,26 @@ def settings() -> str:
     )
 
 
+def metrics() -> str:
+    """Return the page of the metrics."""
+    from adjudge.service.metrics import CATALOGUE, STANDBY, Family
+
+    def row(family: Family) -> str:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        return f"| `{family.shown}` | {family.kind} | {labels} | {_cell(family.meaning)} |"
+
+    head = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    parts = [
+        "# Metrics\n",
+        "`GET /metrics` serves these in Prometheus' text format. Histories are counted every quarter of a minute, the",
+        "log and its snapshots every second, everything else as it happens.\n",
+        *[*head, *map(row, CATALOGUE), ""],
+        "A service that folds its log, or stands by for another, serves these:\n",
+        *[*head, *map(row, STANDBY), ""],
+    ]
+    return NOTE + "\n".join(parts).rstrip() + "\n"
+
+
 def python() -> str:
     """Return the page of the public names."""
     parts = [
@@ -235,6 +255,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli,
     "http.md": http,
     "settings.md": settings,
+    "metrics.md": metrics,
     "python.md": python,
 }
 """Each generated page and what writes it."""

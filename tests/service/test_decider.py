@@ -326,6 +326,13 @@ class Moody(MemoryLog):
             raise LogUnavailableError(message)
         super().append(commit)
 
+    def renew(self, *, now_us: int, ttl_us: int) -> None:
+        """Extend the right to append unless told otherwise: that is writing too."""
+        if self.full:
+            message = "no space left"
+            raise LogUnavailableError(message)
+        super().renew(now_us=now_us, ttl_us=ttl_us)
+
 
 def test_what_cannot_be_logged_has_never_been(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events and labels are refused while the log is full, leave no trace, and go on by themselves afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -396,10 +396,13 @@ def test_the_log_over_http_is_readable(client: Client) -> None:
 
 def test_health_and_readiness(client: Client) -> None:
     """Ready while deciding works, not afterwards; alive in either case."""
-    assert client.get("/healthz").json() == {"alive": True}
-    assert client.get("/readyz").json() == {"ready": True, "systems": ["shop"]}
+    told = client.get("/readyz").json()
+    assert datetime.fromisoformat(told.pop("since")) <= datetime.now(UTC)
+    assert told == {"state": "deciding", "position": 1, "behind": 0, "systems": ["shop"]}
     client.desk.decider.broken = "deciding has stopped"
-    assert client.get("/readyz").status_code == 503
+    failed = client.get("/readyz")
+    assert (failed.status_code, failed.json()["state"]) == (503, "failed")
+    assert failed.json()["detail"] == "deciding has stopped"
     assert client.post("/v1/decide", purchase(1)).status_code == 503
     assert client.get("/healthz").status_code == 200
 

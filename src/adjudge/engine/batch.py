@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adjudge.history import Histories, Profiles
@@ -38,12 +38,25 @@ class Batch:
         return len(self.ts)
 
 
+def untimed(stage: str) -> None:
+    """Time nothing."""
+
+
 @dataclass
 class State:
-    """What folding the log has built up: the histories and profiles, in the plan's order."""
+    """What folding the log has built up.
+
+    Parameters
+    ----------
+    histories, profiles
+        In the plan's order.
+    lap
+        Is told the name of every stage that ends, for whoever has a clock.
+    """
 
     histories: list[Histories]
     profiles: list[Profiles]
+    lap: Callable[[str], None] = field(default=untimed, compare=False, repr=False)
 
     def hold(self) -> None:
         """Begin to remember what `restore` has to take back."""

@@ -45,6 +45,7 @@ def fold_batch(plan: Plan, state: State, batch: Batch, *, append: bool) -> None:
         False only reads.
     """
     decided = batch.stream == plan.decides
+    state.lap("decide")  # of the piece before, if there was one
     jobs: list[Callable[[], None]] = []
     for history, kept in zip(plan.histories, state.histories, strict=True):
         own = history.stream == batch.stream
@@ -58,6 +59,7 @@ def fold_batch(plan: Plan, state: State, batch: Batch, *, append: bool) -> None:
         elif profile.stream == batch.stream and append:
             jobs.append(functools.partial(_write_profile, profile, latest, batch))
     _run(plan, jobs, len(batch))
+    state.lap("histories")
 
 
 def insert_batch(plan: Plan, state: State, batch: Batch) -> None:

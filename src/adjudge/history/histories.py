@@ -226,9 +226,21 @@ class Histories(Undoable):
         snapshot.export(self._plan, self._table, rows, places, facts, plain, wide)
         return facts, plain, wide
 
-    def stats(self) -> Stats:
-        """Return how much is held."""
-        places = np.flatnonzero(self._table[:, codes.ENTRY_KEY])
+    @property
+    def places(self) -> int:
+        """Places of the table of keys, filled or not."""
+        return len(self._table)
+
+    def stats(self, part: slice = slice(None)) -> Stats:
+        """Return how much is held.
+
+        Parameters
+        ----------
+        part
+            Places of the table whose keys are counted; all of them where absent. Bytes are those of the whole.
+        """
+        places = np.arange(len(self._table))[part]
+        places = places[self._table[places, codes.ENTRY_KEY] != 0]
         facts = np.zeros((4, len(places)), dtype=np.int64)
         snapshot.measure(self._plan, self._table, self._arena.rows, places, facts)
         return Stats(

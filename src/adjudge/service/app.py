@@ -22,6 +22,7 @@ from adjudge.service.batching import Batcher
 from adjudge.service.decider import Decider
 from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder, check_time
 from adjudge.service.describe import describe
+from adjudge.service.gauges import Gauges
 from adjudge.service.hot import SECURITY, HotPath, Message, Receive, Scope, Send, read_body
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
@@ -30,6 +31,9 @@ from adjudge.service.settings import Settings
 from adjudge.service.workspace import Change, Running
 
 log = logging.getLogger(__name__)
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+"""The media type of metrics."""
 
 MAX_PAGE = 10_000
 """Most log entries of one page."""
@@ -74,10 +78,13 @@ class Service:
         What decides.
     settings
         Limits.
+    gauges
+        What is measured beside; None measures nothing.
     """
 
-    def __init__(self, decider: Decider, settings: Settings | None = None) -> None:
+    def __init__(self, decider: Decider, settings: Settings | None = None, gauges: Gauges | None = None) -> None:
         self.decider = decider
+        self.gauges = gauges or Gauges(decider)
         self.settings = settings or Settings()
         self.meter = Meter()
         self.batcher = Batcher(decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting)
@@ -345,29 +352,27 @@ def _catalogue(systems: Any) -> list[CatalogueRow]:
 
 def _add_operations(api: FastAPI, service: Service) -> None:
     """Add what a supervisor asks."""
-    metrics = Metrics(service.batcher, service.meter)
+    metrics = Metrics(service.batcher, service.meter, service.gauges)
 
     @api.get("/healthz")
     async def health() -> Response:
-        """Say that the process is alive."""
-        return _json({"alive": True})
+        """Say that the process is alive, and how it is."""
+        return _json(service.gauges.health())
 
     @api.get("/readyz")
     async def ready() -> Response:
-        """Say whether decisions are being made."""
-        failed = service.decider.failed
-        if failed:
-            return _answer(problem(503, failed))
-        return _json({"ready": True, "systems": list(service.decider.workspace.systems)})
+        """Say whether decisions are being made, how far the log is folded, and since when."""
+        health = service.gauges.health()
+        return _json(health, 200 if health.ready else 503)
 
     @api.get("/metrics")
     async def prometheus() -> Response:
         """Return metrics as Prometheus reads them."""
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.text(), media_type=PROMETHEUS)
 
 
-def _json(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
 
 
 def _answer(document: Any, status: int | None = None) -> Response:

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 
 from adjudge.engine.batch import Batch
+from adjudge.engine.decision import METHODS
 from adjudge.engine.encode import micros_of
 from adjudge.engine.plan import Plan
 from adjudge.errors import AdjudgeError, ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
@@ -33,6 +34,7 @@ from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.record import Recorded
+from adjudge.service.stages import Stages
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
 from adjudge.service.workspace import Change, Prepared, Running
 from adjudge.service.writer import Writer
@@ -85,11 +87,16 @@ class Decider:
         self._front = threading.Lock()  # of admission; whoever takes both takes it first
         self._lock = threading.Lock()  # of the state
         self.made: Counter[tuple[str, str]] = Counter()
+        self.methods: Counter[tuple[str, str]] = Counter()
+        self.stages = Stages()
         self.repeated = 0
+        self.failures = 0
         self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
         follower = follower or Follower(plans, self.log, say=logger.warning)
         follower.catch_up(told)  # nobody else appends from here on
         self.workspace = follower.workspace
+        for s in self.workspace.systems.values():
+            s.state.lap = self.stages.lap
         self._admission = Admission(self.workspace, lambda: self.writer.position)
         self._activate()
 
@@ -131,7 +138,8 @@ class Decider:
         """
         with self._alone():
             ticket = self._ticket(stream, events, arrived)
-            self._admission.admit(ticket, self.writer.position)
+            with self.stages.timed("admit"):
+                self._admission.admit(ticket, self.writer.position)
             try:
                 return self._finish(ticket)
             except Exception as error:
@@ -166,7 +174,8 @@ class Decider:
                 return None
             with self._front:
                 ticket = self._ticket(stream, events, None)
-                self._admission.admit_ahead(ticket)
+                with self.stages.timed("admit"):
+                    self._admission.admit_ahead(ticket)
             return ticket
 
         with ThreadPoolExecutor(1, "admission") as ahead:
@@ -394,6 +403,12 @@ class Decider:
             return act.seq
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the state as it is for a moment, to look at it from another thread."""
+        with self._lock:
+            yield
+
+    @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep everybody else out, and have no batch admitted ahead of its turn."""
         with self._front, self._lock:
@@ -423,6 +438,7 @@ class Decider:
         ticket.withdraw()
         if isinstance(error, AdjudgeError):
             raise error
+        self.failures += 1
         count = len(ticket.events)
         logger.error("a batch of %d events of stream %r failed", count, ticket.stream, exc_info=error)
         if count == 1:
@@ -477,21 +493,35 @@ class Decider:
         door = self.workspace.doors[prepared.stream]
         events, since = [ticket.events[i] for i in ticket.accepted], [ticket.since[i] for i in ticket.accepted]
         parts: dict[str, list[Recorded]] = {}
+        stages = self.stages
+        stages.begin()
         with self._undone_on_failure():
             for start, stop, made in self.workspace.decide(prepared):
+                stages.lap("decide")
                 now = time.perf_counter()
                 latencies = [_ms(now - s) for s in since[start:stop]]
                 for name, decisions in made.items():
                     recorder = self.workspace.systems[name].recorder
                     positions = range(prepared.first + start, prepared.first + stop)
                     parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
+                stages.lap("record")
             decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
             block = block_of(door, prepared, events, decided)
+            stages.lap("record")
             self.writer.append([block], ticket.received)
+            stages.lap("append")
+        stages.end()
         for name, recorded in decided.items():
-            counts = np.bincount(recorded.records["action"], minlength=len(recorded.card.actions)).tolist()
-            self.made.update({(name, a): n for a, n in zip(recorded.card.actions, counts, strict=True) if n})
+            self._count(name, recorded)
         return decided
+
+    def _count(self, name: str, recorded: Recorded) -> None:
+        for counter, column, names in (
+            (self.made, "action", recorded.card.actions),
+            (self.methods, "method", METHODS),
+        ):
+            counts = np.bincount(recorded.records[column], minlength=len(names)).tolist()
+            counter.update({(name, what): n for what, n in zip(names, counts, strict=True) if n})
 
     def _commit_changes(
         self, run: list[Change], places: list[int], received: int, results: list[Status | InputError]

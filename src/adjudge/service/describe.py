@@ -16,6 +16,7 @@ from adjudge.define import Field, Schema
 from adjudge.define.event import MINOR_DIGITS
 from adjudge.engine.read import CatalogueRow
 from adjudge.service.card import StoredAnswer
+from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.workspace import Workspace
@@ -187,7 +188,7 @@ def _document(api: FastAPI, workspace: Workspace) -> Json:
     document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
-        [Answered, AnsweredMany, Problem, Results, Catalogue], ref_template=REF + "{name}"
+        [Answered, AnsweredMany, Problem, Results, Catalogue, Health], ref_template=REF + "{name}"
     )
     components.update(ours)
     for name, door in workspace.doors.items():
@@ -242,7 +243,9 @@ def _fill_in(paths: Json, workspace: Workspace) -> None:
     )
     for path in ("/healthz", "/readyz", "/metrics"):
         paths[path]["get"]["tags"] = ["operate"]
-    paths["/readyz"]["get"]["responses"] |= _refusals({"503": REFUSALS["503"]})
+    for path in ("/healthz", "/readyz"):
+        paths[path]["get"]["responses"]["200"] = _content("Health", "How the service is.")
+    paths["/readyz"]["get"]["responses"]["503"] = _content("Health", "No decisions are made now.")
     text = {"text/plain": {"schema": {"type": "string"}}}
     paths["/metrics"]["get"]["responses"]["200"] = {"description": "Metrics.", "content": text}
 

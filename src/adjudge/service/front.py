@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from adjudge.service.app import Service
-from adjudge.service.hot import JSON, PROBLEM, Receive, Scope, Send
+from adjudge.service.app import PROMETHEUS, Service
+from adjudge.service.health import Health, Since, State
+from adjudge.service.hot import JSON, PROBLEM, SECURITY, Headers, Receive, Scope, Send
+from adjudge.service.metrics import Standing
 from adjudge.service.problem import problem
 
 RETRY_AFTER_S = 1
@@ -20,13 +22,31 @@ class Front:
 
     Parameters
     ----------
-    state
+    detail
         What is going on until then, in words.
     """
 
-    def __init__(self, state: str = "the service is starting") -> None:
-        self.state = state
+    def __init__(self, detail: str = "the service is starting") -> None:
         self.service: Service | None = None
+        self._since = Since()
+        self._health = Health("starting", 0, 0, self._since("starting"), detail)
+
+    @property
+    def detail(self) -> str:
+        """What is going on, in words."""
+        return self._health.detail
+
+    def tell(self, state: State, detail: str, *, position: int, entries: int) -> None:
+        """Say what is going on now.
+
+        Parameters
+        ----------
+        state, detail
+            In one word, and in more.
+        position, entries
+            How far the log was folded, and where it ends.
+        """
+        self._health = Health(state, position, max(entries - position, 0), self._since(state), detail)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,12 +56,19 @@ class Front:
             await self._answer(scope["path"], send)
 
     async def _answer(self, path: str, send: Send) -> None:
-        if path == "/healthz":
-            status, headers, body = 200, JSON, msgspec.json.encode({"alive": True})
+        health, retry = self._health, (b"retry-after", b"%d" % RETRY_AFTER_S)
+        status: int
+        headers: Headers
+        if path == "/metrics":
+            status, headers = 200, [*SECURITY, (b"content-type", PROMETHEUS.encode())]
+            body = Standing(health.position, health.position + health.behind).text()
+        elif path == "/healthz":
+            status, headers, body = 200, JSON, msgspec.json.encode(health)
+        elif path == "/readyz":
+            status, headers, body = 503, [*JSON, retry], msgspec.json.encode(health)
         else:
-            document = problem(503, self.state, code="not_ready")
-            status, headers, body = 503, PROBLEM, msgspec.json.encode(document)
-            headers = [*headers, (b"retry-after", b"%d" % RETRY_AFTER_S)]
+            document = problem(503, health.detail, code="not_ready")
+            status, headers, body = 503, [*PROBLEM, retry], msgspec.json.encode(document)
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": body})

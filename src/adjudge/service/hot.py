@@ -88,6 +88,7 @@ class HotPath:
         self._batcher = batcher
         self._settings = settings
         self._meter = meter
+        self._answering = batcher.decider.stages.seconds["answer"]
         self._workspace = batcher.decider.workspace
         self._encode = msgspec.json.Encoder().encode
         self._options = functools.lru_cache(maxsize=64)(self._read_options)
@@ -126,7 +127,10 @@ class HotPath:
         (verdict,) = await self._put(options, [event], arrived, decide)
         if verdict.error is not None:
             raise verdict.error
-        return 200, JSON, self._text(options, verdict)
+        began = time.perf_counter()
+        text = self._text(options, verdict)
+        self._answering.add(time.perf_counter() - began)
+        return 200, JSON, text
 
     async def _many(self, scope: Scope, receive: Receive, arrived: float, *, decide: bool) -> Answered:
         body = await self._body(scope, receive)
@@ -138,6 +142,7 @@ class HotPath:
         chunks = [decoded.events[i : i + size] for i in range(0, len(decoded.events), size)]
         waiting = [self._put(options, chunk, arrived, decide) for chunk in chunks]
         verdicts = [verdict for done in await asyncio.gather(*waiting) for verdict in done]
+        began = time.perf_counter()
         answers = [b"null"] * total
         errors = list(decoded.errors)
         for row, verdict in zip(decoded.rows, verdicts, strict=True):
@@ -146,6 +151,7 @@ class HotPath:
             else:
                 e = verdict.error
                 errors.append(InputError(e.message, field=e.field, row=row, code=e.code))
+        self._answering.add(time.perf_counter() - began)
         if errors:
             return self._partly(errors, answers)
         return 200, JSON, b'{"decisions":[%b]}' % b",".join(answers)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from adjudge.log import LogError
 from adjudge.service.decider import Decider
+from adjudge.service.gauges import Gauges
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ class Keeper(threading.Thread):
     ----------
     decider
         Whose log.
+    gauges
+        What is to be measured now and then; None for what nobody reads.
     snapshot
         The command that makes a snapshot and ends; None makes none.
     every
@@ -36,10 +39,17 @@ class Keeper(threading.Thread):
     """
 
     def __init__(
-        self, decider: Decider, *, snapshot: Sequence[str] | None = None, every: int = 1_000_000, since: int = 0
+        self,
+        decider: Decider,
+        gauges: Gauges | None = None,
+        *,
+        snapshot: Sequence[str] | None = None,
+        every: int = 1_000_000,
+        since: int = 0,
     ) -> None:
         super().__init__(name="keeper", daemon=True)
         self._decider = decider
+        self._gauges = gauges or Gauges(decider)
         self._command = snapshot
         self._every = every
         self._since = since
@@ -58,6 +68,7 @@ class Keeper(threading.Thread):
             self._decider.log.maintain()
         except LogError as error:
             log.warning("the log could not be put in order: %s", error)
+        self._gauges.refresh()
         self._snapshot()
 
     def stop(self) -> None:

@@ -1,23 +1,111 @@
-"""Counting: the hot path adds up in plain Python; Prometheus text is only made when somebody asks for it."""
+"""Counting: the hot path adds up in plain Python; Prometheus text is only made when somebody asks for it.
+
+`CATALOGUE` says what there is; the reference is written from it, and a test holds what is served to it.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from adjudge.service.stages import Histogram
+
 if TYPE_CHECKING:
     from adjudge.service.batching import Batcher
+    from adjudge.service.gauges import Gauges
 
 BOUNDS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Upper bounds of the latency histogram, in seconds."""
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """Upper bounds of the batch size histogram."""
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+Labels = TypeVar("Labels", bound=tuple[str, ...])
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric.
+
+    Parameters
+    ----------
+    name
+        Its name; that of a counter gets ``_total`` after it. A unit is the last word.
+    kind
+        Counter, gauge or histogram.
+    meaning
+        What it says; Prometheus shows it as help.
+    labels
+        What it is told apart by.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The name that queries use."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+CATALOGUE = (
+    Family("adjudge_up", "gauge", "1 while deciding works, 0 while it does not"),
+    Family("adjudge_requests", "counter", "Requests served", ("path", "status")),
+    Family("adjudge_request_seconds", "histogram", "From the arrival of a request to its answer", ("path",)),
+    Family("adjudge_refused", "counter", "Refused events and bodies, by error code", ("code",)),
+    Family("adjudge_stage_seconds", "histogram", "Time of a batch in each stage", ("stage",)),
+    Family("adjudge_batch_size", "histogram", "Events that were decided in one step"),
+    Family("adjudge_waiting", "gauge", "Events waiting to be decided"),
+    Family("adjudge_waiting_changes", "gauge", "Labels, outcomes and retractions that wait for events not seen"),
+    Family("adjudge_decisions", "counter", "Decisions made, by action", ("system", "decision")),
+    Family(
+        "adjudge_decided_by", "counter", "Decisions made, by what made them; fallback is degraded", ("system", "method")
+    ),
+    Family("adjudge_repeated", "counter", "Events that came again and got their first decision"),
+    Family(
+        "adjudge_failed_batches", "counter", "Batches that could not be decided together, for a reason nobody expected"
+    ),
+    Family("adjudge_known_ids", "gauge", "Ids of events that are known, by stream", ("stream",)),
+    Family("adjudge_log_entries", "gauge", "Next position of the log"),
+    Family("adjudge_log_bytes", "gauge", "What the log takes up where it is stored"),
+    Family("adjudge_log_failures", "counter", "Appends to the log that failed"),
+    Family("adjudge_log_lease", "gauge", "1 with the holder of the right to append", ("holder",)),
+    Family("adjudge_snapshot_behind_entries", "gauge", "Entries of the log after the newest snapshot"),
+    Family("adjudge_histories_keys", "gauge", "Keys that were ever seen", ("system", "history")),
+    Family("adjudge_histories_rows", "gauge", "Rows that an event can still see", ("system", "history")),
+    Family("adjudge_histories_bytes", "gauge", "Memory of the histories", ("system", "history")),
+    Family(
+        "adjudge_histories_merged_keys",
+        "gauge",
+        "Keys with merged rows, exact to within the bound",
+        ("system", "history"),
+    ),
+    Family(
+        "adjudge_histories_flagged_keys",
+        "gauge",
+        "Merged keys corrected, or with late events, since",
+        ("system", "history"),
+    ),
+)
+"""Every metric of a service that decides."""
+
+STANDBY = (
+    Family("adjudge_up", "gauge", "1 while deciding works, 0 while it does not"),
+    Family("adjudge_log_entries", "gauge", "Next position of the log"),
+    Family("adjudge_standby_behind_entries", "gauge", "Entries of the log that a standby has not folded yet"),
+)
+"""Every metric of a service that starts or stands by."""
+
+_NAMED = {family.name: family for family in (*STANDBY, *CATALOGUE)}
 
 
 class Meter:
@@ -26,8 +114,7 @@ class Meter:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.refusals: Counter[str] = Counter()
-        self.seconds: dict[str, float] = {}
-        self.buckets: dict[str, list[int]] = {}
+        self.seconds: dict[str, Histogram] = {}
 
     def request(self, path: str, status: int, seconds: float) -> None:
         """Count one served request.
@@ -42,11 +129,9 @@ class Meter:
             From arrival to answer.
         """
         self.requests[path, status] += 1
-        if path not in self.buckets:
-            self.buckets[path] = [0] * (len(BOUNDS_S) + 1)
-            self.seconds[path] = 0.0
-        self.buckets[path][bisect_left(BOUNDS_S, seconds)] += 1
-        self.seconds[path] += seconds
+        if path not in self.seconds:
+            self.seconds[path] = Histogram(BOUNDS_S)
+        self.seconds[path].add(seconds)
 
     def refused(self, codes: Iterable[str]) -> None:
         """Count refused events or bodies by error code."""
@@ -62,11 +147,14 @@ class Metrics:
         What decides.
     meter
         What was served.
+    gauges
+        What was measured beside.
     """
 
-    def __init__(self, batcher: Batcher, meter: Meter) -> None:
+    def __init__(self, batcher: Batcher, meter: Meter, gauges: Gauges) -> None:
         self._batcher = batcher
         self._meter = meter
+        self._gauges = gauges
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -78,53 +166,92 @@ class Metrics:
         """Yield every metric as it stands."""
         yield from self._served()
         yield from self._decided()
-        yield from self._state()
+        yield from self._logged()
+        yield from self._histories()
 
     def _served(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily("adjudge_requests", "Requests served", labels=("path", "status"))
-        for (path, status), count in self._meter.requests.items():
-            requests.add_metric((path, str(status)), count)
-        yield requests
-        times = HistogramMetricFamily("adjudge_request_seconds", "Arrival to answer", labels=("path",))
-        for path, counts in self._meter.buckets.items():
-            times.add_metric((path,), _cumulative(BOUNDS_S, counts), sum_value=self._meter.seconds[path])
-        yield times
-        refused = CounterMetricFamily("adjudge_refused", "Refused events and bodies", labels=("code",))
-        for code, count in self._meter.refusals.items():
-            refused.add_metric((code,), count)
-        yield refused
+        meter = self._meter
+        yield _numbers("adjudge_requests", {(path, str(status)): n for (path, status), n in meter.requests.items()})
+        yield _histograms("adjudge_request_seconds", {(path,): seen for path, seen in meter.seconds.items()})
+        yield _numbers("adjudge_refused", {(code,): n for code, n in meter.refusals.items()})
 
     def _decided(self) -> Iterator[Metric]:
-        decider = self._batcher.decider
-        made = CounterMetricFamily("adjudge_decisions", "Decisions made", labels=("system", "decision"))
-        for (system, action), count in decider.made.items():
-            made.add_metric((system, action), count)
-        yield made
-        yield CounterMetricFamily("adjudge_repeated", "Events that came again", value=decider.repeated)
-        sizes = self._batcher.sizes
-        counts = [0] * (len(SIZES) + 1)
-        for size, count in sizes.items():
-            counts[bisect_left(SIZES, size)] += count
-        histogram = HistogramMetricFamily("adjudge_batch_size", "Events per step")
-        total = sum(size * count for size, count in sizes.items())
-        histogram.add_metric((), _cumulative(SIZES, counts), sum_value=total)
-        yield histogram
-        yield GaugeMetricFamily("adjudge_waiting", "Events waiting to be decided", value=self._batcher.waiting)
+        batcher, decider = self._batcher, self._batcher.decider
+        sizes = Histogram(SIZES)
+        for size, count in batcher.sizes.items():
+            sizes.add(size, count)
+        yield _numbers("adjudge_up", {(): 0 if decider.failed else 1})
+        yield _histograms("adjudge_stage_seconds", {(stage,): seen for stage, seen in decider.stages.seconds.items()})
+        yield _histograms("adjudge_batch_size", {(): sizes})
+        yield _numbers("adjudge_waiting", {(): batcher.waiting})
+        yield _numbers("adjudge_waiting_changes", {(): decider.workspace.waiting})
+        yield _numbers("adjudge_decisions", decider.made)
+        yield _numbers("adjudge_decided_by", decider.methods)
+        yield _numbers("adjudge_repeated", {(): decider.repeated})
+        yield _numbers("adjudge_failed_batches", {(): decider.failures})
+        yield _numbers("adjudge_known_ids", {(stream,): len(ids) for stream, ids in decider.workspace.ids.items()})
 
-    def _state(self) -> Iterator[Metric]:
-        decider = self._batcher.decider
-        workspace = decider.workspace
-        yield GaugeMetricFamily("adjudge_log_entries", "Next position of the log", value=len(decider.log))
-        yield GaugeMetricFamily(
-            "adjudge_waiting_changes", "Labels and retractions of events not seen", value=workspace.waiting
-        )
-        yield GaugeMetricFamily("adjudge_up", "1 while deciding works", value=0 if decider.failed else 1)
+    def _logged(self) -> Iterator[Metric]:
+        writer, gauges = self._batcher.decider.writer, self._gauges
+        position, size, newest = writer.position, gauges.log_bytes, gauges.snapshot_position
+        yield _numbers("adjudge_log_entries", {(): position})
+        yield _numbers("adjudge_log_bytes", {} if size is None else {(): size})
+        yield _numbers("adjudge_log_failures", {(): writer.failures})
+        yield _numbers("adjudge_log_lease", {(gauges.holder,): 1} if gauges.holder else {})
+        behind: dict[tuple[str, ...], int] = {} if gauges.snapshots is None else {(): position - (newest or 0)}
+        yield _numbers("adjudge_snapshot_behind_entries", behind)
+
+    def _histories(self) -> Iterator[Metric]:
+        counts = self._gauges.histories
+        for what in ("keys", "rows", "bytes", "merged_keys", "flagged_keys"):
+            values = {key[:2]: n for key, n in counts.items() if key[2] == what}
+            yield _numbers(f"adjudge_histories_{what}", values)
 
 
-def _cumulative(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
-    total = 0
-    result: list[tuple[str, float]] = []
-    for bound, count in zip((*bounds, float("inf")), counts, strict=True):
-        total += count
-        result.append(("+Inf" if bound == float("inf") else f"{bound:g}", total))
-    return result
+class Standing:
+    """What there is to know about a service that does not decide yet.
+
+    Parameters
+    ----------
+    position
+        How far it has folded the log.
+    entries
+        Where the log ends.
+    """
+
+    def __init__(self, position: int, entries: int) -> None:
+        self._position = position
+        self._entries = entries
+
+    def text(self) -> bytes:
+        """Return the metrics as Prometheus reads them."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric as it stands."""
+        yield _numbers("adjudge_up", {(): 0})
+        yield _numbers("adjudge_log_entries", {(): self._entries})
+        yield _numbers("adjudge_standby_behind_entries", {(): self._entries - self._position})
+
+
+def _numbers(name: str, values: Mapping[Labels, float]) -> Metric:
+    family = _NAMED[name]
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    made = kind(family.name, family.meaning, labels=family.labels)
+    for labels, value in list(values.items()):
+        made.add_metric(labels, value)
+    return made
+
+
+def _histograms(name: str, values: Mapping[tuple[str, ...], Histogram]) -> Metric:
+    family = _NAMED[name]
+    made = HistogramMetricFamily(family.name, family.meaning, labels=family.labels)
+    for labels, seen in list(values.items()):
+        made.add_metric(labels, _buckets(seen), sum_value=seen.sum)
+    return made
+
+
+def _buckets(seen: Histogram) -> Sequence[tuple[str, float]]:
+    return [(bound, float(count)) for bound, count in seen.cumulative()]

@@ -151,6 +151,7 @@ def _begin(
     """Fold the log, take the right to append, and let the front hand over to the service until it ends."""
     from adjudge.service.app import Service
     from adjudge.service.follow import Follower
+    from adjudge.service.gauges import Gauges
     from adjudge.service.keeper import Keeper
 
     follower = Follower(plans, log, snapshots_of(settings), say=_say)
@@ -165,9 +166,10 @@ def _begin(
         count = import_source(decider, source, plans[0].system.name, until=served.until)
         _say(f"imported {count:,} events")
     command = None if snapshots_of(settings) is None else served.command("snapshot", settings)
-    keeper = Keeper(decider, snapshot=command, every=settings.snapshot_every, since=follower.restored)
+    gauges = Gauges(decider, snapshots_of(settings))
+    keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.restored)
     keeper.start()
-    front.service = Service(decider, settings)
+    front.service = Service(decider, settings, gauges)
     names = ", ".join(p.system.name for p in plans)
     _say(f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)")
     try:
@@ -183,7 +185,9 @@ def _take_over(
     from adjudge.service.decider import Decider
 
     def told(done: int, total: int) -> None:
-        front.state = f"the log is being folded: {done:,} of {total:,} entries"
+        front.tell(
+            "recovering", f"the log is being folded: {done:,} of {total:,} entries", position=done, entries=total
+        )
 
     folder = snapshots_of(settings)
     waiting = False
@@ -194,9 +198,10 @@ def _take_over(
         except UnavailableError as error:
             if not standby:
                 raise
-            front.state = f"standing by at position {follower.end.position:,}: {error}"
+            at = follower.end.position
+            front.tell("standing_by", f"standing by at position {at:,}: {error}", position=at, entries=len(log))
             if not waiting:
-                _say(front.state)
+                _say(front.detail)
             waiting = True
         if folder is not None and follower.end.position - follower.restored >= settings.snapshot_every:
             follower.snapshot(folder)

@@ -43,6 +43,7 @@ class Writer:
         self.log = log
         self.failed = ""
         self.fenced = False
+        self.failures = 0
         self._clock = clock
         self._timer = timer
         self._retry_at = 0.0
@@ -84,20 +85,27 @@ class Writer:
         try:
             self.log.append(commit)
         except FencedError as error:
+            self.failures += 1
             self.failed, self.fenced = str(error), True
             raise UnavailableError(self.failed) from error
         except LogUnavailableError as error:
+            self.failures += 1
             self.failed, self._retry_at = f"the log cannot be written: {error}", self._timer() + PAUSE_S
             raise UnavailableError(self.failed) from error
         self.end = commit.end
         self.failed = ""
 
     def renew(self) -> None:
-        """Extend the right to append; meant to be called every few seconds."""
+        """Extend the right to append; meant to be called every few seconds.
+
+        Extending it is writing: when it succeeds after a failure the log can be written again. Without this a service
+        that a load balancer has taken out, and that nobody asks any more, would never find out.
+        """
         if self.fenced:
             return
         try:
             self.log.renew(now_us=self._clock(), ttl_us=TTL_US)
+            self.failed = ""
         except FencedError as error:
             self.failed, self.fenced = str(error), True
         except LogUnavailableError as error:
