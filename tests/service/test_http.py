@@ -398,7 +398,7 @@ def test_health_and_readiness(client: Client) -> None:
     """Ready while deciding works, not afterwards; alive in either case."""
     told = client.get("/readyz").json()
     assert datetime.fromisoformat(told.pop("since")) <= datetime.now(UTC)
-    assert told == {"state": "deciding", "position": 1, "behind": 0, "systems": ["shop"]}
+    assert told == {"ready": True, "state": "deciding", "position": 1, "behind": 0, "systems": ["shop"]}
     client.desk.decider.broken = "deciding has stopped"
     failed = client.get("/readyz")
     assert (failed.status_code, failed.json()["state"]) == (503, "failed")

@@ -123,7 +123,7 @@ def test_gauges_are_measured_beside_and_not_too_often(plan: Any, tmp_path: Path)
     now[0] += EVERY_S
     gauges.refresh()
     assert gauges.histories["shop", "user@purchase", "rows"] > before["shop", "user@purchase", "rows"]
-    assert gauges.log_bytes == desk.decider.log.storage().bytes > 1000
+    assert gauges.log_bytes == desk.decider.log.storage().size_bytes > 1000
 
 
 def test_histories_counted_in_slices_are_counted_once(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from adjudge.service.decider import Decider
 from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder, check_time
 from adjudge.service.describe import describe
 from adjudge.service.gauges import Gauges
+from adjudge.service.health import unready
 from adjudge.service.hot import SECURITY, HotPath, Message, Receive, Scope, Send, read_body
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
@@ -363,7 +364,9 @@ def _add_operations(api: FastAPI, service: Service) -> None:
     async def ready() -> Response:
         """Say whether decisions are being made, how far the log is folded, and since when."""
         health = service.gauges.health()
-        return _json(health, 200 if health.ready else 503)
+        if health.ready:
+            return _json(health)
+        return Response(unready(health), status_code=503, media_type=CONTENT_TYPE)
 
     @api.get("/metrics")
     async def prometheus() -> Response:
@@ -371,8 +374,8 @@ def _add_operations(api: FastAPI, service: Service) -> None:
         return Response(metrics.text(), media_type=PROMETHEUS)
 
 
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
 
 
 def _answer(document: Any, status: int | None = None) -> Response:

@@ -245,7 +245,9 @@ def _fill_in(paths: Json, workspace: Workspace) -> None:
         paths[path]["get"]["tags"] = ["operate"]
     for path in ("/healthz", "/readyz"):
         paths[path]["get"]["responses"]["200"] = _content("Health", "How the service is.")
-    paths["/readyz"]["get"]["responses"]["503"] = _content("Health", "No decisions are made now.")
+    paths["/readyz"]["get"]["responses"]["503"] = _content(
+        "Problem", "No decisions are made now; what `Health` has is beside it.", CONTENT_TYPE
+    )
     text = {"text/plain": {"schema": {"type": "string"}}}
     paths["/metrics"]["get"]["responses"]["200"] = {"description": "Metrics.", "content": text}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from adjudge.service.app import PROMETHEUS, Service
-from adjudge.service.health import Health, Since, State
+from adjudge.service.health import Health, Since, State, unready
 from adjudge.service.hot import JSON, PROBLEM, SECURITY, Headers, Receive, Scope, Send
 from adjudge.service.metrics import Standing
 from adjudge.service.problem import problem
@@ -29,7 +29,7 @@ class Front:
     def __init__(self, detail: str = "the service is starting") -> None:
         self.service: Service | None = None
         self._since = Since()
-        self._health = Health("starting", 0, 0, self._since("starting"), detail)
+        self._health = Health(False, "starting", 0, 0, self._since("starting"), detail)
 
     @property
     def detail(self) -> str:
@@ -46,7 +46,7 @@ class Front:
         position, entries
             How far the log was folded, and where it ends.
         """
-        self._health = Health(state, position, max(entries - position, 0), self._since(state), detail)
+        self._health = Health(False, state, position, max(entries - position, 0), self._since(state), detail)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -65,7 +65,7 @@ class Front:
         elif path == "/healthz":
             status, headers, body = 200, JSON, msgspec.json.encode(health)
         elif path == "/readyz":
-            status, headers, body = 503, [*JSON, retry], msgspec.json.encode(health)
+            status, headers, body = 503, [*PROBLEM, retry], unready(health)
         else:
             document = problem(503, health.detail, code="not_ready")
             status, headers, body = 503, [*PROBLEM, retry], msgspec.json.encode(document)

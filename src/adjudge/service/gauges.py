@@ -79,8 +79,8 @@ class Gauges:
         failed = decider.failed
         systems = list(decider.workspace.systems)
         if failed:
-            return Health("failed", decider.writer.position, 0, self.since("failed"), failed, systems)
-        return Health("deciding", decider.writer.position, 0, self.since("deciding"), "", systems)
+            return Health(False, "failed", decider.writer.position, 0, self.since("failed"), failed, systems)
+        return Health(True, "deciding", decider.writer.position, 0, self.since("deciding"), "", systems)
 
     def refresh(self) -> None:
         """Measure what is cheap, and what is not if it is time to."""
@@ -91,7 +91,7 @@ class Gauges:
             lease = log.lease()
             self.holder = "" if lease is None else lease.holder
             if began >= self._next:
-                self.log_bytes = log.storage().bytes
+                self.log_bytes = log.storage().size_bytes
         except LogError as error:
             self.log_bytes = None
             logger.debug("the log cannot be measured: %s", error)  # the keeper has said that it cannot be used

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from adjudge.service.problem import problem
+
 State = Literal["starting", "recovering", "standing_by", "deciding", "failed", "stopping"]
 """What a service is doing; it decides only in ``deciding``."""
 
@@ -18,6 +20,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Parameters
     ----------
+    ready
+        Whether it decides.
     state
         What it is doing.
     position
@@ -32,6 +36,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
         What it decides.
     """
 
+    ready: bool
     state: State
     position: int
     behind: int
@@ -39,10 +44,11 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     systems: list[str] = []
 
-    @property
-    def ready(self) -> bool:
-        """Whether decisions are made."""
-        return self.state == "deciding"
+
+def unready(health: Health) -> bytes:
+    """Return the problem document that says why no decisions are made, with everything that there is to know beside."""
+    told = problem(503, health.detail, code="not_ready")
+    return msgspec.json.encode(msgspec.to_builtins(told) | msgspec.to_builtins(health))
 
 
 class Since:
