@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from adjudge.commands import health, inspect, keys, workspace
+from adjudge.commands import health, inspect, keys, outbox, workspace
 from adjudge.commands.show import err, grid, out, show
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
@@ -40,6 +40,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 for command in (*workspace.COMMANDS, *inspect.COMMANDS, *health.COMMANDS):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
+app.add_typer(outbox.app, name="outbox")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from adjudge.log.protocol import Storage
 from adjudge.service.decider import Decider
 from adjudge.service.gauges import EVERY_S, Gauges
 from adjudge.service.metrics import CATALOGUE, STANDBY, Family, Standing
+from adjudge.service.outbox.ledger import FILE, Ledger, Owed
 from adjudge.service.settings import Settings
 from adjudge.service.stages import STAGES
 from tests.service.shop import Shop, many_purchases, purchase, shop
@@ -54,11 +56,14 @@ def test_what_is_served_is_what_the_catalogue_says(plan: Any, tmp_path: Path) ->
     expected = {f.name: (f.kind, f.meaning) for f in CATALOGUE}
     for measured in (False, True):
         if measured:
-            client.service.gauges.snapshots = tmp_path
+            client.service.gauges.snapshots = tmp_path / "snapshots"
+            with closing(Ledger(tmp_path / FILE)) as ledger:
+                ledger.advance("bank", 3, [Owed("bank", 2, "shop", b"")])
             client.post("/v1/decide/many", many_purchases(50))
             client.service.gauges.refresh()
         found = families(client.get("/metrics").text)
         assert {name: (family.type, family.documentation) for name, family in found.items()} == expected
+    assert value(found, "adjudge_outbox_owed", endpoint="bank") == 1
     for family in CATALOGUE:
         for sample in found[family.name].samples:
             assert set(sample.labels) - {"le"} == set(family.labels), sample

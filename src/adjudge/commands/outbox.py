@@ -10,9 +10,7 @@ import typer
 
 from adjudge.commands.workspace import LogOption, WorkspaceOption
 
-app = typer.Typer(
-    name="outbox", help="Deliver decisions to endpoints as signed webhooks.", no_args_is_help=True
-)
+app = typer.Typer(name="outbox", help="Deliver decisions to endpoints as signed webhooks.", no_args_is_help=True)
 
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", "-e", help="Id of one endpoint; all unless given.")]
 
@@ -22,7 +20,8 @@ def run(
     workspace: WorkspaceOption = None,
     log: LogOption = None,
     start: Annotated[
-        int | None, typer.Option("--from", min=0, help="Position of the log at which new endpoints begin; its end unless given.")
+        int | None,
+        typer.Option("--from", min=0, help="Position of the log at which new endpoints begin; its end unless given."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Deliver what is due and end.")] = False,
 ) -> None:

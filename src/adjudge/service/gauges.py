@@ -6,9 +6,11 @@ Histories are counted in slices, each under the decider's lock, so that no batch
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 from adjudge.log import LogError
 from adjudge.service import snapshot
 from adjudge.service.health import Health, Since
+from adjudge.service.outbox.ledger import FILE, Ledger
 
 if TYPE_CHECKING:
     from adjudge.engine.batch import State
@@ -61,6 +64,8 @@ class Gauges:
         Position of the newest snapshot; None if there is none.
     histories
         What each system's histories hold, by system, history and name of the count.
+    outbox
+        Of each endpoint how far it has come in the log, what it is owed, and what of that was given up.
     """
 
     decider: Decider
@@ -71,6 +76,7 @@ class Gauges:
     holder: str = ""
     snapshot_position: int | None = None
     histories: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    outbox: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _next: float = float("-inf")
 
     def health(self) -> Health:
@@ -99,9 +105,21 @@ class Gauges:
             newest = next(iter(snapshot.found(self.snapshots)), None)
             self.snapshot_position = None if newest is None else int(newest.name)
         if began >= self._next:
+            self._ask_outbox()
             self._count()
             now = self.timer()
             self._next = now + max(EVERY_S, (now - began) / SHARE)
+
+    def _ask_outbox(self) -> None:
+        """Ask the ledger of the outbox, which another process writes, if there is one."""
+        path = None if self.snapshots is None else self.snapshots.with_name(FILE)
+        if path is None or not path.exists():
+            return
+        try:
+            with closing(Ledger(path)) as ledger:
+                self.outbox = {id_: (ledger.position(id_) or 0, *ledger.counts(id_)) for id_ in ledger.endpoints()}
+        except sqlite3.Error as error:
+            logger.warning("the ledger of the outbox cannot be read: %s", error)
 
     def _count(self) -> None:
         for s in self.decider.workspace.systems.values():

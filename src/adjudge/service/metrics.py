@@ -95,6 +95,11 @@ CATALOGUE = (
         "Merged keys corrected, or with late events, since",
         ("system", "history"),
     ),
+    Family(
+        "adjudge_outbox_behind_entries", "gauge", "Entries of the log not looked at for an endpoint", ("endpoint",)
+    ),
+    Family("adjudge_outbox_owed", "gauge", "Decisions that an endpoint has not confirmed", ("endpoint",)),
+    Family("adjudge_outbox_dead", "gauge", "Decisions that were given up and wait for a retry", ("endpoint",)),
 )
 """Every metric of a service that decides."""
 
@@ -168,6 +173,7 @@ class Metrics:
         yield from self._decided()
         yield from self._logged()
         yield from self._histories()
+        yield from self._outbox()
 
     def _served(self) -> Iterator[Metric]:
         meter = self._meter
@@ -206,6 +212,12 @@ class Metrics:
         for what in ("keys", "rows", "bytes", "merged_keys", "flagged_keys"):
             values = {key[:2]: n for key, n in counts.items() if key[2] == what}
             yield _numbers(f"adjudge_histories_{what}", values)
+
+    def _outbox(self) -> Iterator[Metric]:
+        outbox, end = self._gauges.outbox, self._batcher.decider.writer.position
+        yield _numbers("adjudge_outbox_behind_entries", {(id_,): end - at for id_, (at, _, _) in outbox.items()})
+        yield _numbers("adjudge_outbox_owed", {(id_,): owed for id_, (_, owed, _) in outbox.items()})
+        yield _numbers("adjudge_outbox_dead", {(id_,): dead for id_, (_, _, dead) in outbox.items()})
 
 
 class Standing:

@@ -1,0 +1,109 @@
+"""Running the outbox as a process of its own: it only reads the log, so service and sender never disturb each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import httpx
+
+from adjudge.errors import UnavailableError
+from adjudge.log.holder import HolderLock
+from adjudge.service.home import open_log
+from adjudge.service.outbox.decisions import DecisionReader
+from adjudge.service.outbox.endpoint import read_endpoints
+from adjudge.service.outbox.ledger import FILE, Ledger
+from adjudge.service.outbox.sender import Sender, run_round
+from adjudge.service.settings import Settings
+from adjudge.service.verdict import wall_clock
+
+EVERY_S = 0.2
+"""How long the sender rests when nothing was due."""
+
+LOCK = "outbox.lock"
+"""File that is locked while a sender runs."""
+
+
+def run(settings: Settings, *, start: int | None = None, once: bool = False) -> None:
+    """Deliver decisions until the process is told to stop.
+
+    Parameters
+    ----------
+    settings
+        Where workspace and log are.
+    start
+        Position of the log at which new endpoints begin; where it ends now if none is given.
+    once
+        Whether to end as soon as nothing more is due.
+
+    Raises
+    ------
+    InputError
+        If there is no such workspace, or its endpoints cannot be read.
+    UnavailableError
+        If another process sends for it.
+    """
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with senders(settings, os.environ, start=start) as found:
+        while not stop.is_set():
+            if run_round(found) == 0 and (once or stop.wait(EVERY_S)):
+                return
+
+
+@contextmanager
+def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None = None) -> Iterator[list[Sender]]:
+    """Give a sender for each endpoint of a workspace, each where it was.
+
+    Parameters
+    ----------
+    settings
+        Where workspace and log are.
+    environ
+        Has the secrets of the endpoints.
+    start
+        See `run`.
+    """
+    folder = Path(settings.workspace)
+    endpoints = read_endpoints(folder)
+    secrets = [endpoint.secret(environ) for endpoint in endpoints]
+    lock = HolderLock(folder / LOCK)
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(open_log(settings)))
+        if not lock.take():
+            message = f"another process sends for the workspace in {settings.workspace!r}"
+            raise UnavailableError(message)
+        stack.callback(lock.give_back)
+        ledger = stack.enter_context(closing(Ledger(folder / FILE)))
+        reader, client = DecisionReader(log, ledger), stack.enter_context(httpx.Client())
+        found = [
+            Sender(endpoint, secret, log, ledger, reader, client, wall_clock)
+            for endpoint, secret in zip(endpoints, secrets, strict=True)
+        ]
+        for sender in found:
+            sender.start(start)
+        yield found
+
+
+def report(settings: Settings) -> Iterator[str]:
+    """Yield a line for each endpoint, and one for each decision that was given up."""
+    folder = Path(settings.workspace)
+    with closing(open_log(settings)) as log, closing(Ledger(folder / FILE)) as ledger:
+        for endpoint in read_endpoints(folder):
+            position = ledger.position(endpoint.id)
+            owed, dead = ledger.counts(endpoint.id)
+            at = "not begun" if position is None else f"{len(log) - position:,} entries behind"
+            yield f"{endpoint.id}: {at}, {owed:,} owed, {dead:,} given up"
+            for o in ledger.dead(endpoint.id):
+                yield f"  {o.seq} {o.system}: {o.attempts} attempts, the last one {o.error}"
+
+
+def revive(settings: Settings, endpoint: str | None, seq: int | None) -> int:
+    """Owe again what was given up, and return how many decisions that is."""
+    with closing(Ledger(Path(settings.workspace) / FILE)) as ledger:
+        return ledger.revive(endpoint, seq)
