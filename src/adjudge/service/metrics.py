@@ -95,9 +95,7 @@ CATALOGUE = (
         "Merged keys corrected, or with late events, since",
         ("system", "history"),
     ),
-    Family(
-        "adjudge_outbox_behind_entries", "gauge", "Entries of the log not looked at for an endpoint", ("endpoint",)
-    ),
+    Family("adjudge_outbox_behind_entries", "gauge", "Entries of the log not looked at for an endpoint", ("endpoint",)),
     Family("adjudge_outbox_owed", "gauge", "Decisions that an endpoint has not confirmed", ("endpoint",)),
     Family("adjudge_outbox_dead", "gauge", "Decisions that were given up and wait for a retry", ("endpoint",)),
 )
