@@ -4,7 +4,7 @@ export PYTHON MAKECMDGOALS
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs reference constraints venv venv-all services lint types imports clean
+.PHONY: help demo test check format fuzz bench docs reference constraints venv venv-all services lint types imports clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ check: venv-all ## what to run before a commit: format, lint, types, imports and
 format: venv-all ## format the code and mend what lint can mend
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+fuzz: venv-all ## try 200,000 new inputs on everything that reads bytes; ADJUDGE_FUZZ says another number
+	ADJUDGE_FUZZ=$${ADJUDGE_FUZZ:-200000} $(RUN) pytest tests/test_fuzz.py
 
 bench: venv-all services ## run every benchmark quickly; results are kept in benchmarks/results
 	@status=0; for id in $$($(RUN) benchmarks list); do $(RUN) benchmarks run $$id --quick || status=1; done; exit $$status

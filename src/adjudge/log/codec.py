@@ -348,7 +348,12 @@ def entries_of(commit: Commit) -> Iterator[Entry]:
     ('LISTS', b'{"vip":["ada"]}', 'bo')
     """
     for first, block in blocks_of(commit):
-        for i, (kind, stream, id_, content, who, why) in enumerate(_rows(block)):
+        try:
+            rows = list(_rows(block))
+        except (UnicodeError, ValueError) as error:
+            message = f"the entries at {first} cannot be read: {error}"
+            raise CodecError(message) from None
+        for i, (kind, stream, id_, content, who, why) in enumerate(rows):
             yield Entry(first + i, commit.received_at, kind, stream, id_, msgspec.Raw(content), who, why)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from adjudge.define import Schema
 from adjudge.engine.encode import Encoder
 from adjudge.log import Kind
-from adjudge.log.codec import Note
+from adjudge.log.codec import CodecError, Note
 from adjudge.service.card import Card
 from adjudge.typing import FloatArray
 
@@ -94,7 +94,11 @@ class Activation(msgspec.Struct, frozen=True):
     @classmethod
     def read(cls, note: Note) -> Activation:
         """Return what `note` wrote."""
-        return msgspec.json.decode(note.content, type=cls)
+        try:
+            return msgspec.json.decode(note.content, type=cls)
+        except msgspec.DecodeError as error:
+            message = f"an activation cannot be read: {error}"
+            raise CodecError(message) from None
 
 
 def secret_of(plans: Iterable[Plan]) -> bytes:
