@@ -77,7 +77,7 @@ def _appended(
             positions = range(writer.position, writer.position + len(part))
             recorded = recorder.record(decisions, [1.0] * len(part), positions)
             prepared = Prepared(plan.decides, names, positions.start, batch.matrix[:width], [])
-            writer.append([block_of(door, prepared, part, {"orders": recorded})], 1)
+            writer.append([block_of(door, prepared, [door.encode(event) for event in part], {"orders": recorded})], 1)
             ids.add(names, positions.start, hashes)
             spent.append((time.perf_counter() - began) / size)
             if n % 64 == 63:

@@ -35,7 +35,7 @@ def replay(
 
     Example: adjudge replay --system payments --workspace payments --from 100000
     """
-    from adjudge.service.home import open_log, snapshots_of
+    from adjudge.service.home import open_keys, open_log, snapshots_of
     from adjudge.service.replay import replay as run
     from adjudge.service.run import plans_of
 
@@ -48,6 +48,7 @@ def replay(
             start=start,
             stop=stop,
             snapshots=snapshots_of(settings) if start else None,
+            keys=open_keys(plans, settings),
             told=lambda done, total: bars("replay", done, total),
         )
     facts = {
@@ -57,6 +58,7 @@ def replay(
         "scores_compared": found.scores_compared,
         "scores_differing": found.scores_differing,
         "by_other_versions": found.other_versions,
+        "of_erased_persons": found.erased,
         "differences": found.differences,
     }
     if json:
@@ -83,7 +85,7 @@ def explain(
     Example: adjudge explain p-1042 --system payments --workspace payments
     """
     from adjudge.service.explain import explain as run
-    from adjudge.service.home import open_log, snapshots_of
+    from adjudge.service.home import open_keys, open_log, snapshots_of
     from adjudge.service.run import plans_of
 
     settings = settings_of(workspace, log)
@@ -95,6 +97,7 @@ def explain(
             id,
             system=which,
             snapshots=snapshots_of(settings),
+            keys=open_keys(plans, settings),
             told=lambda done, total: bars("fold the log", done, total),
         )
     if json:

@@ -97,6 +97,11 @@ class Field:
         Time only: the zone whose local time `hour` and `weekday` use; None takes the timestamp's own offset.
     meaning
         One sentence for the catalogue.
+    personal
+        Whether the readable value is kept encrypted under a key of the person that the event is about. Texts only:
+        all others stand readable among the numbers that histories are made of.
+    person
+        Key only: names that person, and is itself personal; one field of a stream that has personal ones.
     """
 
     name: str
@@ -110,6 +115,8 @@ class Field:
     rate_from: str | None = None
     zone: str | None = None
     meaning: str = ""
+    personal: bool = False
+    person: bool = False
 
     @property
     def slots(self) -> int:
@@ -144,6 +151,8 @@ def field(
     rate_from: str | None = None,
     zone: str | None = None,
     meaning: str = "",
+    personal: bool = False,
+    person: bool = False,
 ) -> Any:
     """Return the options of a field, written as its default in the class body.
 
@@ -207,9 +216,25 @@ class Schema:
         return sum(f.slots for f in self.fields)
 
     @functools.cached_property
+    def person_field(self) -> str | None:
+        """Name of the field that names the person an event is about; None where nothing is personal."""
+        return next((f.name for f in self.fields if f.person), None)
+
+    @functools.cached_property
+    def personal_fields(self) -> tuple[str, ...]:
+        """Names of the fields whose readable values are kept encrypted, in order."""
+        return tuple(f.name for f in self.fields if f.personal or f.person)
+
+    @functools.cached_property
     def digest(self) -> str:
-        """Short hash that changes when the meaning of a stored event changes."""
-        text = json.dumps([self.name, self.profile, [asdict(f) | {"meaning": ""} for f in self.fields]], sort_keys=True)
+        """Short hash that changes when the meaning of a stored event changes.
+
+        What is personal is left out: a body tells by itself whether it is sealed, and encoded fields stay the same.
+        """
+        fields = [asdict(f) | {"meaning": ""} for f in self.fields]
+        for f in fields:
+            del f["personal"], f["person"]
+        text = json.dumps([self.name, self.profile, fields], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -304,6 +329,7 @@ def _schema(declared: Hashable) -> Schema:
         meaning=(stream.__doc__ or "").strip().partition("\n")[0],
     )
     _check_references(where, schema)
+    _check_personal(where, schema)
     return schema
 
 
@@ -345,6 +371,29 @@ def _check_references(where: str, schema: Schema) -> None:
         if f.minimum is not None and f.maximum is not None and f.minimum > f.maximum:
             msg = f"{where}: field {f.name!r} has minimum {f.minimum} above maximum {f.maximum}"
             raise DefinitionError(msg)
+
+
+def _check_personal(where: str, schema: Schema) -> None:
+    for f in schema:
+        if f.person and (f.role != "key" or f.optional):
+            msg = f"{where}: field {f.name!r} names the person and must be a required Key field"
+            raise DefinitionError(msg)
+        if f.personal and (not f.is_text or f.role == "id"):
+            msg = (
+                f"{where}: field {f.name!r} is of type {f.role} and cannot be personal: only Key, Category and Text "
+                f"fields can, because ids and numbers stay readable in what histories are made of"
+            )
+            raise DefinitionError(msg)
+        if f.personal and any(m.currency_from == f.name for m in schema):
+            msg = f"{where}: field {f.name!r} is the currency of an amount and cannot be personal"
+            raise DefinitionError(msg)
+    persons = [f.name for f in schema if f.person]
+    if schema.personal_fields and len(persons) != 1:
+        msg = (
+            f"{where} has personal fields and must say with field(person=True) on exactly one Key field "
+            f"whose they are, not on {len(persons)}"
+        )
+        raise DefinitionError(msg)
 
 
 def _snake(name: str) -> str:

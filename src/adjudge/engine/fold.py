@@ -7,7 +7,7 @@ several streams with labels between them. Histories are independent of each othe
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adjudge.engine.batch import Batch, Marks, State
+from adjudge.engine.hashing import hash_keys
 from adjudge.history import ADVANCE, INSERT, LABEL, RETRACT, SCAN, Histories, Profiles
-from adjudge.typing import AnyArray, FloatArray, IntArray
+from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 if TYPE_CHECKING:
     from adjudge.engine.plan import HistoryPlan, Plan, ProfilePlan
@@ -137,6 +138,18 @@ def retract(plan: Plan, state: State, batch: Batch) -> None:
             out = np.empty((history.layout.width, n))
             keys = batch.keys[history.key[batch.stream]]
             kept.fold(_kinds(RETRACT, n), keys, batch.ts, batch.seq, batch.matrix[first:last], out)
+
+
+def erase(plan: Plan, state: State, stream: str, field: str, hashes: Mapping[str, HashArray]) -> None:
+    """Take every key out that a field's value is part of; an entity with a field that is not told stays."""
+    kept: list[tuple[HistoryPlan | ProfilePlan, Histories | Profiles]] = []
+    kept += zip(plan.histories, state.histories, strict=True)
+    kept += zip(plan.profiles, state.profiles, strict=True)
+    for what, rows in kept:
+        entity = what.entity
+        if what.stream == stream and field in entity.fields and set(entity.fields) <= set(hashes):
+            columns = np.stack([hashes[name] for name in entity.fields])
+            rows.erase(hash_keys(plan.stream(stream).encoder.secret, entity.name, columns))
 
 
 def fold_run(plan: Plan, state: State, run: Sequence[Placed], length: int) -> None:

@@ -19,7 +19,7 @@ from adjudge.define import Entity, Feature, Label, Outcome, Policy, Rule, Schema
 from adjudge.engine.batch import Batch, Marks, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.encode import Encoder
-from adjudge.engine.fold import conditions_of, fold_marks, insert_batch, retract
+from adjudge.engine.fold import conditions_of, erase, fold_marks, insert_batch, retract
 from adjudge.engine.hashing import hash_entities
 from adjudge.engine.measure import Gather
 from adjudge.engine.policy import Combine
@@ -283,6 +283,22 @@ class Plan:
         again does not say what was set on it, and a merged row would go on counting it.
         """
         retract(self, state, batch)
+
+    def erase(self, state: State, stream: str, field: str, hashes: Mapping[str, HashArray]) -> None:
+        """Take every key out of the histories and profiles of a stream that a field's value is part of.
+
+        Parameters
+        ----------
+        state
+            Changed in place; it must not be held.
+        stream
+            Whose entities are meant.
+        field
+            Name of the field.
+        hashes
+            Encoded values of it and of the fields that stood beside it, one of each combination.
+        """
+        erase(self, state, stream, field, hashes)
 
     def outcome(self, name: str) -> Label | Outcome:
         """Return a label or outcome by name; an unknown one raises `DefinitionError`."""

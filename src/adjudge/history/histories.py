@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adjudge.errors import BundleError, ShapeError
-from adjudge.history import codes, fold, memory, snapshot, undo
+from adjudge.history import codes, erase, fold, memory, snapshot, undo
 from adjudge.history.arena import Arena
 from adjudge.history.journal import Undoable
 from adjudge.history.layout import Layout
@@ -192,6 +192,9 @@ class Histories(Undoable):
 
     def _roll_back(self) -> None:
         undo.roll_back(self._plan, self._table, self._arena.rows, self._state, self._journal)
+
+    def _erase(self, keys: HashArray) -> None:
+        erase.erase_keys(self._table, self._arena.rows, self._state, keys)
 
     def rows(self, key: int) -> list[Row]:
         """Return the rows of a key that an event can still see, oldest first.

@@ -8,7 +8,7 @@ import numpy as np
 
 from adjudge.errors import HoldError
 from adjudge.history.codes import STATE_JOURNAL
-from adjudge.typing import IntArray
+from adjudge.typing import HashArray, IntArray
 
 FIRST_WORDS = 1 << 12
 """Length of a new journal, in words."""
@@ -16,6 +16,7 @@ FIRST_WORDS = 1 << 12
 MOST_WORDS = 1 << 20
 """A journal that became longer than this is given up with its hold."""
 
+ERASING = "what is held cannot be erased: restore or release it first"
 HELD = "what is held already cannot be held again: restore or release it first"
 NOT_HELD = "what is not held can be neither restored nor released"
 
@@ -96,8 +97,29 @@ class Undoable(ABC):
         if len(self._journal) > MOST_WORDS:
             self._journal = np.empty(FIRST_WORDS, dtype=np.int64)
 
+    def erase(self, keys: HashArray) -> None:
+        """Take keys out with all of their rows, as if they had never been; this cannot be taken back.
+
+        Parameters
+        ----------
+        keys
+            Hashes of keys; those that are not there are passed over.
+
+        Raises
+        ------
+        HoldError
+            If it is held.
+        """
+        if self._held:
+            raise HoldError(ERASING)
+        self._erase(keys)
+
     def _lengthen_journal(self) -> None:
         self._journal = np.concatenate([self._journal, np.empty_like(self._journal)])
+
+    @abstractmethod
+    def _erase(self, keys: HashArray) -> None:
+        """Take keys out with all of their rows."""
 
     @abstractmethod
     def _roll_back(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from adjudge.history import codes, memory
+from adjudge.history import codes, erase, memory
 from adjudge.history.inline import inlined
 from adjudge.history.journal import Undoable
 from adjudge.kernel import lean_kernel
@@ -161,6 +161,9 @@ class Profiles(Undoable):
 
     def _roll_back(self) -> None:
         roll_back(self._table, self._state, self._journal)
+
+    def _erase(self, keys: HashArray) -> None:
+        erase.erase_rows(self._table, self._state, keys)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return the state as plain arrays in the order of keys."""

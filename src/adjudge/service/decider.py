@@ -33,6 +33,7 @@ from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.personal.erasure import Search
 from adjudge.service.record import Recorded
 from adjudge.service.stages import Stages
 from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
@@ -97,6 +98,7 @@ class Decider:
         self.workspace = follower.workspace
         for s in self.workspace.systems.values():
             s.state.lap = self.stages.lap
+        self.workspace.vault.finish()
         self._admission = Admission(self.workspace, lambda: self.writer.position)
         self._activate()
 
@@ -316,7 +318,8 @@ class Decider:
                 raise NotFoundError(message)
             first, block = self.workspace.lookup.block(position)
             assert isinstance(block, Events)
-            event = msgspec.json.decode(block.bodies[position - first])
+            body = self.workspace.vault.read(stream, id_, block.bodies[position - first]).body
+            event = msgspec.json.decode(body)
             features = recorded.features[:, 0]
             return Stored(
                 record=recorded.answers[0],
@@ -375,6 +378,9 @@ class Decider:
                 message = "history can only be imported before the first decision"
                 raise InputError(message, code="too_late")
             schema = self.workspace.door(stream).schema
+            if schema.person_field is not None:
+                message = f"stream {stream!r} has personal fields, which a table would keep readable: send its events"
+                raise InputError(message, field="stream", code="personal_table")
             ids = table.check(schema, frame, self.workspace.ids[stream])
             if not ids:
                 return 0
@@ -401,6 +407,52 @@ class Decider:
                 self.broken = f"folding a management action has failed: {type(error).__name__}"
                 raise
             return act.seq
+
+    def erase(self, stream: str, person: str, *, who: str, why: str) -> bool:
+        """Erase a person: destroy the key, and drop the histories of the person's own entities.
+
+        The log says who was meant only as a keyed hash. Looking through the log comes first and holds nobody up.
+
+        Parameters
+        ----------
+        stream
+            A stream that has personal fields.
+        person
+            The value of its person field; never repeated.
+        who, why
+            Who asks for it and for what reason, for the log.
+
+        Returns
+        -------
+        bool
+            False if there is nothing left to erase.
+
+        Raises
+        ------
+        UnavailableError
+            If the log cannot be written, or the key cannot be destroyed now: then it is as soon as this is called
+            again or the next decider starts; until then it is not used.
+        """
+        target = self.workspace.person(stream, person)
+        before = self.workspace.erased.get(target)
+        search = Search(self.workspace, target, self.log.begin().position if before is None else before.position)
+        search.go_on()
+        with self._alone():
+            self._check_running()
+            search.go_on()
+            erasure = search.erasure()
+            if erasure is None:
+                self.workspace.vault.finish()
+                return False
+            position = self.writer.position
+            self.writer.append([erasure.note(who, why)], self.clock())
+            try:
+                self.workspace.erase(position, erasure)
+            except BaseException as error:  # the log has it and the state may have half of it
+                self.broken = f"folding an erasure has failed: {type(error).__name__}"
+                raise
+            self.workspace.vault.finish()
+            return True
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -457,7 +509,7 @@ class Decider:
         """Return what came of an event that the log holds already."""
         self.repeated += 1
         id_field = self.workspace.doors[stream].schema.id_field
-        if self.workspace.event_at(position) != event:
+        if not self.workspace.is_at(position, stream, event):
             return Verdict(error=conflict(id_field))
         decided = self._recorded(position, getattr(event, id_field))
         if not decided and self.workspace.deciding(stream):
@@ -506,7 +558,7 @@ class Decider:
                     parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
                 stages.lap("record")
             decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
-            block = block_of(door, prepared, events, decided)
+            block = block_of(door, prepared, self.workspace.seal(prepared, events), decided)
             stages.lap("record")
             self.writer.append([block], ticket.received)
             stages.lap("append")
@@ -580,7 +632,7 @@ class Decider:
 
 
 def block_of(
-    door: EventDecoder, prepared: Prepared, events: Sequence[EventStruct], decided: Mapping[str, Recorded]
+    door: EventDecoder, prepared: Prepared, bodies: Sequence[bytes], decided: Mapping[str, Recorded]
 ) -> Events:
     """Return decided events as the log keeps them.
 
@@ -588,8 +640,8 @@ def block_of(
     ----------
     door
         Decoder of their stream.
-    prepared, events
-        The events, ready to be folded and as they were accepted.
+    prepared, bodies
+        The events, ready to be folded and as `Workspace.seal` writes them.
     decided
         What each system decided, by name; empty for a stream that is only kept.
     """
@@ -597,7 +649,7 @@ def block_of(
         stream=prepared.stream,
         schema=door.schema.digest,
         ids=Texts.pack([id_.encode() for id_ in prepared.ids]),
-        bodies=Texts.pack([door.encode(event) for event in events]),
+        bodies=Texts.pack(bodies),
         fields=prepared.fields.tobytes(),
         made=[recorded.made() for recorded in decided.values()],
     )

@@ -23,6 +23,7 @@ from adjudge.log import Log
 from adjudge.log.codec import Events, blocks_of
 from adjudge.service.fold import Folder, part_of
 from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
 from adjudge.service.workspace import Running
 
@@ -135,6 +136,7 @@ def explain(
     *,
     system: str | None = None,
     snapshots: Path | None = None,
+    keys: Keys | None = None,
     told: Told = nobody,
 ) -> Explanation:
     """Return everything that is known about an earlier decision.
@@ -151,6 +153,8 @@ def explain(
         The system that decided; None for the only one.
     snapshots
         Folder of the log's snapshots.
+    keys
+        The keys of persons, where a stream has personal fields.
     told
         Is told how far folding the log has come.
 
@@ -159,7 +163,7 @@ def explain(
     NotFoundError
         If there is no decision for that id.
     """
-    now = Follower(plans, log, snapshots, say=lambda text: None)
+    now = Follower(plans, log, snapshots, say=lambda text: None, keys=keys)
     now.catch_up(told)
     running = now.workspace.system(system)
     position = now.workspace.ids[running.plan.decides].get(id_)
@@ -173,11 +177,11 @@ def explain(
         raise NotFoundError(message)
     at = position - first
     one = Recorded(recorded.card, [id_], [position], recorded.records[at : at + 1], recorded.features[:, at : at + 1])
-    then = _as_of(plans, log, snapshots, position).system(running.name)
+    then = _as_of(plans, log, snapshots, position, keys).system(running.name)
     batch, decisions = _asked_again(then, block, at, position)
     same = one.card == then.recorder.card
     again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
-    event = msgspec.json.decode(block.bodies[at])
+    event = msgspec.json.decode(now.workspace.vault.read(block.stream, id_, block.bodies[at]).body)
     contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
     rows = _rows(then, batch)
     return Explanation(
@@ -196,9 +200,9 @@ def explain(
     )
 
 
-def _as_of(plans: Sequence[Plan], log: Log, snapshots: Path | None, position: int) -> Any:
+def _as_of(plans: Sequence[Plan], log: Log, snapshots: Path | None, position: int, keys: Keys | None) -> Any:
     """Return the workspace as it was just before a position of the log."""
-    follower = Follower(plans, log, snapshots, say=lambda text: None, until=position)
+    follower = Follower(plans, log, snapshots, say=lambda text: None, until=position, keys=keys)
     follower.catch_up(stop=position)
     folder = Folder(follower.workspace)
     for commit in log.read(follower.end.position, position):  # the one that holds it, if others come before it there

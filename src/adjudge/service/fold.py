@@ -10,6 +10,7 @@ from adjudge.log import Commit, Kind
 from adjudge.log.codec import Block, Changes, Events, Made, Note, Table, Texts, blocks_of
 from adjudge.service.access.ledger import Act
 from adjudge.service.activation import Activation
+from adjudge.service.personal.erasure import Erasure
 from adjudge.service.workspace import Change, Workspace
 
 RUN = 2048
@@ -78,6 +79,8 @@ class Folder:
             workspace.activate(Activation.read(block))
         elif isinstance(block, Note) and block.kind == Kind.MANAGEMENT:
             workspace.management.apply(Act.read(first, received_at, block))
+        elif isinstance(block, Note) and block.kind == Kind.ERASURE:
+            workspace.erase(first, Erasure.read(block))
 
 
 def changes_of(block: Changes) -> list[Change]:

@@ -12,6 +12,7 @@ from adjudge.engine.plan import Plan
 from adjudge.log import Commit, End, Log
 from adjudge.service import snapshot
 from adjudge.service.fold import Folder
+from adjudge.service.personal.keys import Keys
 from adjudge.service.snapshot import SnapshotError
 from adjudge.service.workspace import Workspace
 
@@ -38,6 +39,8 @@ class Follower:
         Is told, in a sentence, of every snapshot that could not be used.
     until
         Leave out snapshots that were made after this position; None takes the newest.
+    keys
+        The keys of persons, where a stream has personal fields.
 
     Raises
     ------
@@ -53,9 +56,10 @@ class Follower:
         *,
         say: Callable[[str], None],
         until: int | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.log = log
-        self.workspace, self.end = _start(plans, log, snapshots, say, until)
+        self.workspace, self.end = _start(plans, log, snapshots, say, until, keys)
         self.restored = self.end.position
         self._folder = Folder(self.workspace)
 
@@ -88,17 +92,22 @@ class Follower:
 
 
 def _start(
-    plans: Sequence[Plan], log: Log, snapshots: Path | None, say: Callable[[str], None], until: int | None
+    plans: Sequence[Plan],
+    log: Log,
+    snapshots: Path | None,
+    say: Callable[[str], None],
+    until: int | None,
+    keys: Keys | None,
 ) -> tuple[Workspace, End]:
     for path in snapshot.found(snapshots) if snapshots is not None else ():
         if until is not None and snapshot.position_of(path) > until:
             continue
         try:
-            return snapshot.load(plans, log, path)
+            return snapshot.load(plans, log, path, keys)
         except SnapshotError as error:
             say(f"{error}; going back to an earlier one")
     begin = log.begin()
     if begin.position:
         message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
         raise SnapshotError(message)
-    return Workspace(plans, log), begin
+    return Workspace(plans, log, keys), begin

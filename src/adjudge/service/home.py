@@ -1,20 +1,27 @@
-"""The home of a workspace: where its log and its snapshots are."""
+"""The home of a workspace: where its log, its snapshots and the keys of persons are."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from adjudge.engine.plan import Plan
 from adjudge.errors import InputError
 from adjudge.log import Log, MemoryLog
 from adjudge.log.protocol import Durability
 from adjudge.log.sqlite import SqliteLog
+from adjudge.service.personal.keys import Keys, MemoryKeys, Wrap, master_key
+from adjudge.service.personal.sqlite import SqliteKeys
 from adjudge.service.settings import Settings
 
 LOG_FILE = "log.sqlite"
 """Name of the log in the workspace's folder."""
+
+KEYS_FILE = "keys.sqlite"
+"""Name of the file with the keys of persons in the workspace's folder."""
 
 
 def open_log(settings: Settings, *, new: bool = False) -> Log:
@@ -46,6 +53,25 @@ def open_log(settings: Settings, *, new: bool = False) -> Log:
     from adjudge.log.postgres import PostgresLog
 
     return PostgresLog(settings.log, durability=durability)
+
+
+def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
+    """Return the keys of the persons whose data is in a log; None where no stream has personal fields.
+
+    They are beside the log and never in it: in a file of the workspace's folder, also where the log is in a database.
+
+    Raises
+    ------
+    InputError
+        If `ADJUDGE_MASTER_KEY` is not as it should be.
+    KeysError
+        If they cannot be opened, or were wrapped with another master key.
+    """
+    if not any(stream.schema.person_field for plan in plans for stream in plan.streams.values()):
+        return None
+    if settings.log == "memory":
+        return MemoryKeys()
+    return SqliteKeys(Path(settings.workspace) / KEYS_FILE, Wrap(master_key(os.environ)))
 
 
 def snapshots_of(settings: Settings) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ import numpy as np
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
 from adjudge.log.codec import Events
-from adjudge.service.fold import RUN, Folder
+from adjudge.service.fold import RUN, Folder, part_of
 from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
 from adjudge.service.workspace import Workspace
 from adjudge.typing import AnyArray
@@ -38,6 +40,8 @@ class Replay:
         Decisions: probability, score, action and reasons, compared as they are recorded.
     other_versions
         Decisions by versions of a system that are not at hand; they were folded and not compared.
+    erased
+        Events of persons whose keys are destroyed; they were folded and can not be compared.
     differences
         The first differences in words.
     """
@@ -48,6 +52,7 @@ class Replay:
     scores_compared: int = 0
     scores_differing: int = 0
     other_versions: int = 0
+    erased: int = 0
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -75,15 +80,31 @@ class Comparer(Folder):
         if any(name not in deciding or made.card != deciding[name].recorder.card for name, made in then.items()):
             super().events(first, block)
             return
+        read = [workspace.vault.read(block.stream, id_, b) for id_, b in zip(ids, block.bodies.all(), strict=True)]
+        at = 0
+        for erased, run in itertools.groupby(read, key=lambda r: r.erased):
+            bodies = [r.body for r in run]
+            part = block if len(bodies) == len(block) else part_of(block, at, at + len(bodies))
+            if erased:
+                result.erased += len(bodies)
+                super().events(first + at, part)
+            else:
+                self._decide_again(first + at, part, bodies)
+            at += len(bodies)
+
+    def _decide_again(self, first: int, block: Events, bodies: Sequence[bytes]) -> None:
+        """Decide readable events again, by those who decided them then, and compare."""
+        workspace, result = self.workspace, self.result
         door = workspace.door(block.stream)
-        prepared = workspace.prepare(block.stream, [door.one(body) for body in block.bodies.all()], first)
+        prepared = workspace.prepare(block.stream, [door.one(body) for body in bodies], first)
+        then = workspace.made_of(first, block, prepared.ids)
         workspace.enter(prepared)
         for start, stop, made in workspace.decide(prepared):
             result.events += (stop - start) * bool(made)
             for name, decisions in made.items():
                 # how long somebody waited is no part of the decision
                 latencies = then[name].records["latency_ms"][start:stop].tolist()
-                now = deciding[name].recorder.record(decisions, latencies, range(first + start, first + stop))
+                now = workspace.systems[name].recorder.record(decisions, latencies, range(first + start, first + stop))
                 _compare(result, then[name], now, start)
 
 
@@ -95,6 +116,7 @@ def replay(
     stop: int | None = None,
     snapshots: Path | None = None,
     batch: int = RUN,
+    keys: Keys | None = None,
     told: Told = nobody,
 ) -> Replay:
     """Fold a log and compare every decision of a range in it with the one made now.
@@ -112,10 +134,12 @@ def replay(
         Folder of the log's snapshots; None folds from the beginning.
     batch
         How many events are folded at a time; never changes a result.
+    keys
+        The keys of persons, where a stream has personal fields.
     told
         Is told how far it has come.
     """
-    follower = Follower(plans, log, snapshots, say=log_.warning, until=start)
+    follower = Follower(plans, log, snapshots, say=log_.warning, until=start, keys=keys)
     end = len(log) if stop is None else min(stop, len(log))
     follower.catch_up(lambda done, _: told(done, end), stop=start)
     comparer = Comparer(follower.workspace, run=batch)

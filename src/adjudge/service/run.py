@@ -16,7 +16,7 @@ from adjudge.discover import find
 from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
-from adjudge.service.home import holder, open_log, snapshots_of
+from adjudge.service.home import holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
 
@@ -154,7 +154,7 @@ def _begin(
     from adjudge.service.gauges import Gauges
     from adjudge.service.keeper import Keeper
 
-    follower = Follower(plans, log, snapshots_of(settings), say=_say)
+    follower = Follower(plans, log, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
     decider = _take_over(front, plans, log, follower, settings, standby, stop)
     if decider is None:
         yield
@@ -231,7 +231,8 @@ def take_snapshot(served: Served, settings: Settings) -> Path | None:
         msg = "a log in memory has no snapshots"
         raise InputError(msg, field="log")
     with closing(open_log(settings)) as log:
-        follower = Follower(plans_of(served.systems, served.bundles), log, folder, say=_say)
+        plans = plans_of(served.systems, served.bundles)
+        follower = Follower(plans, log, folder, say=_say, keys=open_keys(plans, settings))
         follower.catch_up()
         return follower.snapshot(folder) if follower.end.position > follower.restored else None
 

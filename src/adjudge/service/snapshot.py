@@ -27,6 +27,8 @@ from adjudge.service.access.management import Management, ManagementFacts
 from adjudge.service.activation import FieldLayout
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known
+from adjudge.service.personal.erasure import Erased
+from adjudge.service.personal.keys import Keys
 from adjudge.service.workspace import RETRACTED, Change, Running, Workspace
 from adjudge.typing import AnyArray
 
@@ -70,6 +72,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         SHA-256 of every file.
     management
         What the management entries have made.
+    erased
+        The last erasure of every person that was erased.
     """
 
     format: int
@@ -85,6 +89,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     active: dict[str, dict[str, str]]
     files: dict[str, str]
     management: ManagementFacts = ManagementFacts()
+    erased: list[Erased] = []
 
     @property
     def end(self) -> End:
@@ -125,6 +130,7 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
             active=workspace.active,
             files=files,
             management=workspace.management.facts(),
+            erased=list(workspace.erased.values()),
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
@@ -172,7 +178,7 @@ def check(path: Path) -> None:
         files.read(name)
 
 
-def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
+def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) -> tuple[Workspace, End]:
     """Return the workspace that a snapshot describes, and where the log ended then.
 
     Parameters
@@ -183,6 +189,8 @@ def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
         The log that it was made from.
     path
         Directory of the snapshot.
+    keys
+        The keys of persons, where a stream has personal fields.
 
     Raises
     ------
@@ -190,7 +198,7 @@ def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
         If it is damaged, is not of this log, or was made for other definitions.
     """
     facts = facts_of(path)
-    workspace = Workspace(plans, log)
+    workspace = Workspace(plans, log, keys)
     if facts.layouts != _layouts(workspace):
         message = f"snapshot {path.name} was made for other definitions"
         raise SnapshotError(message)
@@ -206,6 +214,8 @@ def load(plans: Sequence[Plan], log: Log, path: Path) -> tuple[Workspace, End]:
     workspace.active = dict(facts.active)
     workspace.management = Management(facts.management)
     workspace.wait_for(facts.waiting)
+    for erased in facts.erased:
+        workspace.remember_erased(erased)
     return workspace, facts.end
 
 

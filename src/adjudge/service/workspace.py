@@ -16,9 +16,10 @@ import numpy as np
 from adjudge.define import Schema
 from adjudge.engine.batch import Batch, State
 from adjudge.engine.decision import Decisions
+from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.engine.plan import Plan
 from adjudge.errors import DefinitionError, InputError, did_you_mean
-from adjudge.log import Kind, Log
+from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Events, Table
 from adjudge.service import table
 from adjudge.service.access.management import Management
@@ -27,8 +28,11 @@ from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.index import Ids, Known
 from adjudge.service.lookup import Lookup
+from adjudge.service.personal.erasure import Erased, Erasure
+from adjudge.service.personal.keys import Keys, MemoryKeys, Person
+from adjudge.service.personal.seal import Vault
 from adjudge.service.record import Recorded, Recorder
-from adjudge.typing import BoolArray, FloatArray, IntArray
+from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
 
 RETRACTED = ("retracted",)
 """What may be known about an event of any stream."""
@@ -137,6 +141,8 @@ class Workspace:
         The compiled systems, which share streams by name.
     log
         Where earlier events are read again when something changes about them; never written to here.
+    keys
+        The keys of persons; needed where a stream has personal fields and the log outlives the process.
 
     Attributes
     ----------
@@ -148,10 +154,10 @@ class Workspace:
     Raises
     ------
     DefinitionError
-        If two systems have the same name, or give one stream different fields.
+        If two systems have the same name, or give one stream different fields; or if keys of persons are needed.
     """
 
-    def __init__(self, plans: Sequence[Plan], log: Log) -> None:
+    def __init__(self, plans: Sequence[Plan], log: Log, keys: Keys | None = None) -> None:
         self.systems = {p.system.name: Running.start(p) for p in plans}
         if not plans or len(self.systems) != len(plans):
             msg = "a workspace needs at least one system, and no two of the same name"
@@ -168,7 +174,10 @@ class Workspace:
         self.layouts: dict[str, FieldLayout] = {}
         self.active: dict[str, dict[str, str]] = {}
         self.management = Management()
+        self.log = log
         self.lookup = Lookup(log)
+        self.erased: dict[Person, Erased] = {}
+        self.vault = Vault({name: door.schema for name, door in self.doors.items()}, keys or self._no_keys(log))
         self._changes: dict[tuple[str, str], list[Change]] = {}
         self._undo: list[Callable[[], None]] | None = None
 
@@ -471,17 +480,90 @@ class Workspace:
         for change in changes:
             self._wait(change)
 
+    def seal(self, prepared: Prepared, events: Sequence[EventStruct]) -> list[bytes]:
+        """Return the bodies of events that are ready to be folded, as the log keeps them."""
+        door = self.doors[prepared.stream]
+        field = door.schema.person_field
+        if field is None:
+            return [door.encode(event) for event in events]
+        tokens = np.ascontiguousarray(prepared.fields[self._encoder(prepared.stream).row[field]]).view(np.uint64)
+        return self.vault.seal(prepared.stream, prepared.ids, events, tokens.tolist())
+
+    def erase(self, position: int, erasure: Erasure) -> None:
+        """Fold an erasure: the rows of the person's own entities are gone, all others go on counting.
+
+        Parameters
+        ----------
+        position
+            Where it stands in the log.
+        erasure
+            What the log says.
+        """
+        person = erasure.person
+        for stream, door in self.doors.items():
+            if door.schema.person_field == person.field:
+                beside = erasure.beside.get(stream)
+                for s in self._reading(stream):
+                    s.plan.erase(s.state, stream, person.field, {person.field: np.array([person.token], np.uint64)})
+                    if beside is not None:
+                        s.plan.erase(s.state, stream, person.field, beside.columns())
+        self.remember_erased(Erased(erasure.field, erasure.token, erasure.key, position))
+
+    def remember_erased(self, erased: Erased) -> None:
+        """Know a person as erased: the key is taken for destroyed from here on."""
+        self.erased[erased.person] = erased
+        if erased.key:
+            self.vault.doom(erased.person, erased.key_id)
+
+    def person(self, stream: str, value: str) -> Person:
+        """Return whom a value of a stream's person field names.
+
+        Raises
+        ------
+        InputError
+            If there is no such stream, or it has no personal fields; the value is not repeated.
+        """
+        field = self.door(stream).schema.person_field
+        if field is None:
+            message = f"stream {stream!r} has no personal fields"
+            raise InputError(message, field="stream", code="not_personal")
+        return Person(field, int(hash_texts(self.secret, TEXT_TAG, [value])[0]))
+
+    def hashes_in(self, block: Events | Table, names: Sequence[str]) -> HashArray:
+        """Return the keyed hashes of some text fields of logged events, one row a field.
+
+        Parameters
+        ----------
+        block
+            As the log keeps them.
+        names
+            The fields.
+        """
+        encoder = self._encoder(block.stream)
+        if isinstance(block, Events):
+            fields = self._fields_of(block)
+        else:
+            fields = np.empty((encoder.width, len(block)))
+            encoder.frame(table.decode(block.parquet), fields)
+        row = encoder.row
+        return np.ascontiguousarray(fields[[row[name] for name in names]]).view(np.uint64)
+
     def digest(self) -> str:
         """Return a hash of every system's state: equal workspaces have equal digests."""
         return "-".join(s.state.digest() for s in self.systems.values())
 
-    def event_at(self, position: int) -> EventStruct:
-        """Return the event at a position of the log."""
+    def is_at(self, position: int, stream: str, event: EventStruct) -> bool:
+        """Return whether an event is the one at a position of the log; of an erased one the encoded fields tell."""
         first, block = self.lookup.block(position)
-        if isinstance(block, Events):
-            return self.doors[block.stream].one(block.bodies[position - first])
-        assert isinstance(block, Table)
-        return table.event(self.doors[block.stream], self.lookup.frame(first, block), position - first)
+        if isinstance(block, Table):
+            return table.event(self.doors[stream], self.lookup.frame(first, block), position - first) == event
+        assert isinstance(block, Events)
+        i = position - first
+        then = self.vault.read(stream, block.ids[i].decode(), block.bodies[i])
+        if not then.erased:
+            return self.doors[stream].one(then.body) == event
+        fields = self.prepare(stream, [event], position).fields
+        return fields.tobytes() == self.fields_at(stream, [position]).tobytes()
 
     def fields_at(self, stream: str, positions: Sequence[int]) -> FloatArray:
         """Return the encoded fields of earlier events of one stream, one column each."""
@@ -496,6 +578,14 @@ class Workspace:
                 self._encoder(stream).frame(self.lookup.frame(first, block)[rows.tolist()], part)
                 fields[:, places] = part
         return fields
+
+    def _no_keys(self, log: Log) -> Keys:
+        """Return keys that end with a log in memory; another log needs some that outlive the process."""
+        personal = [name for name, door in self.doors.items() if door.schema.person_field]
+        if personal and not isinstance(log, MemoryLog):
+            msg = f"stream {personal[0]!r} has personal fields: its events cannot be kept without the keys of persons"
+            raise DefinitionError(msg)
+        return MemoryKeys()
 
     def _fields_of(self, block: Events) -> FloatArray:
         """Return a block's fields in the rows of the schema as it is now."""
