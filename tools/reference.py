@@ -129,6 +129,7 @@ def openapi() -> dict[str, Any]:
 
 def settings() -> str:
     """Return the page of the service's settings."""
+    from adjudge.service.personal.keys import MASTER_VARIABLE
     from adjudge.service.run import SECRET_VARIABLE
     from adjudge.service.settings import PREFIX, Settings
 
@@ -149,6 +150,7 @@ def settings() -> str:
             "| variable | meaning |",
             "|---|---|",
             f"| `{SECRET_VARIABLE}` | Secret of the workspace that keys every hash: 32 hexadecimal digits. |",
+            f"| `{MASTER_VARIABLE}` | Key that wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
             "",
             "Tests and continuous integration read two more:\n",
             "| variable | meaning |",

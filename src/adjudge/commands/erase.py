@@ -1,0 +1,51 @@
+"""The verb that erases a person, in a workspace that no service runs on."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from adjudge.commands.workspace import BundlesOption, LogOption, SystemsOption, WorkspaceOption, settings_of
+
+
+def erase(
+    person: Annotated[str, typer.Option(help="The value that names the person; - reads it from standard input.")],
+    stream: Annotated[str, typer.Option(help="A stream whose person field has that value.")],
+    who: Annotated[str, typer.Option(help="Who does it, for the log.")],
+    why: Annotated[str, typer.Option(help="The reason, for the log.")],
+    system: SystemsOption = None,
+    bundle: BundlesOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+) -> None:
+    """Erase a person: destroy the key of the readable values and drop the histories; others are not touched.
+
+    The value is neither printed nor logged. Exit code 1 if there is nothing to erase.
+
+    Example: adjudge erase --stream payment --person - --who officer --why "asked for it"
+    """
+    from adjudge.service.decider import Decider
+    from adjudge.service.follow import Follower
+    from adjudge.service.home import holder, open_keys, open_log, snapshots_of
+    from adjudge.service.run import plans_of
+
+    settings = settings_of(workspace, log)
+    plans = plans_of(system or ["payments"], bundle or [])
+    value = sys.stdin.readline().rstrip("\n") if person == "-" else person
+    with closing(open_log(settings)) as opened:
+        follower = Follower(plans, opened, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
+        decider = Decider(plans, opened, holder=holder(), follower=follower)
+        done = decider.erase(stream, value, who=who, why=why)
+    sys.stdout.write("erased\n" if done else "there is nothing to erase\n")
+    raise typer.Exit(0 if done else 1)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+COMMANDS = (erase,)
+"""The verbs, in the order in which they are listed."""
