@@ -150,7 +150,7 @@ def settings() -> str:
             "| variable | meaning |",
             "|---|---|",
             f"| `{SECRET_VARIABLE}` | Secret of the workspace that keys every hash: 32 hexadecimal digits. |",
-            f"| `{MASTER_VARIABLE}` | Key that wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
+            f"| `{MASTER_VARIABLE}` | Wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
             "",
             "Tests and continuous integration read two more:\n",
             "| variable | meaning |",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjudge.define import Category, DefinitionError, Event, Id, Key, Money, Number, Place, Text, Time
+from adjudge.define import Category, Event, Id, Key, Money, Number, Place, Text, Time
 from adjudge.define import field as declared
+from adjudge.errors import DefinitionError
 from adjudge.service.decode import EventDecoder
 from adjudge.service.personal.keys import KeysError, MemoryKeys, Person
 from adjudge.service.personal.seal import CACHED, MARKER, SEALED, Vault
@@ -21,9 +22,9 @@ SCHEMA = Payment.schema()
 DOOR = EventDecoder(SCHEMA)
 
 
-def body(**changes: str) -> bytes:
+def body(user: str = "ada") -> bytes:
     """Return the canonical bytes of a payment."""
-    return DOOR.encode(DOOR.one(json.dumps(payment(1, **changes)).encode()))
+    return DOOR.encode(DOOR.one(json.dumps(payment(1, user)).encode()))
 
 
 def sealed(vault: Vault, plain: bytes, token: int = 7, id_: str = "p1") -> bytes:
