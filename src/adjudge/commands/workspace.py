@@ -28,6 +28,8 @@ DurabilityOption = Annotated[
 ]
 HostOption = Annotated[str | None, typer.Option(help="Address; this machine only unless given.")]
 PortOption = Annotated[int | None, typer.Option(help="Port; 8000 unless given.")]
+LogFormatOption = Annotated[str | None, typer.Option(help="How events of operation are written: text or json.")]
+LogLevelOption = Annotated[str | None, typer.Option(help="The least that is written: debug, info, warning, error.")]
 
 
 def serve(
@@ -42,6 +44,8 @@ def serve(
     snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
     history: Annotated[Path | None, typer.Option(help="The first system's past, imported before deciding.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Leave out the past from this time (UTC) on.")] = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Serve decisions over HTTP; the OpenAPI page is at /docs.
 
@@ -61,6 +65,8 @@ def serve(
         durability=durability,
         max_waiting=max_waiting,
         snapshot_every=snapshot_every,
+        log_format=log_format,
+        log_level=log_level,
     )
     end = until.replace(tzinfo=UTC) if until else None
     run(Served(system or ["payments"], bundle or [], history, end), settings)
@@ -75,6 +81,8 @@ def standby(
     log: LogOption = None,
     durability: DurabilityOption = None,
     snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Keep up with a log that another process decides on, and take over as soon as that one ends.
 
@@ -92,6 +100,8 @@ def standby(
         log=log,
         durability=durability,
         snapshot_every=snapshot_every,
+        log_format=log_format,
+        log_level=log_level,
     )
     run(_served(system, bundle), settings, standby=True)
 

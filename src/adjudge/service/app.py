@@ -25,9 +25,10 @@ from adjudge.service.describe import describe
 from adjudge.service.gauges import Gauges
 from adjudge.service.health import unready
 from adjudge.service.hot import SECURITY, HotPath, Message, Receive, Scope, Send, read_body
+from adjudge.service.logs import failed
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
-from adjudge.service.problem import CONTENT_TYPE, problem, problem_of
+from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
 from adjudge.service.workspace import Change, Running
 
@@ -163,7 +164,10 @@ def _handle_errors(api: FastAPI) -> None:
 
     @api.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        return _answer(problem(500, "the request could not be served"))
+        told = failure()
+        route = getattr(request.scope.get("route"), "path", "other")
+        log.error("%s failed", route, exc_info=error, extra=failed(told.instance))
+        return _answer(told)
 
 
 def _add_events(api: FastAPI, service: Service) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from adjudge.errors import AdjudgeError, InputError, UnavailableError
 from adjudge.service.decider import Decider
 from adjudge.service.decode import EventStruct
+from adjudge.service.logs import INSTANCE, incident
 from adjudge.service.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,20 @@ log = logging.getLogger(__name__)
 
 class Overloaded(InputError):
     """More is waiting than the service is willing to hold."""
+
+
+class BatchError(UnavailableError):
+    """A batch failed for a reason nobody expected.
+
+    Parameters
+    ----------
+    incident
+        Its id in the log of the service.
+    """
+
+    def __init__(self, incident: str) -> None:
+        super().__init__("deciding has failed")
+        self.instance = INSTANCE + incident
 
 
 @dataclass(slots=True)
@@ -130,8 +145,11 @@ class Batcher:
         except AdjudgeError as error:
             _fail(batch, error)
         except Exception:
-            log.exception("a batch of %d events failed", size)
-            _fail(batch, UnavailableError("deciding has failed"))
+            id_ = incident()
+            log.exception(
+                "a batch of %d events failed", size, extra={"event": "batch_failed", "facts": {"incident": id_}}
+            )
+            _fail(batch, BatchError(id_))
 
     def _decide(self, batch: list[Job]) -> list[Verdict]:
         first = batch[0]

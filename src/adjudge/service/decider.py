@@ -492,7 +492,13 @@ class Decider:
             raise error
         self.failures += 1
         count = len(ticket.events)
-        logger.error("a batch of %d events of stream %r failed", count, ticket.stream, exc_info=error)
+        logger.error(
+            "a batch of %d events of stream %r failed",
+            count,
+            ticket.stream,
+            exc_info=error,
+            extra={"event": "batch_failed"},
+        )
         if count == 1:
             return [Verdict(error=InputError("the event could not be decided", code="failed"))]
         verdicts = []

@@ -20,8 +20,9 @@ import msgspec
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
 from adjudge.service.batching import Batcher, Overloaded
 from adjudge.service.decode import MAX_ERRORS, BadBody, EventDecoder, EventStruct
+from adjudge.service.logs import failed
 from adjudge.service.metrics import Meter
-from adjudge.service.problem import CONTENT_TYPE, Problem, problem, problem_of
+from adjudge.service.problem import CONTENT_TYPE, Problem, failure, problem, problem_of
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import Verdict
 from adjudge.service.workspace import Running
@@ -108,8 +109,9 @@ class HotPath:
         except AdjudgeError as error:
             status, headers, body = self._refusal(error)
         except Exception:
-            log.exception("%s failed", path)
-            status, headers, body = self._told(problem(500, "the request could not be served"))
+            told = failure()
+            log.exception("%s failed", path, extra=failed(told.instance))
+            status, headers, body = self._told(told)
         await send(
             {
                 "type": "http.response.start",

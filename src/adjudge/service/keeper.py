@@ -67,7 +67,7 @@ class Keeper(threading.Thread):
         try:
             self._decider.log.maintain()
         except LogError as error:
-            log.warning("the log could not be put in order: %s", error)
+            log.warning("the log could not be put in order: %s", error, extra={"event": "maintenance_failed"})
         self._gauges.refresh()
         self._snapshot()
 
@@ -84,7 +84,11 @@ class Keeper(threading.Thread):
             if self._child.poll() is None:
                 return
             if self._child.returncode:
-                log.warning("making a snapshot ended with exit code %d", self._child.returncode)
+                log.warning(
+                    "making a snapshot ended with exit code %d",
+                    self._child.returncode,
+                    extra={"event": "snapshot_failed"},
+                )
             self._child = None
         position = self._decider.writer.position
         if self._command is not None and position - self._since >= self._every:

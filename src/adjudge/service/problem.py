@@ -17,6 +17,7 @@ from adjudge.errors import (
     UnavailableError,
 )
 from adjudge.service.decode import BadBody
+from adjudge.service.logs import INSTANCE, incident
 
 CONTENT_TYPE = "application/problem+json"
 """The media type of every refusal."""
@@ -71,6 +72,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         What is wrong this time.
     errors
         Every single thing that is wrong.
+    instance
+        Names this very failure, as the log of the service does; absent where a request is to blame.
     decisions
         Of a batch of which only some rows are refused: an answer for each row, null for the refused ones.
     """
@@ -80,6 +83,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     detail: str
     errors: list[RowError] = []
+    instance: str = ""
     decisions: list[Any] | None = None
 
 
@@ -123,8 +127,14 @@ def problem_of(error: AdjudgeError) -> Problem:
     if isinstance(error, (NotFoundError, DefinitionError)):
         return problem(404, str(error))
     if isinstance(error, UnavailableError):
-        return problem(503, str(error))
-    return problem(500, "the request could not be served")
+        return msgspec.structs.replace(problem(503, str(error)), instance=getattr(error, "instance", ""))
+    return failure()
+
+
+def failure() -> Problem:
+    """Return the problem document of a failure that nobody expected; its `instance` is to stand in the log."""
+    told = problem(500, "the request could not be served")
+    return msgspec.structs.replace(told, instance=INSTANCE + incident())
 
 
 def status_of(error: InputError) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from adjudge.discover import find
 from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
+from adjudge.service import logs
 from adjudge.service.home import holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
@@ -137,6 +138,7 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     from adjudge.service.warm import warm
 
     settings = replace(settings, host=claim(settings.host, settings.port))
+    logs.configure(settings.log_format, settings.log_level)
     plans = plans_of(served.systems, served.bundles)
     warm(plans, _say)
     front = Front()
@@ -164,14 +166,19 @@ def _begin(
 
         source = find(served.systems[0]).read(served.history)
         count = import_source(decider, source, plans[0].system.name, until=served.until)
-        _say(f"imported {count:,} events")
+        logs.say(f"imported {count:,} events", "imported", events=count)
     command = None if snapshots_of(settings) is None else served.command("snapshot", settings)
     gauges = Gauges(decider, snapshots_of(settings))
     keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.restored)
     keeper.start()
     front.service = Service(decider, settings, gauges)
     names = ", ".join(p.system.name for p in plans)
-    _say(f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)")
+    logs.say(
+        f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)",
+        "started",
+        systems=[p.system.name for p in plans],
+        position=decider.writer.position,
+    )
     try:
         yield
     finally:
@@ -191,8 +198,18 @@ def _take_over(
 
     folder = snapshots_of(settings)
     waiting = False
+    began, restored = time.monotonic(), follower.restored
     while not stop.is_set():
-        follower.catch_up(told)
+        folded = follower.catch_up(told)
+        if not waiting:
+            seconds = time.monotonic() - began
+            logs.say(
+                f"recovered {folded:,} entries in {seconds:.1f} s, from a snapshot at {restored:,}",
+                "recovered",
+                entries=folded,
+                seconds=round(seconds, 3),
+                snapshot=restored,
+            )
         try:
             return Decider(plans, log, holder=holder(), follower=follower, told=told)
         except UnavailableError as error:
@@ -201,10 +218,11 @@ def _take_over(
             at = follower.end.position
             front.tell("standing_by", f"standing by at position {at:,}: {error}", position=at, entries=len(log))
             if not waiting:
-                _say(front.detail)
+                logs.say(front.detail, "standing_by", position=at)
             waiting = True
         if folder is not None and follower.end.position - follower.restored >= settings.snapshot_every:
-            follower.snapshot(folder)
+            made = follower.snapshot(folder)
+            logs.say(f"made snapshot {made.name}", "snapshot_made", position=follower.end.position)
         stop.wait(STANDBY_S)
     return None
 
@@ -238,4 +256,4 @@ def take_snapshot(served: Served, settings: Settings) -> Path | None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    logs.say(text)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from adjudge.errors import InputError, did_you_mean
+from adjudge.service.logs import FORMATS, LEVELS
 
 PREFIX = "ADJUDGE_"
 """Environment variables are the settings' names in capitals behind this."""
@@ -52,6 +53,10 @@ class Settings:
         What an answered decision survives: ``process`` the end of the process (kill -9), ``fsync`` the loss of power.
     snapshot_every
         Entries of the log after which a snapshot of the state is due.
+    log_format
+        How events of operation are written to standard error: ``text`` for people, ``json`` for programs.
+    log_level
+        The least of them that is written: ``debug``, ``info``, ``warning`` or ``error``.
 
     Examples
     --------
@@ -71,11 +76,18 @@ class Settings:
     log: str = "sqlite"
     durability: str = "process"
     snapshot_every: int = 1_000_000
+    log_format: str = "text"
+    log_level: str = "info"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
             message = f"port must be between 0 and 65535, not {self.port}"
             raise InputError(message, field="port")
+        for name, known in (("log_format", FORMATS), ("log_level", LEVELS)):
+            value = getattr(self, name)
+            if value not in known:
+                message = f"{name} must be one of {', '.join(known)}, not {value!r}{did_you_mean(value, known)}"
+                raise InputError(message, field=name)
         if self.durability not in DURABILITIES:
             message = f"durability must be process or fsync, not {self.durability!r}"
             message += did_you_mean(self.durability, DURABILITIES)

@@ -6,11 +6,14 @@ request; then the next request tries again, and if it succeeds everything is as 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from adjudge.errors import UnavailableError
 from adjudge.log import Commit, FencedError, Log, LogUnavailableError
 from adjudge.log.codec import Block, pack
+
+logger = logging.getLogger(__name__)
 
 TTL_US = 10_000_000
 """How long the right to append lasts without being renewed."""
@@ -86,14 +89,15 @@ class Writer:
             self.log.append(commit)
         except FencedError as error:
             self.failures += 1
-            self.failed, self.fenced = str(error), True
+            self._lost(error)
             raise UnavailableError(self.failed) from error
         except LogUnavailableError as error:
             self.failures += 1
-            self.failed, self._retry_at = f"the log cannot be written: {error}", self._timer() + PAUSE_S
+            self._fail(error)
+            self._retry_at = self._timer() + PAUSE_S
             raise UnavailableError(self.failed) from error
         self.end = commit.end
-        self.failed = ""
+        self._recovered()
 
     def renew(self) -> None:
         """Extend the right to append; meant to be called every few seconds.
@@ -105,8 +109,23 @@ class Writer:
             return
         try:
             self.log.renew(now_us=self._clock(), ttl_us=TTL_US)
-            self.failed = ""
         except FencedError as error:
-            self.failed, self.fenced = str(error), True
+            self._lost(error)
         except LogUnavailableError as error:
-            self.failed = self.failed or f"the log cannot be written: {error}"
+            self._fail(error)
+        else:
+            self._recovered()
+
+    def _lost(self, error: FencedError) -> None:
+        self.failed, self.fenced = str(error), True
+        logger.error("the right to append is lost: %s", error, extra={"event": "lease_lost"})
+
+    def _fail(self, error: LogUnavailableError) -> None:
+        if not self.failed:
+            logger.error("the log cannot be written: %s", error, extra={"event": "append_failed"})
+        self.failed = f"the log cannot be written: {error}"
+
+    def _recovered(self) -> None:
+        if self.failed:
+            logger.info("the log can be written again", extra={"event": "append_recovered"})
+            self.failed = ""

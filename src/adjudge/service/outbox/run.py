@@ -14,6 +14,7 @@ import httpx
 from adjudge.errors import UnavailableError
 from adjudge.log.holder import HolderLock
 from adjudge.service.home import open_log
+from adjudge.service.logs import configure
 from adjudge.service.outbox.decisions import DecisionReader
 from adjudge.service.outbox.endpoint import read_endpoints
 from adjudge.service.outbox.ledger import FILE, Ledger
@@ -47,6 +48,7 @@ def run(settings: Settings, *, start: int | None = None, once: bool = False) -> 
     UnavailableError
         If another process sends for it.
     """
+    configure(settings.log_format, settings.log_level)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())

@@ -231,7 +231,7 @@ class Sender:
                 logger.error(
                     "endpoint %s: decision %d of %s was given up after %d attempts: %s",
                     *(self.endpoint.id, o.seq, o.system, attempts, reply.error),
-                    extra={"event": "outbox_dead_letter", "endpoint": self.endpoint.id, "seq": o.seq},
+                    extra={"event": "outbox_dead_letter", "facts": {"endpoint": self.endpoint.id, "seq": o.seq}},
                 )
         self.ledger.failed(tried)
 
