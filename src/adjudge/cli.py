@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from adjudge.commands import erase, health, inspect, keys, outbox, workspace
+from adjudge.commands import backup, erase, health, inspect, keys, outbox, workspace
 from adjudge.commands.show import err, grid, out, show
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
@@ -37,7 +37,7 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for command in (*workspace.COMMANDS, *inspect.COMMANDS, *health.COMMANDS, *erase.COMMANDS):
+for command in (*workspace.COMMANDS, *inspect.COMMANDS, *health.COMMANDS, *erase.COMMANDS, *backup.COMMANDS):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
