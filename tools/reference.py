@@ -49,15 +49,16 @@ def cli() -> str:
     parts = ["# Command line\n", _paragraphs(group.help or ""), ""]
     parts += ["What the user did wrong is one sentence and exit code 2; a check that fails is exit code 1.\n"]
     for name, command in verbs(group):
-        meaning, _, example = (command.help or "").partition("Example:")
+        meaning, *examples = (command.help or "").split("Example:")
         parts += [
             f"## adjudge {name}\n",
             f"```text\n{_usage(name, command)}\n```\n",
             _paragraphs(meaning),
             "",
         ]
-        if example:
-            parts += [f"```console\n$ {example.strip()}\n```\n"]
+        if examples:
+            shown = "\n".join(f"$ {' '.join(example.split())}" for example in examples)
+            parts += [f"```console\n{shown}\n```\n"]
         rows = [_option(p) for p in command.params if p.name != "help"]
         if rows:
             parts += ["| argument | default | meaning |", "|---|---|---|", *rows, ""]
@@ -83,7 +84,7 @@ def _usage(name: str, command: Any) -> str:
 def _option(parameter: Any) -> str:
     argument = parameter.param_type_name == "argument"
     names = [parameter.name.upper()] if argument else [*parameter.opts, *parameter.secondary_opts]
-    silent = parameter.default in (None, False, ())
+    silent = parameter.default in (None, False, (), "")
     default = "required" if parameter.required else "" if silent else f"`{parameter.default}`"
     return f"| {', '.join(f'`{n}`' for n in names)} | {default} | {_cell(parameter.help or '')} |"
 
@@ -129,6 +130,7 @@ def openapi() -> dict[str, Any]:
 
 def settings() -> str:
     """Return the page of the service's settings."""
+    from adjudge.commands.remote import KEY_VARIABLE
     from adjudge.service.personal.keys import MASTER_VARIABLE
     from adjudge.service.run import SECRET_VARIABLE
     from adjudge.service.settings import PREFIX, Settings
@@ -151,6 +153,7 @@ def settings() -> str:
             "|---|---|",
             f"| `{SECRET_VARIABLE}` | Secret of the workspace that keys every hash: 32 hexadecimal digits. |",
             f"| `{MASTER_VARIABLE}` | Wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
+            f"| `{KEY_VARIABLE}` | API key that the verbs send which talk to a service. |",
             "",
             "Tests and continuous integration read two more:\n",
             "| variable | meaning |",

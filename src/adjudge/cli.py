@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from adjudge.commands import backup, erase, health, inspect, keys, outbox, workspace
+from adjudge.commands import backup, decide, erase, health, inspect, keys, outbox, tell, workspace
 from adjudge.commands.show import err, grid, out, show
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
@@ -37,8 +37,9 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for command in (*workspace.COMMANDS, *inspect.COMMANDS, *health.COMMANDS, *erase.COMMANDS, *backup.COMMANDS):
-    app.command()(command)
+for group in (workspace, decide, tell, inspect, health, erase, backup):
+    for command in group.COMMANDS:
+        app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
 
@@ -215,29 +216,6 @@ def evaluate(
     write(made, report)
     err.print(f"wrote {report}", highlight=False)
     show(_headline(made.evaluation), json)
-
-
-@app.command()
-def decide(
-    source: Annotated[Path, typer.Argument(help="Events as JSON lines; - for standard input.")],
-    system: SystemOption = "payments",
-    bundle: BundleOption = None,
-    to: Annotated[Path, typer.Option(help="Where decisions go as JSON lines; - for standard output.")] = Path("-"),
-) -> None:
-    """Decide the events of a file in order; a bad row is named on standard error and the others are decided.
-
-    Example: adjudge decide payments.jsonl --bundle demo/bundle --to decisions.jsonl
-    """
-    from adjudge.service.file import decide_lines
-    from adjudge.service.run import plan_of
-
-    plan = plan_of(system, bundle)
-    lines = sys.stdin.buffer if str(source) == "-" else source.open("rb")
-    sink = sys.stdout.buffer if str(to) == "-" else to.open("wb")
-    with lines, sink:
-        done = decide_lines(plan, lines, sink, lambda text: err.print(text, markup=False, highlight=False))
-    err.print(f"{done.decided:,} decided, {done.refused:,} refused", highlight=False)
-    raise typer.Exit(1 if done.refused else 0)
 
 
 @app.command()

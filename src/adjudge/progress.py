@@ -48,12 +48,12 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, what: str, done: int, of: int) -> None:
-        """Tell how far a kind of work is."""
+    def __call__(self, what: str, done: int, of: int | None) -> None:
+        """Tell how far a kind of work is; None where nobody knows how far it goes."""
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=of)
             if not self._console.is_terminal:
                 self._console.print(f"{what} ...", highlight=False)
         self._progress.update(self._tasks[what], completed=done, total=of)
-        if done >= of and not self._console.is_terminal:
+        if of is not None and done >= of and not self._console.is_terminal:
             self._console.print(f"{what}: {done:,} done", highlight=False)

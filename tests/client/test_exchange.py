@@ -222,7 +222,7 @@ def test_questions_about_the_service_are_asked_once(made: Made, fault: Fault) ->
     assert desk("healthy") is True
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 403, 421])
 def test_a_key_that_is_not_good_is_an_error_of_its_own(made: Made, status: int) -> None:
     body = b'{"type":"about:blank","title":"no","status":401,"detail":"the key has expired"}'
     desk = made(told(status, body, content_type="application/problem+json"))

@@ -37,7 +37,7 @@ class Reason(msgspec.Struct, frozen=True):
     value: float | None = None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """One decision.
 
     Parameters

@@ -23,7 +23,7 @@ from adjudge.client.answers import (
 from adjudge.client.exchange import Exchange, Request, Steps, words_of
 from adjudge.client.options import Options, Timing
 from adjudge.client.problems import Reply, RowError, error_of, input_error
-from adjudge.client.rows import Row, encode, pieces
+from adjudge.client.rows import Row, body_of, encode, pieces
 from adjudge.errors import InputError, UnavailableError
 
 T = TypeVar("T")
@@ -154,13 +154,19 @@ class Calls:
 
     def _ask_many(self, request: Request, rows: Iterable[Row], type_: type[Rows[T]]) -> Steps[Answers[T]]:
         """Send rows in as many requests as it takes, one after another: later rows see what earlier ones left."""
-        exchange, answers = self._exchange(), Answers[T]([], [])
-        limits = self.options
-        for count, body in pieces(rows, max_rows=limits.max_rows, max_bytes=limits.max_body_bytes):
-            reply = yield from exchange.ask(replace(request, body=body))
-            part = _part(request, reply, count, type_)
-            answers.errors.extend(_errors(part, len(answers.results)))
-            answers.results.extend(part.rows)
+        exchange, answers, limits = self._exchange(), Answers[T]([], []), self.options
+        for piece in pieces(rows, max_rows=limits.max_rows, max_bytes=limits.max_body_bytes):
+            waiting = [piece]
+            while waiting:
+                some = waiting.pop()
+                reply = yield from exchange.ask(replace(request, body=body_of(some)))
+                half = len(some) // 2
+                if reply.status == 413 and half:  # the service takes less than the options say
+                    waiting += [some[half:], some[:half]]
+                    continue
+                part = _part(request, reply, len(some), type_)
+                answers.errors.extend(_errors(part, len(answers.results)))
+                answers.results.extend(part.rows)
         return answers
 
 
@@ -186,6 +192,9 @@ def _part(request: Request, reply: Reply, count: int, type_: type[Rows[T]]) -> R
     if not 200 <= reply.status < 300 and reply.problem is None:
         raise error_of(reply)
     part = _read(request, reply, type_)
+    if reply.status == 413 and count == 1:  # the row's own fault, which the others do not pay for
+        error = error_of(reply)
+        return type_(results=[None], errors=[RowError(str(error), getattr(error, "code", ""), row=0)])
     if not part.rows and not 200 <= reply.status < 300:
         raise error_of(reply)  # the request was refused, not its rows
     if len(part.rows) != count:

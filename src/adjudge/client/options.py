@@ -31,7 +31,7 @@ class Options:
     deadline
         How long a whole call may take, with all its requests, attempts and waits; None for as long as it takes.
     max_rows
-        Most rows of one request; the service has a limit of its own.
+        Most rows of one request. What the service finds too large is halved until it fits.
     max_body_bytes
         Largest body of a request of several rows; likewise.
     connections

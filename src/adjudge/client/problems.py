@@ -131,7 +131,7 @@ def error_of(reply: Reply) -> AdjudgeError:
     found = reply.problem
     problem = found or Problem()
     detail = problem.detail or f"answered {_named(reply.status)}"
-    if reply.status in (401, 403):
+    if reply.status in (401, 403, 421):
         return AccessError(detail)
     if reply.status == 429:
         return OverloadedError(detail)

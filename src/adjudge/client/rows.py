@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -56,38 +56,39 @@ def encode(row: Row, number: int | None = None) -> bytes:
         raise _unwritable(values, number) from None
 
 
-def pieces(rows: Iterable[Row], *, max_rows: int, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """Yield JSON arrays of rows in their order, each with how many rows it holds.
+def pieces(rows: Iterable[Row], *, max_rows: int, max_bytes: int) -> Iterator[list[bytes]]:
+    """Yield rows as JSON, so many as may go together, in their order.
 
     Parameters
     ----------
     rows
         Read as they are needed.
     max_rows
-        Most rows of one array.
+        Most rows of one piece.
     max_bytes
-        Size that no array of more than one row goes beyond.
+        Size that the body of no piece of more than one row goes beyond.
 
     Examples
     --------
     >>> list(pieces([{"id": "a"}, {"id": "b"}, {"id": "c"}], max_rows=2, max_bytes=1000))
-    [(2, b'[{"id":"a"},{"id":"b"}]'), (1, b'[{"id":"c"}]')]
+    [[b'{"id":"a"}', b'{"id":"b"}'], [b'{"id":"c"}']]
     """
     held: list[bytes] = []
     size = 1
     for number, row in enumerate(rows):
         text = encode(row, number)
         if held and (len(held) == max_rows or size + len(text) + 1 > max_bytes):
-            yield len(held), _array(held)
+            yield held
             held, size = [], 1
         held.append(text)
         size += len(text) + 1
     if held:
-        yield len(held), _array(held)
+        yield held
 
 
-def _array(texts: list[bytes]) -> bytes:
-    return b"[%b]" % b",".join(texts)
+def body_of(piece: Sequence[bytes]) -> bytes:
+    """Return the body of a request for the rows of a piece."""
+    return b"[%b]" % b",".join(piece)
 
 
 def _fields(row: Row, number: int | None) -> Mapping[str, Any]:
