@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adjudge.log import MemoryLog
+from adjudge.log.holder import HolderLock
 from adjudge.service import snapshot
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower
@@ -161,3 +162,30 @@ def test_an_archived_beginning_needs_a_snapshot(desk: Shop, plan: Any, tmp_path:
     again = Follower([plan], desk.decider.log, tmp_path, say=quiet)
     assert again.catch_up() == 1
     same(again, desk)
+
+
+def test_a_follower_knows_when_the_next_snapshot_is_due(desk: Shop, plan: Any, tmp_path: Path) -> None:
+    """A standby makes one after so many entries, and not whenever it looks."""
+    follower = Follower([plan], desk.decider.log, say=quiet)
+    follower.catch_up()
+    assert (follower.restored, follower.saved) == (0, 0)
+    follower.snapshot(tmp_path)
+    assert (follower.restored, follower.saved) == (0, follower.end.position)
+    again = Follower([plan], desk.decider.log, tmp_path, say=quiet)
+    assert (again.restored, again.saved) == (follower.end.position,) * 2
+
+
+def test_what_a_killed_process_has_left_half_written_is_removed(desk: Shop, plan: Any, tmp_path: Path) -> None:
+    """And what another one is writing right now is left alone."""
+    left, busy = tmp_path / ".building-left", tmp_path / ".building-busy"
+    for folder in (left, busy):
+        folder.mkdir()
+        (folder / snapshot.LOCK).touch()
+    writing = HolderLock(busy / snapshot.LOCK)
+    assert writing.take()
+    follower = Follower([plan], desk.decider.log, say=quiet)
+    follower.catch_up()
+    made = follower.snapshot(tmp_path)
+    writing.give_back()
+    assert {path.name for path in tmp_path.iterdir()} == {made.name, busy.name}
+    assert not (made / snapshot.LOCK).exists()

@@ -42,6 +42,13 @@ class Follower:
     keys
         The keys of persons, where a stream has personal fields.
 
+    Attributes
+    ----------
+    restored
+        Position of the snapshot that it began with; where the log began, if there was none.
+    saved
+        The same, or that of the snapshot that it has written last.
+
     Raises
     ------
     SnapshotError
@@ -60,7 +67,7 @@ class Follower:
     ) -> None:
         self.log = log
         self.workspace, self.end = _start(plans, log, snapshots, say, until, keys)
-        self.restored = self.end.position
+        self.restored = self.saved = self.end.position
         self._folder = Folder(self.workspace)
 
     def catch_up(self, told: Told = nobody, *, stop: int | None = None) -> int:
@@ -84,7 +91,9 @@ class Follower:
 
     def snapshot(self, folder: Path) -> Path:
         """Write a snapshot of the state as it is, and return its directory."""
-        return snapshot.save(self.workspace, self.end, folder)
+        made = snapshot.save(self.workspace, self.end, folder)
+        self.saved = self.end.position
+        return made
 
     def _fold(self, commit: Commit) -> None:
         self._folder.fold(commit)

@@ -169,7 +169,7 @@ def _begin(
         logs.say(f"imported {count:,} events", "imported", events=count)
     command = None if snapshots_of(settings) is None else served.command("snapshot", settings)
     gauges = Gauges(decider, snapshots_of(settings))
-    keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.restored)
+    keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.saved)
     keeper.start()
     front.service = Service(decider, settings, gauges)
     names = ", ".join(p.system.name for p in plans)
@@ -220,11 +220,21 @@ def _take_over(
             if not waiting:
                 logs.say(front.detail, "standing_by", position=at)
             waiting = True
-        if folder is not None and follower.end.position - follower.restored >= settings.snapshot_every:
-            made = follower.snapshot(folder)
-            logs.say(f"made snapshot {made.name}", "snapshot_made", position=follower.end.position)
+        if folder is not None and follower.end.position - follower.saved >= settings.snapshot_every:
+            _snapshot(follower, folder)
         stop.wait(STANDBY_S)
     return None
+
+
+def _snapshot(follower: Follower, folder: Path) -> None:
+    """Make a snapshot on the side; one that fails must not keep a standby from taking over."""
+    try:
+        made = follower.snapshot(folder)
+    except OSError as error:
+        logs.say(f"a snapshot could not be made: {error}", "snapshot_failed", position=follower.end.position)
+        follower.saved = follower.end.position  # the next one is tried when it is due
+    else:
+        logs.say(f"made snapshot {made.name}", "snapshot_made", position=follower.end.position)
 
 
 def take_snapshot(served: Served, settings: Settings) -> Path | None:
@@ -252,7 +262,7 @@ def take_snapshot(served: Served, settings: Settings) -> Path | None:
         plans = plans_of(served.systems, served.bundles)
         follower = Follower(plans, log, folder, say=_say, keys=open_keys(plans, settings))
         follower.catch_up()
-        return follower.snapshot(folder) if follower.end.position > follower.restored else None
+        return follower.snapshot(folder) if follower.end.position > follower.saved else None
 
 
 def _say(text: str) -> None:

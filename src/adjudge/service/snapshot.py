@@ -23,6 +23,7 @@ from adjudge.engine.plan import Plan
 from adjudge.errors import AdjudgeError
 from adjudge.history import Histories, Profiles
 from adjudge.log import Commit, End, Log
+from adjudge.log.holder import HolderLock
 from adjudge.service.access.management import Management, ManagementFacts
 from adjudge.service.activation import FieldLayout
 from adjudge.service.card import Card
@@ -38,6 +39,9 @@ FORMAT = 1
 """Version of the layout of a snapshot; an older or newer one is passed over, and the log is folded instead."""
 
 MANIFEST = "snapshot.json"
+
+BUILDING, LOCK = ".building-", "lock"
+"""How the directory begins in which a snapshot is written, and the file in it that its process locks meanwhile."""
 
 KEEP = 3
 """Snapshots that are kept: a damaged one falls back to the one before."""
@@ -113,8 +117,11 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
     target = folder / f"{end.position:016d}"
     if target.exists():
         return target
-    building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+    _sweep(folder)
+    building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=folder))
+    lock = HolderLock(building / LOCK)
     try:
+        lock.take()
         files = {name: _write(building / f"{name}.npy", array) for name, array in _arrays(workspace)}
         facts = Facts(
             format=FORMAT,
@@ -134,14 +141,29 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        os.replace(building, target)
+        if not target.exists():  # else another process has just made the same
+            os.replace(building, target)
+            (target / LOCK).unlink(missing_ok=True)
         _sync(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+    finally:
+        lock.give_back()
+        shutil.rmtree(building, ignore_errors=True)  # renamed, unless something has failed
     for old in found(folder)[KEEP:]:
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)  # another process may be at it; what is left goes the next time
     return target
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left half written."""
+    for path in folder.glob(f"{BUILDING}*/{LOCK}"):
+        lock = HolderLock(path)
+        try:
+            abandoned = lock.take()
+        except FileNotFoundError:  # it has become whole
+            continue
+        if abandoned:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            lock.give_back()
 
 
 def found(folder: Path) -> list[Path]:
