@@ -333,6 +333,9 @@ def test_every_error_of_the_tree_that_can_cross_the_wire_does() -> None:
         NotFoundError("there is none"),
         UnavailableError("deciding has stopped"),
     ]
+    failed = problem.failure()
+    reply = Reply(500, httpx.Headers({"content-type": problem.CONTENT_TYPE}), msgspec.json.encode(failed))
+    assert failed.instance in str(error_of(reply))
     for error in raised:
         document = problem.problem_of(error)
         headers = httpx.Headers({"content-type": problem.CONTENT_TYPE})

@@ -45,6 +45,7 @@ class Problem(msgspec.Struct, frozen=True):
     status: int = 0
     detail: str = ""
     errors: list[RowError] = []
+    instance: str = ""
     decisions: list[Any] | None = None
     results: list[Any] | None = None
 
@@ -131,6 +132,8 @@ def error_of(reply: Reply) -> AdjudgeError:
     found = reply.problem
     problem = found or Problem()
     detail = problem.detail or f"answered {_named(reply.status)}"
+    if problem.instance:
+        detail += f" ({problem.instance})"  # so the service's log names this failure
     if reply.status in (401, 403, 421):
         return AccessError(detail)
     if reply.status == 429:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from typing import IO, Any
@@ -20,6 +21,9 @@ from adjudge.errors import InputError, UnavailableError
 
 OPTIONS = Options(attempts=1_000, attempt_timeout=timedelta(seconds=30), deadline=timedelta(minutes=2))
 """A file waits for a service that restarts or is busy, piece by piece, and gives up when it stays away."""
+
+INSIDE = replace(OPTIONS, attempts=1, attempt_timeout=timedelta(days=1), deadline=None)
+"""The same for a service in this process."""
 
 NAMED = 20
 """Refused rows that are named on standard error; a file of them has all."""

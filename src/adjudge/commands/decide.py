@@ -70,6 +70,9 @@ def decide(
 def inside(plan: Plan) -> AsyncClient:
     """Return a client of a service in this process: a file goes the same way here as over a network.
 
+    Nothing can be lost in between, and the first batch may have to wait for kernels to be compiled: so each is sent
+    once and waited for.
+
     Parameters
     ----------
     plan
@@ -78,12 +81,12 @@ def inside(plan: Plan) -> AsyncClient:
     import httpx
 
     from adjudge.client import AsyncClient
-    from adjudge.commands.bulk import OPTIONS
+    from adjudge.commands.bulk import INSIDE
     from adjudge.service.app import Service
     from adjudge.service.decider import Decider
 
     transport = httpx.ASGITransport(Service(Decider([plan])))
-    return AsyncClient("http://127.0.0.1", options=OPTIONS, transport=transport)
+    return AsyncClient("http://127.0.0.1", options=INSIDE, transport=transport)
 
 
 async def _decide(client: AsyncClient, rows: Rows, job: Job, system: str | None) -> Summary:
