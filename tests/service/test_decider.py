@@ -360,6 +360,49 @@ def test_what_cannot_be_logged_has_never_been(plan: Any, monkeypatch: pytest.Mon
     assert replay([plan], log).equal
 
 
+class Forgetful(MemoryLog):
+    """A log that stores, and whose answers are lost while it is told so."""
+
+    forgets = False
+
+    def append(self, commit: Commit) -> None:
+        """Append, and do not say so."""
+        super().append(commit)
+        if self.forgets:
+            message = "the answer was lost"
+            raise LogUnavailableError(message)
+
+
+def test_what_was_logged_although_its_answer_was_lost_is_decided_once(
+    plan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody was answered, so everybody asks again: the log has it, the state gets it, and nothing is there twice."""
+    log = Forgetful()
+    desk, calm = Shop(plan), Shop(plan)
+    desk.decider = Decider([plan], log, clock=desk.clock)
+    monkeypatch.setattr("adjudge.service.writer.PAUSE_S", 0.0)
+    busy_day(desk)
+    busy_day(calm)
+    late = [row | {"purchase_id": f"late{i}"} for i, row in enumerate(many_purchases(40, seed=9))]
+    for ask, answer in (
+        (lambda: desk.decide(*late), lambda: calm.decide(*late)),
+        (lambda: desk.decider.change([label("late3")]), lambda: calm.decider.change([label("late3")])),
+    ):
+        log.forgets = True
+        with pytest.raises(UnavailableError, match="the answer was lost"):
+            ask()
+        log.forgets = False
+        answer()
+        ask()
+        assert desk.decider.workspace.digest() == calm.decider.workspace.digest()
+        assert len(log) == len(calm.decider.log)
+    assert desk.decider.repeated == 40
+    assert desk.decider.failed == ""
+    again, first = desk.decide(*late), calm.decide(*late)
+    assert [a | {"latency_ms": 0} for a in again] == [a | {"latency_ms": 0} for a in first]
+    assert replay([plan], log).equal
+
+
 def test_after_a_failed_append_nothing_is_tried_for_a_moment(plan: Any) -> None:
     """A lost database costs its time-out once, not with every request."""
     log = Moody()

@@ -32,6 +32,7 @@ from adjudge.service.access.ledger import Act, note_of
 from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.decode import EventDecoder, EventStruct
+from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.personal.erasure import Search
 from adjudge.service.record import Recorded
@@ -139,6 +140,7 @@ class Decider:
             If the log cannot be written now; nothing is kept of the events, and they may be sent again.
         """
         with self._alone():
+            self._settle()
             ticket = self._ticket(stream, events, arrived)
             with self.stages.timed("admit"):
                 self._admission.admit(ticket, self.writer.position)
@@ -167,6 +169,8 @@ class Decider:
         UnavailableError
             If the log cannot be written now; the batches yielded so far are kept, and no other.
         """
+        with self._alone():
+            self._settle()
         source = iter(batches)
         waiting: deque[Future[Ticket | None]] = deque()
 
@@ -262,7 +266,7 @@ class Decider:
             For each what became of it: set, unchanged, or waiting for an event that has not come yet.
         """
         with self._alone():
-            self._check_running()
+            self._settle()
             received = self.clock()
             results: list[Status | InputError] = []
             run: list[Change] = []
@@ -373,7 +377,7 @@ class Decider:
             If something has been decided already, an id comes twice, or the table does not fit the stream.
         """
         with self._alone():
-            self._check_running()
+            self._settle()
             if self.workspace.decided:
                 message = "history can only be imported before the first decision"
                 raise InputError(message, code="too_late")
@@ -398,7 +402,7 @@ class Decider:
         """Log a management action and fold it, as `adjudge.service.access.ledger.Ledger` says."""
         note = note_of(action, who, why, content)
         with self._alone():
-            self._check_running()
+            self._settle()
             act = Act.read(self.writer.position, self.clock(), note)
             self.writer.append([note], act.at_us)
             try:
@@ -438,7 +442,7 @@ class Decider:
         search = Search(self.workspace, target, self.log.begin().position if before is None else before.position)
         search.go_on()
         with self._alone():
-            self._check_running()
+            self._settle()
             search.go_on()
             erasure = search.erasure()
             if erasure is None:
@@ -610,6 +614,21 @@ class Decider:
                 raise
             raise
         self.workspace.release()
+
+    def _settle(self) -> None:
+        """Refuse if nothing can be decided now, and fold what was logged although the answer to its append was lost."""
+        self._check_running()
+        stored = self.writer.settle()
+        if stored is None:
+            return
+        logger.warning("positions %d to %d were logged although the answer was lost", stored.first, stored.stop - 1)
+        try:
+            folder = Folder(self.workspace)
+            folder.fold(stored)
+            folder.finish()
+        except BaseException as error:  # the log has it and the state may have half of it
+            self.broken = f"folding a commit whose answer was lost has failed: {type(error).__name__}"
+            raise
 
     def _check_running(self) -> None:
         if self.broken:

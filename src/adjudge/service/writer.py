@@ -50,6 +50,7 @@ class Writer:
         self._clock = clock
         self._timer = timer
         self._retry_at = 0.0
+        self._unsettled: Commit | None = None
         if log.acquire(holder, now_us=clock(), ttl_us=TTL_US) is None:
             lease = log.lease()
             message = f"{lease.holder if lease else 'another process'} decides on this log; only one may at a time"
@@ -79,8 +80,10 @@ class Writer:
         Raises
         ------
         UnavailableError
-            If it could not be appended; nothing of it was.
+            If it could not be appended, or its answer was lost: which of the two, `settle` finds out.
         """
+        if self._unsettled is not None:
+            raise UnavailableError(self.failed or "what became of the last append is not known yet")
         count = sum(map(len, blocks))
         commit = Commit.after(
             self.end.link, self.end.position, count=count, received_at=received_at, payload=pack(blocks)
@@ -93,11 +96,39 @@ class Writer:
             raise UnavailableError(self.failed) from error
         except LogUnavailableError as error:
             self.failures += 1
-            self._fail(error)
-            self._retry_at = self._timer() + PAUSE_S
-            raise UnavailableError(self.failed) from error
+            self._unsettled = commit
+            raise self._refusal(error) from error
         self.end = commit.end
         self._recovered()
+
+    def settle(self) -> Commit | None:
+        """Return the commit of the last append if the log has it although its answer was lost; None if all is known.
+
+        A log in another server may lose an answer and not the commit. Nothing can be appended until that is known.
+
+        Raises
+        ------
+        UnavailableError
+            If the log cannot tell now.
+        """
+        if self._unsettled is None:
+            return None
+        try:
+            end = self.log.end()
+        except LogUnavailableError as error:
+            raise self._refusal(error) from error
+        commit, self._unsettled = self._unsettled, None
+        if end != commit.end:
+            return None
+        self.end = end
+        self._recovered()
+        return commit
+
+    def _refusal(self, error: LogUnavailableError) -> UnavailableError:
+        """Note that the log cannot be used now, and return the error that says so."""
+        self._fail(error)
+        self._retry_at = self._timer() + PAUSE_S
+        return UnavailableError(self.failed)
 
     def renew(self) -> None:
         """Extend the right to append; meant to be called every few seconds.
