@@ -1,0 +1,1 @@
+"""Tests of the export of a log, and of queries over it."""
