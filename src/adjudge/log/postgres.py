@@ -197,12 +197,13 @@ class PostgresLog:
         """Take the right to append, or return None while another process holds it."""
         with self._writing, _plain_errors():
             writer = self._ready_to_write()
+            if not self._may_take(writer, now_us):  # asked without keeping the holder from appending
+                return None
             with writer.transaction():
-                token, until_us = _one(writer, "SELECT token, until_us FROM lease FOR UPDATE")
-                alone = self._lock(writer, token)  # held by the session of whoever has this token, while it lives
-                if token != self._token and until_us > now_us and not alone:
+                writer.execute("SELECT 1 FROM lease FOR UPDATE")
+                if not self._may_take(writer, now_us):  # another process was faster
                     return None
-                token += 1
+                token: int = 1 + _one(writer, "SELECT token FROM lease")[0]
                 while not self._lock(writer, token):  # kept by an attempt that failed half way
                     token += 1
                 taken = Lease(token, holder, now_us + ttl_us)
@@ -213,6 +214,11 @@ class PostgresLog:
                 end = _ask_end(writer)
             self._token, self._end = taken.token, end
             return taken
+
+    def _may_take(self, writer: Connection, now_us: int) -> bool:
+        """Whether the right to append is free, ours, has run out, or is held by a process whose session has ended."""
+        token, until_us = _one(writer, "SELECT token, until_us FROM lease")
+        return bool(token == self._token or until_us <= now_us or self._lock(writer, token))
 
     def renew(self, *, now_us: int, ttl_us: int) -> None:
         """Extend the right to append."""
