@@ -35,6 +35,7 @@ from adjudge.define.feature import (
 from adjudge.define.label import Label, Outcome
 from adjudge.define.policy import ACTIONS, Capacity, Costs, Policy
 from adjudge.define.rule import Rule, Rules
+from adjudge.define.spec import from_spec, to_spec
 from adjudge.define.system import System
 
 __all__ = [
@@ -72,8 +73,10 @@ __all__ = [
     "feature",
     "field",
     "flatten",
+    "from_spec",
     "hours",
     "micros",
     "minutes",
     "seconds",
+    "to_spec",
 ]

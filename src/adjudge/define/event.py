@@ -12,7 +12,8 @@ import json
 import types
 import typing
 from collections.abc import Hashable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from dataclasses import fields as attributes
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
@@ -196,19 +197,22 @@ class Schema:
     meaning: str = ""
 
     def __getitem__(self, name: str) -> Field:
-        for candidate in self.fields:
-            if candidate.name == name:
-                return candidate
-        msg = f"stream {self.name!r} has no field {name!r}{did_you_mean(name, self.names)}"
-        raise DefinitionError(msg)
+        if name not in self._by_name:
+            msg = f"stream {self.name!r} has no field {name!r}{did_you_mean(name, self.names)}"
+            raise DefinitionError(msg)
+        return self._by_name[name]
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
 
-    @property
+    @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the fields, in order."""
         return tuple(f.name for f in self.fields)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {f.name: f for f in self.fields}
 
     @property
     def width(self) -> int:
@@ -230,11 +234,15 @@ class Schema:
         """Short hash that changes when the meaning of a stored event changes.
 
         What is personal is left out: a body tells by itself whether it is sealed, and encoded fields stay the same.
+        What is at its default is left out too, so that an attribute that fields get later changes no hash where it is
+        not used.
         """
-        fields = [asdict(f) | {"meaning": ""} for f in self.fields]
-        for f in fields:
-            del f["personal"], f["person"]
-        text = json.dumps([self.name, self.profile, fields], sort_keys=True)
+        unsaid = ("meaning", "personal", "person")
+        told = [
+            {a.name: v for a in attributes(f) if (v := getattr(f, a.name)) != a.default and a.name not in unsaid}
+            for f in self.fields
+        ]
+        text = json.dumps([self.name, self.profile, told], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -331,6 +339,45 @@ def _schema(declared: Hashable) -> Schema:
     _check_references(where, schema)
     _check_personal(where, schema)
     return schema
+
+
+def stream_of(schema: Schema) -> type[Event]:
+    """Return a stream that has exactly this schema: for definitions that are read from data, not from a class body.
+
+    Parameters
+    ----------
+    schema
+        Its name, its fields and what they mean.
+
+    Raises
+    ------
+    DefinitionError
+        If no class could have declared it.
+
+    Examples
+    --------
+    >>> class Login(Event):
+    ...     login_id: Id
+    ...     at: Time
+    ...     user: Key
+    >>> stream_of(Login.schema()).by("user").schema == Login.schema()
+    True
+    """
+    where = f"stream {schema.name!r}"
+    if not schema.name.isidentifier() or len(set(schema.names)) != len(schema.names):
+        msg = f"{where} needs a plain name, and fields of different names"
+        raise DefinitionError(msg)
+    if [f.name for f in schema if f.role == "id"] != [schema.id_field] or schema[schema.id_field].optional:
+        msg = f"{where} must have exactly one Id field, the required {schema.id_field!r}"
+        raise DefinitionError(msg)
+    if schema[schema.time_field].role != "time" or schema[schema.time_field].optional:
+        msg = f"{where}: {schema.time_field!r} must be a required Time field: it is when the event happened"
+        raise DefinitionError(msg)
+    _check_references(where, schema)
+    _check_personal(where, schema)
+    name = "".join(part.capitalize() for part in schema.name.split("_"))
+    members = {"__doc__": schema.meaning, "__module__": __name__, "schema": classmethod(lambda cls: schema)}
+    return cast(type[Event], type(name, (Profile if schema.profile else Event,), members))
 
 
 def _field(stream: type[Event], name: str, hint: Any) -> Field:

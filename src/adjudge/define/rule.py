@@ -13,7 +13,7 @@ import json
 import math
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -175,7 +175,7 @@ class Rules:
             seen.add(rule.id)
         ordered = tuple(sorted(self.rules, key=lambda rule: (rule.priority, rule.id)))
         object.__setattr__(self, "rules", ordered)
-        lists = {name: _elements(name, values) for name, values in sorted(dict(self.lists).items())}
+        lists = {name: elements(name, values) for name, values in sorted(dict(self.lists).items())}
         object.__setattr__(self, "lists", lists)
 
     @functools.cached_property
@@ -191,6 +191,31 @@ class Rules:
         """A short hash of what the rules say, the same for every way of writing it."""
         content = json.dumps(_document(self), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def document(self) -> dict[str, Any]:
+        """Return the content of a rule file that says the same, conditions as they were written."""
+        document = _document(self)
+        for rule, entry in zip(self.rules, document["rules"], strict=True):
+            entry["when"] = rule.when.text or entry["when"]
+        return document
+
+    @classmethod
+    def from_document(cls, content: object, name: str = "rules") -> Rules:
+        """Return the rules that the content of a rule file says.
+
+        Parameters
+        ----------
+        content
+            The file as it is parsed: mappings, lists and plain values.
+        name
+            What it is called in errors.
+
+        Raises
+        ------
+        DefinitionError
+            If anything in it is wrong; the message names the rule.
+        """
+        return _from_document(name, content)
 
     def dump(self) -> str:
         """Return the rules as YAML that loads back to an equal set."""
@@ -288,11 +313,30 @@ def _fill(value: object, spec: str) -> str:
     return str(value)
 
 
-def _elements(name: str, values: Sequence[object]) -> tuple[str | float, ...]:
+def elements(name: str, values: object) -> tuple[str | float, ...]:
+    """Return what a named list holds, once each and in order.
+
+    Parameters
+    ----------
+    name
+        Of the list.
+    values
+        Texts or numbers.
+
+    Raises
+    ------
+    DefinitionError
+        If the name is not a plain one, or the list holds both, or anything else.
+
+    Examples
+    --------
+    >>> elements("risky", {"m2", "m1"}), elements("limits", [10, 2.5, 10])
+    (('m1', 'm2'), (2.5, 10.0))
+    """
     if not isinstance(name, str) or not name.isidentifier():
         message = f"a list's name is a plain name such as 'blocked_cards', not {name!r}"
         raise DefinitionError(message)
-    if isinstance(values, str) or not isinstance(values, Sequence | set | frozenset):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Collection):
         message = f"list {name!r}: its elements are written as [a, b, c]"
         raise DefinitionError(message)
     texts = [value for value in values if isinstance(value, str)]
@@ -334,6 +378,10 @@ def _read(name: str, text: str) -> Rules:
         _fail(name, f"not valid YAML: {_first_line(error)}")
     except RecursionError:
         _fail(name, "not valid YAML: nested too deeply")
+    return _from_document(name, content)
+
+
+def _from_document(name: str, content: object) -> Rules:
     if not isinstance(content, dict):
         _fail(name, "a rule file starts with 'version: 1' and 'rules:'")
     _keys(name, content, ("version", "rules", "lists"))

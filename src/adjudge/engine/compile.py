@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -26,13 +24,14 @@ from adjudge.define import (
 from adjudge.define.check import check
 from adjudge.define.expression import Expression, parse
 from adjudge.define.functions import Type
-from adjudge.define.rule import placeholders
+from adjudge.define.rule import elements, placeholders
 from adjudge.engine.encode import Encoder
 from adjudge.engine.hashing import TEXT_TAG, entity_name, hash_text
 from adjudge.engine.measure import COPY, HASH, LABEL, ONE, SCALE, Gather, Source
 from adjudge.engine.plan import HistoryPlan, Plan, ProfilePlan, StreamPlan
 from adjudge.engine.policy import Combine
 from adjudge.engine.scorer import Scorer
+from adjudge.engine.versions import versions_of
 from adjudge.engine.vm import Slot, compile_program, list_type
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
 from adjudge.history import Aggregation, Layout, Measure
@@ -144,7 +143,7 @@ class _Compiler:
         if system.label is not None:
             self.delays[system.label.name] = system.label.delay
         self.features = self._named(system.flat_features)
-        self.lists = {**system.lists, **system.rules.lists}
+        self.lists = lists_of(system)
         self.list_types = {name: list_type(values) for name, values in self.lists.items()}
 
     def plan(self, scorer: Scorer | None, thresholds: Mapping[str, float], threads: int) -> Plan:
@@ -169,6 +168,8 @@ class _Compiler:
         program = compile_program(outputs, decided.scope, hash_text=self._hash, lists=self.lists)
         names = self._inputs(decided.scope)
         scorer_rows = self._bind(scorer, decided.scope)
+        layouts, schemas = [h.layout for h in history_plans], [s.schema for s in self.streams.values()]
+        versions = versions_of(system, self.features.values(), layouts, schemas, self.lists, thresholds)
         return Plan(
             system=system,
             streams={n: self._stream_plan(s, height if s is decided else s.height) for n, s in self.streams.items()},
@@ -182,12 +183,13 @@ class _Compiler:
             names=names,
             rows=np.array([decided.scope[n].row for n in names], np.int64),
             categorical=frozenset(n for n in names if decided.scope[n].type == "text"),
-            versions=self._versions(history_plans, scorer, thresholds),
+            versions=versions | ({"model": scorer.version} if scorer is not None else {}),
             lateness_us=micros(self.lateness),
             policy=system.policy,
             combine=Combine(system, decided.scope, rules_at).with_thresholds(system, thresholds),
             scorer=scorer,
             scorer_rows=scorer_rows,
+            thresholds={action: float(value) for action, value in thresholds.items()},
             pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None,
         )
 
@@ -511,39 +513,10 @@ class _Compiler:
             raise BundleError(msg)
         return np.array([scope[n].row for n in scorer.names], np.int64)
 
-    def _versions(
-        self, histories: Sequence[HistoryPlan], scorer: Scorer | None, thresholds: Mapping[str, float]
-    ) -> dict[str, str]:
-        system = self.system
-        layout = [h.layout.digest for h in histories] + [s.schema.digest for s in self.streams.values()]
-        features = [repr(_plain(f)) for f in self.features.values()]
-        versions = {
-            "system": _digest([system.name, *features, repr(system.label), repr(system.outcomes)]),
-            "layout": _digest(layout),
-            "rules": system.rules.version,
-            "policy": _digest([repr(system.policy), *map(repr, sorted(thresholds.items()))]),
-            "lists": _digest([part for name in sorted(self.lists) for part in (name, *_members(self.lists[name]))]),
-        }
-        return versions | ({"model": scorer.version} if scorer is not None else {})
 
-
-def _plain(f: Feature) -> tuple[str, ...]:
-    """Return what a feature means, without the words for people."""
-    if isinstance(f, DerivedFeature):
-        return (f.name, f.expression)
-    entity = (f.entity.schema.name, *f.entity.fields, f.entity.condition)
-    if isinstance(f, ProfileFeature):
-        return (f.name, f.of, *entity)
-    return (f.name, f.aggregation, str(f.of), str(f.other), str(f.window), str(f.delay), str(f.parameter), *entity)
-
-
-def _members(values: Collection[str | float]) -> list[str]:
-    """Return what a list holds, whatever the order in which it was written."""
-    return sorted({repr(v if isinstance(v, str) else float(v)) for v in values})
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:12]
+def lists_of(system: System) -> dict[str, tuple[str | float, ...]]:
+    """Return what the named lists of a system hold; where the rules have a list of the same name, theirs counts."""
+    return {name: elements(name, values) for name, values in system.lists.items()} | dict(system.rules.lists)
 
 
 def _type(f: Field) -> Type:

@@ -154,6 +154,10 @@ class Plan:
         Short hashes of system, layout, rules, policy, contents of lists, and model where there is one.
     scorer, scorer_rows
         The served model and the rows of its names; None decides by rules alone.
+    thresholds
+        Value strictly above which each action is taken, as it was given to `compile`.
+    bundle
+        Id of the bundle that scorer and thresholds come from; empty where they come from none.
     pool
         Threads that histories are folded on; None folds on the caller's.
     """
@@ -176,6 +180,8 @@ class Plan:
     combine: Combine
     scorer: Scorer | None = None
     scorer_rows: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    bundle: str = ""
     pool: ThreadPoolExecutor | None = None
 
     @property

@@ -13,8 +13,8 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from adjudge.define.rule import elements
+from adjudge.define.spec import meaning_of
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
 from adjudge.models.scorers import Served
 from adjudge.models.served import check_invariance, load, save
@@ -254,7 +256,7 @@ def write(
             thresholds=dict(thresholds or {}),
             metrics=dict(metrics or {}),
             training=dict(training or {}),
-            lists={name: _elements(values) for name, values in plan.system.lists.items()},
+            lists={name: list(elements(name, values)) for name, values in plan.system.lists.items()},
             profile=numeric_profile(),
             files={name: _entry(draft / name) for name in _files(draft)},
         )
@@ -334,12 +336,6 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _elements(values: Collection[str | float]) -> list[str | float]:
-    """Return a named list in order, its numbers as floats, which is how they are read back."""
-    texts: list[str | float] = [*sorted(v for v in values if isinstance(v, str))]
-    return texts or [*sorted(float(v) for v in values if not isinstance(v, str))]
-
-
 def definitions_of(plan: Plan) -> dict[str, str]:
     """Return a short hash of what each field and feature of a system means, by name.
 
@@ -349,10 +345,10 @@ def definitions_of(plan: Plan) -> dict[str, str]:
         The compiled system.
     """
     schema = plan.schema(plan.decides)
-    meanings = {field.name: f"{field.role} {field.optional}" for field in schema}
-    for name, made in plan.features.items():
-        meanings[name] = repr(replace(made, unit="", meaning="", owner=""))
-    return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in meanings.items()}
+    meanings: dict[str, Any] = {field.name: [field.role, field.optional] for field in schema}
+    meanings |= {name: meaning_of(made) for name, made in plan.features.items()}
+    texts = {name: msgspec.json.encode(meaning, order="sorted") for name, meaning in meanings.items()}
+    return {name: hashlib.sha256(text).hexdigest()[:12] for name, text in texts.items()}
 
 
 def numeric_profile() -> dict[str, str]:

@@ -1,0 +1,65 @@
+"""Versions: short hashes of what a plan was compiled from, one for each part that can change a decision.
+
+They are hashes of what definitions mean as `adjudge.define.spec` writes it, not of how Python shows it: neither the
+module a stream is declared in, nor the kind of sequence something stands in, nor words for people change a version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from adjudge.define import Feature, Schema, System
+from adjudge.define.spec import LABEL, OUTCOME, POLICY, meaning_of
+from adjudge.history import Layout
+
+Lists = Mapping[str, tuple[str | float, ...]]
+"""Named lists, their elements in order."""
+
+
+def versions_of(
+    system: System,
+    features: Iterable[Feature],
+    layouts: Iterable[Layout],
+    schemas: Iterable[Schema],
+    lists: Lists,
+    thresholds: Mapping[str, float],
+) -> dict[str, str]:
+    """Return the versions of a plan without a model.
+
+    Parameters
+    ----------
+    system
+        The definitions.
+    features
+        Its features under their final names.
+    layouts, schemas
+        Of its histories and of its streams.
+    lists
+        Its named lists and those of its rules.
+    thresholds
+        What training found.
+    """
+    truths = [LABEL.write(system.label, "label")] if system.label is not None else []
+    truths += [OUTCOME.write(outcome, "outcome") for outcome in system.outcomes]
+    unspoken = [{key: value for key, value in truth.items() if key != "meaning"} for truth in truths]
+    policy = POLICY.write(system.policy, "policy")
+    found = sorted((name, float(value)) for name, value in thresholds.items())
+    return {
+        "system": _digest([system.name, [meaning_of(f) for f in features], system.label is not None, unspoken]),
+        "layout": _digest([layout.digest for layout in layouts] + [schema.digest for schema in schemas]),
+        "rules": system.rules.version,
+        "policy": _digest([policy, found, system.amount]),
+        "lists": lists_version(lists),
+    }
+
+
+def lists_version(lists: Lists) -> str:
+    """Return the version of the contents of some named lists."""
+    return _digest(sorted(lists.items()))
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
