@@ -56,7 +56,7 @@ def facts_of(record: logging.LogRecord) -> dict[str, Any]:
 
     Examples
     --------
-    >>> record = logging.makeLogRecord({"msg": "took over", "levelname": "INFO", "event": "started", "created": 0.0})
+    >>> record = logging.makeLogRecord({"name": "adjudge", "msg": "took over", "event": "started", "created": 0.0})
     >>> facts_of(record)["event"], facts_of(record)["time"]
     ('started', '1970-01-01T00:00:00.000+00:00')
     """
