@@ -34,6 +34,7 @@ MODULES = (
     "adjudge.log",
     "adjudge.service",
     "adjudge.client",
+    "adjudge.client.webhooks",
     "adjudge.errors",
 )
 """Modules whose public names are documented, in reading order."""

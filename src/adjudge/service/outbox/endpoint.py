@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from adjudge.client.webhooks import secret_of
 from adjudge.errors import InputError
 
 FILE = "outbox.yaml"
@@ -57,12 +58,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return all(not names or name in names for names, name in asked)
 
     def secret(self, environ: Mapping[str, str]) -> bytes:
-        """Return the secret that signs messages; `InputError` if it is not there."""
-        secret = environ.get(self.secret_variable, "")
-        if not secret:
+        """Return the secret that signs messages; `InputError` if it is not there, or none."""
+        try:
+            return secret_of(environ.get(self.secret_variable, ""))
+        except InputError:
             message = f"endpoint {self.id!r} needs its secret in the environment variable {self.secret_variable}"
-            raise InputError(message, field=self.secret_variable)
-        return secret.encode()
+            raise InputError(message, field=self.secret_variable) from None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
