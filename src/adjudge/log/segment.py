@@ -8,16 +8,18 @@ not asked for. A commit that would not come back the very same is kept as it was
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from adjudge.log.codec import Block, CodecError, Events, Made, Texts, blocks_of, pack
 from adjudge.log.column import Column
 from adjudge.log.columnar import PackedAny, PackedEvents, events_of, pack_commits, seal, unseal
-from adjudge.log.protocol import Commit
+from adjudge.log.protocol import Commit, End
 from adjudge.typing import AnyArray, IntArray
 
 LINK = 32
@@ -25,6 +27,50 @@ LINK = 32
 
 MANY = 16
 """Commits from which on it pays to lay a group's matrices out anew before they are cut."""
+
+
+Part = Literal["bodies", "fields", "records", "features"]
+"""What may be left out of events; their ids always come."""
+
+ALL: frozenset[Part] = frozenset(("bodies", "fields", "records", "features"))
+
+
+class Stretch(NamedTuple):
+    """Entries of one kind at consecutive positions.
+
+    Parameters
+    ----------
+    first
+        Position of the first.
+    block
+        The entries, of one commit or, where they are alike, of several.
+    received_at
+        When the first of them was admitted, in microseconds.
+    end
+        Where a log ends that holds everything up to here; None in the middle of a commit.
+    """
+
+    first: int
+    block: Block
+    received_at: int
+    end: End | None
+
+
+def whole(blocks: Sequence[tuple[int, Block]], received_at: int, end: End, parts: Container[Part]) -> Iterator[Stretch]:
+    """Yield the blocks of one commit, with what is wanted of events."""
+    for i, (first, block) in enumerate(blocks, 1):
+        if isinstance(block, Events) and parts is not ALL:
+            block = _only(block, parts)
+        yield Stretch(first, block, received_at, end if i == len(blocks) else None)
+
+
+def _only(block: Events, parts: Container[Part]) -> Events:
+    made = [
+        Made(m.card, m.records if "records" in parts else b"", m.features if "features" in parts else b"")
+        for m in (block.made if "records" in parts or "features" in parts else ())
+    ]
+    bodies, fields = block.bodies if "bodies" in parts else _NONE, block.fields if "fields" in parts else b""
+    return Events(block.stream, block.schema, block.ids, bodies, fields, made)
 
 
 def segment_of(commits: Sequence[Commit]) -> bytes:
@@ -76,38 +122,70 @@ class Segment:
             for kind in np.flatnonzero(np.bincount(self._kinds[low:high]) > MANY):
                 self._group(int(kind)).by_event()
             links, firsts = bytes(self._packed.links), self._firsts.tolist()
-            received: list[int] = np.cumsum(self._packed.received_at.numbers()).tolist()
             return [
                 Commit(
                     firsts[i],
                     firsts[i + 1] - firsts[i],
-                    received[i],
+                    self._received[i],
                     self._payload(i),
                     links[LINK * i : LINK * (i + 1)],
                 )
                 for i in range(low, high)
             ]
 
-    def block(
-        self, position: int, *, bodies: bool = False, fields: bool = False, made: bool = False
-    ) -> tuple[int, Block]:
+    def block(self, position: int, parts: Container[Part] = ALL) -> tuple[int, Block]:
         """Return the block that holds a position, and the position of its first entry.
 
         Parameters
         ----------
         position
             One of this segment.
-        bodies, fields, made
-            Which parts of events are wanted beside their ids; the others may be empty.
+        parts
+            What is wanted of events; the rest may be empty.
         """
         i = self._index(position)
         group, place = self._group(int(self._kinds[i])), int(self._places[i])
+        if isinstance(group, _Alike):
+            with _plain_errors():
+                return int(self._firsts[i]), group.block(place, place + 1, parts)
+        return next((at, block) for at, block in self._blocks(i) if at <= position < at + len(block))
+
+    def stretches(self, start: int, stop: int, parts: Container[Part] = ALL) -> Iterator[Stretch]:
+        """Yield the entries of the commits from the one that holds `start` on, those left out that end after `stop`.
+
+        Parameters
+        ----------
+        start, stop
+            The range.
+        parts
+            What is wanted of events; the rest may be empty.
+        """
+        low, high = self._index(start), int(np.searchsorted(self._firsts[1:], stop, side="right"))
+        cuts = np.flatnonzero(np.diff(self._kinds[low:high])) + low + 1
+        for first, last in itertools.pairwise([low, *cuts.tolist(), high] if low < high else ()):
+            group = self._group(int(self._kinds[first]))
+            if isinstance(group, _Alike):
+                place = int(self._places[first])
+                with _plain_errors():
+                    block = group.block(place, place + last - first, parts)
+                yield Stretch(int(self._firsts[first]), block, self._received[first], self._end(last - 1))
+                continue
+            for i in range(first, last):
+                yield from whole(self._blocks(i), self._received[i], self._end(i), parts)
+
+    def _blocks(self, i: int) -> list[tuple[int, Block]]:
         first, after = self._firsts[i : i + 2].tolist()
         with _plain_errors():
-            if isinstance(group, _Alike):
-                return first, group.block(place, bodies=bodies, fields=fields, made=made)
-            commit = Commit(first, after - first, 0, group.payload(place), b"")
-        return next((at, block) for at, block in blocks_of(commit) if at <= position < at + len(block))
+            return list(blocks_of(Commit(first, after - first, self._received[i], self._payload(i), b"")))
+
+    def _end(self, i: int) -> End:
+        return End(int(self._firsts[i + 1]), bytes(self._packed.links[LINK * i : LINK * (i + 1)]))
+
+    @functools.cached_property
+    def _received(self) -> list[int]:
+        with _plain_errors():
+            received: list[int] = np.cumsum(self._packed.received_at.numbers()).tolist()
+            return received
 
     def _index(self, position: int) -> int:
         """Return which commit holds a position, the first one for those before."""
@@ -144,26 +222,29 @@ class _Alike:
     def by_event(self) -> None:
         """Lay the matrices in memory event after event, which is how many commits are cut out of them."""
         self._fields = np.asfortranarray(self._fields)
-        self._made = [(card, records, np.asfortranarray(features)) for card, records, features in self._made]
+        self._features = [np.asfortranarray(features) for features in self._features]
 
     def payload(self, place: int) -> bytes:
         """Return the payload of one commit."""
-        return pack([self.block(place, bodies=True, fields=True, made=True)])
+        return pack([self.block(place, place + 1, ALL)])
 
-    def block(self, place: int, *, bodies: bool, fields: bool, made: bool) -> Events:
-        """Return the block of one commit."""
-        a, b = self._ends[place : place + 2]
+    def block(self, place: int, after: int, parts: Container[Part]) -> Events:
+        """Return what consecutive commits of the group hold as one block."""
+        a, b = self._ends[place], self._ends[after]
+        made = range(len(self._packed.made)) if "records" in parts or "features" in parts else ()
         return Events(
             self._packed.stream,
             self._packed.schema,
             self._ids.cut(a, b),
-            self._bodies.cut(a, b) if bodies else _NONE,
-            self._fields[:, a:b].tobytes() if fields else b"",
-            [
-                Made(card, records[a:b].tobytes(), features[:, a:b].tobytes())
-                for card, records, features in (self._made if made else ())
-            ],
+            self._bodies.cut(a, b) if "bodies" in parts else _NONE,
+            self._fields[:, a:b].tobytes() if "fields" in parts else b"",
+            [self._made_of(m, a, b, parts) for m in made],
         )
+
+    def _made_of(self, m: int, a: int, b: int, parts: Container[Part]) -> Made:
+        records = self._records[m][a:b].tobytes() if "records" in parts else b""
+        features = self._features[m][:, a:b].tobytes() if "features" in parts else b""
+        return Made(self._packed.made[m].card, records, features)
 
     @functools.cached_property
     def _ids(self) -> _Cuts:
@@ -178,16 +259,18 @@ class _Alike:
         return self._matrix(self._packed.fields)
 
     @functools.cached_property
-    def _made(self) -> list[tuple[str, AnyArray, AnyArray]]:
-        return [(m.card, self._rows(m.records), self._matrix(m.features)) for m in self._packed.made]
+    def _records(self) -> list[AnyArray]:
+        """One row of bytes an event, for each system."""
+        raw = [made.records.unpack() for made in self._packed.made]
+        return [np.frombuffer(one, np.uint8).reshape(self._ends[-1], -1) for one in raw]
+
+    @functools.cached_property
+    def _features(self) -> list[AnyArray]:
+        return [self._matrix(made.features) for made in self._packed.made]
 
     def _matrix(self, column: Column) -> AnyArray:
         """One row a slot, one column an event."""
         return np.frombuffer(column.unpack(), "<f8").reshape(-1, self._ends[-1])
-
-    def _rows(self, column: Column) -> AnyArray:
-        """One row of bytes an event."""
-        return np.frombuffer(column.unpack(), np.uint8).reshape(self._ends[-1], -1)
 
 
 class _Any:

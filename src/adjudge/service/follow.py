@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from adjudge.engine.plan import Plan
-from adjudge.log import Commit, End, Log
+from adjudge.log import End, Log
+from adjudge.log.scan import scan
+from adjudge.log.segment import Part
 from adjudge.service import snapshot
 from adjudge.service.fold import Folder
 from adjudge.service.personal.keys import Keys
@@ -22,6 +24,10 @@ Told = Callable[[int, int], None]
 
 def nobody(done: int, total: int) -> None:
     """Is told and does nothing."""
+
+
+FOLDED: frozenset[Part] = frozenset(("fields", "records"))
+"""What folding reads of events, beside their ids."""
 
 
 class Follower:
@@ -81,11 +87,11 @@ class Follower:
             Leave out the commits that end after this position; None folds all.
         """
         first, total = self.end.position, len(self.log) if stop is None else stop
-        for commit in self.log.read(first, stop):
-            if commit.stop > total:
-                break
-            self._fold(commit)
-            told(commit.stop, total)
+        for stretch in scan(self.log, first, stop, FOLDED):
+            self._folder.block(stretch.first, stretch.block, stretch.received_at)
+            if stretch.end is not None:
+                self.end = stretch.end
+                told(self.end.position, total)
         self._folder.finish()
         return self.end.position - first
 
@@ -94,10 +100,6 @@ class Follower:
         made = snapshot.save(self.workspace, self.end, folder)
         self.saved = self.end.position
         return made
-
-    def _fold(self, commit: Commit) -> None:
-        self._folder.fold(commit)
-        self.end = commit.end
 
 
 def _start(

@@ -54,9 +54,11 @@ class Recorded:
 
     @classmethod
     def read(cls, card: Card, ids: Sequence[str], first: int, made: Made) -> Recorded:
-        """Return what `made` wrote, for events from a position on."""
+        """Return what `made` wrote, for events from a position on; features may have been left out."""
         records = card.records(made.records)
-        return cls(card, ids, range(first, first + len(records)), records, card.matrix(made.features, len(records)))
+        n = len(records)
+        features = card.matrix(made.features, n) if made.features else np.empty((0, n))
+        return cls(card, ids, range(first, first + n), records, features)
 
     @classmethod
     def join(cls, parts: Sequence[Recorded]) -> Recorded:
