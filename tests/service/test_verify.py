@@ -29,8 +29,8 @@ def test_all_entry_points_agree_and_the_broken_kernel_is_caught() -> None:
     assert result.passed
     assert result.events == EVENTS
     names = [p.name for p in result.entry_points]
-    assert len(names) == 8
-    assert "http, in file order" in names
+    assert len(names) == 9
+    assert {"http, in file order", "python, a log in a file, 12 restarts"} <= set(names)
     assert all(p.events == EVENTS and p.features_compared == EVENTS * 202 for p in result.entry_points)
 
 

@@ -1,8 +1,8 @@
 """Proof on the user's own data that every way into the system computes the same thing, bit for bit.
 
 The events are decided one at a time, and that is the reference. Then they go in again in batches, on threads, as a
-table, over HTTP in file order, and over HTTP from many connections at once, whose own log is replayed. Last comes a
-kernel that is broken on purpose: a proof that cannot fail proves nothing.
+table, through a log with restarts between them, over HTTP in file order, and over HTTP from many connections at once,
+whose own log is replayed. Last comes a kernel that is broken on purpose: a proof that cannot fail proves nothing.
 """
 
 from __future__ import annotations
@@ -424,6 +424,7 @@ def verify(
         If the service loses or refuses an event.
     """
     from adjudge.service.verify_http import over_http
+    from adjudge.service.verify_log import with_restarts
 
     system = found.build(source.lists)
     part = source.head(system, events)
@@ -434,6 +435,8 @@ def verify(
         script = script_of(plan, part)
         reference, points, caught = verify_python(plan, script, told=told)
         points.append(_as_table(plan, part, reference, told))
+        total = len(reference.action)
+        points.append(with_restarts(plan, script, reference, told=lambda n: told("with restarts", n, total)))
         if http:
             points += over_http(plan, found.name, path, script, reference, told)
     return Verification(

@@ -10,16 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from adjudge.engine import Plan
 from adjudge.errors import ParityError
 from adjudge.log import MemoryLog
-from adjudge.log.codec import Events as EventBlock
-from adjudge.log.codec import blocks_of
 from adjudge.service import load
 from adjudge.service.app import CommitPage
-from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.replay import replay
 from adjudge.service.server import free_port, python, running
@@ -33,6 +29,7 @@ from adjudge.service.verify import (
     compared,
     decided_events,
 )
+from adjudge.service.verify_log import logged
 
 SIZES = (1, 1, 1, 5, 50, 500)
 """Events of one request, over and over: requests of one event and of many, in file order."""
@@ -126,7 +123,7 @@ def in_file_order(
             sender.events(step.stream, step.events[at : at + size])
             at += size
         told(len(sender.ids))
-    found = logged(plan, client, decided_events(plan, script))
+    found = logged(plan, client.log(), decided_events(plan, script))
     client.close()
     if found.done != len(reference.action):
         msg = f"the service logged {found.done} of {len(reference.action)} decisions"
@@ -173,32 +170,6 @@ class _Sender:
         ]
         for start in range(0, len(rows), MANY):
             self.client.post(path, msgspec.json.encode(rows[start : start + MANY]))
-
-
-def logged(plan: Plan, client: Client, events: int) -> Outcome:
-    """Return what a service has decided, as its log has it.
-
-    Parameters
-    ----------
-    plan
-        The system.
-    client
-        Connected to the service.
-    events
-        How many decisions there may be.
-    """
-    outcome = Outcome.empty(plan, events)
-    card = Card.of(plan)
-    for commit in client.log().read():
-        for _, block in blocks_of(commit):
-            if isinstance(block, EventBlock) and block.stream == plan.decides:
-                (made,) = block.made
-                records, part = card.records(made.records), slice(outcome.done, outcome.done + len(block))
-                outcome.features[part] = card.matrix(made.features, len(block))[: len(plan.names)].T.view(np.uint64)
-                outcome.probability[part] = records["p"].view(np.uint64)
-                outcome.action[part] = records["action"]
-                outcome.done += len(block)
-    return outcome
 
 
 def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Callable[[int], None]) -> EntryPoint:
