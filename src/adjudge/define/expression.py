@@ -8,6 +8,7 @@ place.
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
 import warnings
@@ -141,8 +142,12 @@ def parse(text: str) -> Expression:
     if not text.strip():
         message = "the expression is empty"
         raise DefinitionError(message)
-    reader = _Reader(text)
-    return Expression(reader.read(), text)
+    return _parsed(text)
+
+
+@functools.lru_cache(maxsize=4096)  # a system is compiled again for every change of it, nearly all of it as it was
+def _parsed(text: str) -> Expression:
+    return Expression(_Reader(text).read(), text)
 
 
 def fail(text: str, at: int, message: str, hint: str = "") -> NoReturn:

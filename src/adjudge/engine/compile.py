@@ -336,7 +336,7 @@ class _Compiler:
         """Return the row of a condition in its stream's matrix, adding it if it is new."""
         stream = self.streams[schema.name]
         if text not in stream.conditions:
-            expression = self._parsed(f"{where}: condition", text, stream.scope, "boolean")
+            expression = self._truth(f"{where}: condition", text, _types(stream.scope))
             stream.conditions[text] = stream.height
             stream.programs.append((expression, stream.height))
             stream.height += 1
@@ -426,37 +426,38 @@ class _Compiler:
 
     # expressions
 
-    def _parsed(
-        self, where: str, text: str | Expression, scope: Mapping[str, Slot], wanted: str | None = None
-    ) -> Expression:
+    def _parsed(self, where: str, text: str | Expression, types: Mapping[str, Type]) -> tuple[Expression, Type]:
+        """Return an expression and what it gives; says where it is wrong."""
         try:
             expression = text if isinstance(text, Expression) else parse(text)
-            found = check(expression, {name: s.type for name, s in scope.items()}, self.list_types)
+            return expression, check(expression, types, self.list_types)
         except DefinitionError as error:
             msg = f"{where}: {error}"
             raise DefinitionError(msg) from error
-        if wanted is not None and found != wanted:
-            msg = f"{where} must be a {wanted}, {str(text)!r} is a {found}"
+
+    def _truth(self, where: str, text: str | Expression, types: Mapping[str, Type]) -> Expression:
+        expression, found = self._parsed(where, text, types)
+        if found != "boolean":
+            msg = f"{where} must be a boolean, {str(text)!r} is a {found}"
             raise DefinitionError(msg)
         return expression
 
     def _derived(self, decided: _Stream, height: int) -> tuple[list[tuple[Expression, int]], int]:
-        outputs = []
+        outputs, types = [], _types(decided.scope)
         for f in self.features.values():
             if isinstance(f, DerivedFeature):
                 where = f"{self.place}: feature {f.name!r}"
-                expression = self._parsed(where, f.expression, decided.scope)
-                found = check(expression, {n: s.type for n, s in decided.scope.items()}, self.list_types)
+                expression, found = self._parsed(where, f.expression, types)
                 if found in ("time", "place"):
                     msg = f"{where} gives a {found}; a feature is a number, a boolean or a text"
                     raise DefinitionError(msg)
-                decided.scope[f.name] = Slot(found, height)
+                decided.scope[f.name], types[f.name] = Slot(found, height), found
                 outputs.append((expression, height))
                 height += 1
         return outputs, height
 
     def _rules(self, decided: _Stream, height: int) -> list[tuple[Expression, int]]:
-        outputs = []
+        outputs, types = [], _types(decided.scope)
         for row, rule in enumerate(self.system.rules.rules, start=height):
             where = f"{self.place}: rule {rule.id!r}"
             if rule.action != "flag":
@@ -465,7 +466,7 @@ class _Compiler:
                 if name not in decided.scope:
                     msg = f"{where}: its reason names {name!r}, which is no feature{did_you_mean(name, decided.scope)}"
                     raise DefinitionError(msg)
-            outputs.append((self._parsed(where, rule.when, decided.scope, "boolean"), row))
+            outputs.append((self._truth(where, rule.when, types), row))
         return outputs
 
     # the rest
@@ -517,6 +518,10 @@ class _Compiler:
 def lists_of(system: System) -> dict[str, tuple[str | float, ...]]:
     """Return what the named lists of a system hold; where the rules have a list of the same name, theirs counts."""
     return {name: elements(name, values) for name, values in system.lists.items()} | dict(system.rules.lists)
+
+
+def _types(scope: Mapping[str, Slot]) -> dict[str, Type]:
+    return {name: slot.type for name, slot in scope.items()}
 
 
 def _type(f: Field) -> Type:
