@@ -55,6 +55,10 @@ class BundleError(AdjudgeError):
     """A bundle cannot be read, or was made for another schema or layout."""
 
 
+class ScoreError(AdjudgeError):
+    """A model gave something that is no score."""
+
+
 class ShapeError(AdjudgeError):
     """Arrays that belong together differ in length or shape."""
 

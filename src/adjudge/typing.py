@@ -19,5 +19,8 @@ HashArray = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
 """Truth values, one per row."""
 
+CodeArray = NDArray[np.uint8]
+"""Small codes, one per event; what each means is stated where they are made."""
+
 AnyArray = NDArray[Any]
 """An array whose element type is stated where it is used."""

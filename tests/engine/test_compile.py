@@ -12,6 +12,7 @@ from adjudge.define import (
     Category,
     Costs,
     Event,
+    Fallback,
     Features,
     Id,
     Key,
@@ -184,3 +185,25 @@ def test_the_contents_of_lists_are_versioned_in_any_order() -> None:
 def test_outcome_names_can_be_counted() -> None:
     plan = compile(system([buyer.count(days(1), of="declined")], outcomes=[Outcome("declined")]))
     assert plan.names[-1] == "buyer_declined_count_1d"
+
+
+def test_the_fallback_is_part_of_the_policys_hash() -> None:
+    """Written out or not, the usual one changes no hash that was there before it could be set."""
+
+    def hashed(policy: Policy) -> str:
+        return compile(System("s", Sale, policy=policy, amount="amount")).versions["policy"]
+
+    usual = hashed(Policy(thresholds={"review": 0.5, "block": 0.9}))
+    assert usual == "29e5e5a4f4c6"
+    assert hashed(Policy(thresholds={"review": 0.5, "block": 0.9}, fallback=Fallback("approve"))) == usual
+    others = [Fallback("review"), Fallback(above={"review": 5}), Fallback(above={"review": 6})]
+    found = {hashed(Policy(thresholds={"review": 0.5, "block": 0.9}, fallback=other)) for other in others}
+    assert len(found | {usual}) == 4
+    written = Policy(thresholds={"review": 0.5, "block": 0.9}, fallback=Fallback("approve", {"review": 5.0}))
+    assert hashed(written) in found
+
+
+def test_a_fallback_by_amount_needs_to_know_the_amount() -> None:
+    with pytest.raises(DefinitionError, match="a policy with a fallback by amount needs `amount`"):
+        compile(System("s", Sale, policy=Policy(fallback=Fallback(above={"review": 5}))))
+    compile(System("s", Sale, policy=Policy(fallback=Fallback("review"))))

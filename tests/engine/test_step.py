@@ -86,9 +86,9 @@ def sale(i: int, minutes: float, amount: str = "20.00", **more: Any) -> Any:
     return SimpleNamespace(sale_id=f"s{i}", at=START + timedelta(minutes=minutes), amount=Decimal(amount), **fields)
 
 
-def step(plan: Plan, state: State, events: list[Any], first: int, **how: bool) -> Decisions:
+def step(plan: Plan, state: State, events: list[Any], first: int, *, append: bool = True) -> Decisions:
     batch = plan.encode("sale", events, np.arange(first, first + len(events)))
-    decisions = plan.step(state, batch, **how)
+    decisions = plan.step(state, batch, append=append)
     assert decisions is not None
     return decisions
 

@@ -33,7 +33,7 @@ from adjudge.define.feature import (
     flatten,
 )
 from adjudge.define.label import Label, Outcome
-from adjudge.define.policy import ACTIONS, Capacity, Costs, Policy
+from adjudge.define.policy import ACTIONS, Capacity, Costs, Fallback, Policy
 from adjudge.define.rule import Rule, Rules
 from adjudge.define.spec import from_spec, to_spec
 from adjudge.define.system import System
@@ -47,6 +47,7 @@ __all__ = [
     "DerivedFeature",
     "Entity",
     "Event",
+    "Fallback",
     "Feature",
     "FeatureGroup",
     "Features",

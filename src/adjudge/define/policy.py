@@ -75,6 +75,30 @@ class Capacity:
 
 
 @dataclass(frozen=True)
+class Fallback:
+    """What is answered where scoring failed and no rule asks for more: by the event's amount.
+
+    Parameters
+    ----------
+    action
+        Answered up to the smallest amount in `above`, and where the amount is missing; the policy's mildest action
+        unless said otherwise.
+    above
+        Amount, in the base currency, strictly above which an action is answered: ``{"review": 50, "block": 500}``.
+
+    Examples
+    --------
+    >>> Policy(fallback=Fallback(above={"review": 50, "block": 500})).fallback_cuts
+    (('approve', -inf), ('review', 50.0), ('block', 500.0))
+    >>> Policy(fallback=Fallback("block")).fallback_cuts
+    (('block', -inf),)
+    """
+
+    action: str = ""
+    above: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
 class Policy:
     """How a score becomes an action, and which actions there are.
 
@@ -103,6 +127,9 @@ class Policy:
     soft_rules
         What rules that are not `final` do beside a model: ``act``, or only ``advise``: their reasons are given and the
         score decides. Without a model every rule acts.
+    fallback
+        What is answered where there is a model and scoring failed; the mildest action unless said otherwise. Every rule
+        acts then, and the more severe of rule and fallback wins.
 
     Examples
     --------
@@ -119,6 +146,7 @@ class Policy:
     capacity: Capacity | None = None
     review: tuple[str, ...] = ("review",)
     soft_rules: Literal["act", "advise"] = "act"
+    fallback: Fallback = field(default=Fallback())
 
     def __post_init__(self) -> None:
         if len(self.actions) < 2 or len(set(self.actions)) != len(self.actions):
@@ -140,6 +168,7 @@ class Policy:
                 self.severity(name, place=f"policy {place}")
         self._check_bands()
         self._check_thresholds()
+        self._check_fallback()
 
     def severity(self, action: str, *, place: str = "policy") -> int:
         """Return the position of an action, mildest 0; an unknown one raises `DefinitionError` naming the place."""
@@ -157,6 +186,12 @@ class Policy:
         return tuple((a, float(t)) for a, t in self.thresholds.items())
 
     @property
+    def fallback_cuts(self) -> tuple[tuple[str, float], ...]:
+        """Actions with the amount strictly above which each is answered where scoring failed, mildest first."""
+        mildest = (self.fallback.action or self.actions[0], -math.inf)
+        return (mildest, *((a, float(amount)) for a, amount in self.fallback.above.items()))
+
+    @property
     def _limit(self) -> float:
         return 1.0 if self.compare == "probability" else math.inf
 
@@ -172,4 +207,12 @@ class Policy:
         cuts, order = list(self.thresholds.values()), [self.severity(a) for a in self.thresholds]
         if cuts != sorted(cuts) or order != sorted(order) or any(c < 0 or c > self._limit for c in cuts):
             msg = f"policy thresholds: {self.compare} must rise with the actions' severity, not {dict(self.thresholds)}"
+            raise DefinitionError(msg)
+
+    def _check_fallback(self) -> None:
+        names, amounts = zip(*self.fallback_cuts, strict=True)
+        order = [self.severity(name, place="policy fallback") for name in names]
+        rising = order == sorted(set(order)) and list(amounts) == sorted(set(amounts))
+        if not rising or not all(0 <= amount < math.inf for amount in amounts[1:]):
+            msg = f"policy fallback: amounts must rise with the actions' severity, not {dict(self.fallback_cuts)}"
             raise DefinitionError(msg)

@@ -36,7 +36,7 @@ from adjudge.define.feature import (
     flatten,
 )
 from adjudge.define.label import Label, Outcome
-from adjudge.define.policy import Capacity, Costs, Policy
+from adjudge.define.policy import Capacity, Costs, Fallback, Policy
 from adjudge.define.rule import Rules, elements
 from adjudge.define.shape import (
     DURATION,
@@ -114,6 +114,7 @@ POLICY = Shape(
     capacity=Attribute(optional(Shape(Capacity, alerts_per_day=NUMBER).kind), None),
     review=several(TEXT),
     soft_rules=Attribute(TEXT, "act"),
+    fallback=Attribute(Shape(Fallback, action=SAID, above=Attribute(ordered(NUMBER), {})).kind, Fallback()),
 )
 
 

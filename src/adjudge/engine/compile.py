@@ -14,6 +14,7 @@ from adjudge.define import (
     Entity,
     Feature,
     Field,
+    Policy,
     ProfileFeature,
     Schema,
     System,

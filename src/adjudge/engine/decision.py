@@ -12,20 +12,14 @@ import msgspec
 import numpy as np
 
 from adjudge.define.rule import placeholders
-from adjudge.engine.policy import Combined
+from adjudge.engine.policy import FALLBACK, METHODS, Combined
 from adjudge.engine.scorer import Scores
 from adjudge.engine.words import in_words, sentence_of
-from adjudge.typing import FloatArray, IntArray
+from adjudge.typing import CodeArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from adjudge.engine.batch import Batch
     from adjudge.engine.plan import Plan
-
-
-METHODS = ("rules", "model", "fallback")
-"""How an event may have been decided; records hold the position, so the order never changes."""
-
-RULES, MODEL, FALLBACK = range(3)
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +57,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     score
         Risk score, 0 to 100, higher is riskier.
     probability
-        Calibrated probability of the positive class; None without a model.
+        Calibrated probability of the positive class; None where no model took part.
     reason
         Code of the main reason.
     reasons
@@ -71,9 +65,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rules
         Ids of the rules that fired.
     method
-        ``rules`` where a rule decided or there is no model, else ``model``.
+        ``rules`` where a rule decided or there is no model, ``model``, or ``fallback`` where scoring failed.
     degraded
-        Whether a part of the system did not take part.
+        Whether a layer did not take part.
     versions
         Short hashes of system, layout, rules, policy, contents of lists, model.
     latency_ms
@@ -110,9 +104,11 @@ class Decisions:
     X
         The feature matrix, all rows filled, shape (C, n).
     scores
-        What the model said; None without a model.
+        What the model said, with nothing for events where it did not take part; None without a model.
     combined
         Action and deciding rule.
+    layers
+        How each of the plan's layers took part, as positions in `layers.TAKEN`, shape (layers, n).
     """
 
     plan: Plan
@@ -120,6 +116,7 @@ class Decisions:
     X: FloatArray
     scores: Scores | None
     combined: Combined
+    layers: CodeArray
 
     def __len__(self) -> int:
         return int(self.X.shape[1])
@@ -134,12 +131,12 @@ class Decisions:
 
     @functools.cached_property
     def probability(self) -> FloatArray:
-        """Calibrated probability, shape (n,); NaN without a model."""
+        """Calibrated probability, shape (n,); NaN where no model took part."""
         return self.scores.p if self.scores is not None else np.full(len(self), np.nan)
 
     @property
     def score(self) -> IntArray:
-        """Risk score, 0 to 100, shape (n,); without a model the confidence of the deciding rule."""
+        """Risk score, 0 to 100, shape (n,); where no model took part the confidence of the deciding rule."""
         return self.combined.score
 
     @functools.cached_property
@@ -192,22 +189,37 @@ class Decisions:
             for top, weight, value in zip(tops.tolist(), scores.top_value.tolist(), values.tolist(), strict=True)
         ]
 
-    @functools.cached_property
-    def method_codes(self) -> IntArray:
+    @property
+    def method_codes(self) -> CodeArray:
         """For each event the position in `METHODS` of how it was decided, shape (n,)."""
-        if self.scores is None:
-            return np.full(len(self), RULES)
-        return np.where(self.combined.rule >= 0, RULES, MODEL)
+        return self.combined.method
 
     def method(self, i: int) -> str:
         """Return how one event was decided."""
-        return METHODS[self.method_codes[i]]
+        return METHODS[self._methods[i]]
+
+    @functools.cached_property
+    def _methods(self) -> list[int]:
+        methods: list[int] = self.combined.method.tolist()
+        return methods
+
+    def degraded(self, i: int) -> bool:
+        """Return whether one event was decided without a layer."""
+        return self._degraded[i]
+
+    @functools.cached_property
+    def _degraded(self) -> list[bool]:
+        if not np.count_nonzero(self.layers):
+            return [False] * len(self)
+        return [code > 0 for code in self.layers.max(axis=0).tolist()]
 
     def reason(self, i: int) -> str:
         """Return the code of one event's main reason."""
         rule = self.by_rule[i]
         if rule >= 0:
             return self.plan.rules[rule].code
+        if self._methods[i] == FALLBACK:
+            return "fallback"
         if self.scores is None:
             return "no_rule_fired"
         return "low_score" if self.action[i] == self.plan.combine.actions[0] else "high_score"
@@ -248,7 +260,7 @@ class Decisions:
             reasons=self.reasons(i),
             rules=self.rules(i),
             method=self.method(i),
-            degraded=False,
+            degraded=self.degraded(i),
             versions=self.plan.versions,
             families={name: values[i] for name, values in families.items()},
         )

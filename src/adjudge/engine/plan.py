@@ -8,6 +8,7 @@ line.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from adjudge.engine.decision import Decisions
 from adjudge.engine.encode import Encoder
 from adjudge.engine.fold import conditions_of, erase, fold_marks, insert_batch, retract
 from adjudge.engine.hashing import hash_entities
+from adjudge.engine.layers import UNGUARDED, Guard, Layer
 from adjudge.engine.measure import Gather
 from adjudge.engine.policy import Combine
 from adjudge.engine.read import read_entity
@@ -184,6 +186,38 @@ class Plan:
     bundle: str = ""
     pool: ThreadPoolExecutor | None = None
 
+    @functools.cached_property
+    def scoring(self) -> Layer | None:
+        """The layer that scores; None decides by rules alone."""
+        return None if self.scorer is None else Layer("model", 0, self.scorer, self.scorer_rows)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The parts that a decision can be made without, in the order of their codes."""
+        return () if self.scoring is None else (self.scoring,)
+
+    @functools.cached_property
+    def answered(self) -> tuple[tuple[int, int], ...]:
+        """Rows of the feature matrix that histories and profiles answer with: firsts, and ones past the lasts."""
+        return (*(h.outputs for h in self.histories), *(p.outputs for p in self.profiles))
+
+    @functools.cached_property
+    def kept(self) -> Mapping[str, int]:
+        """What histories and profiles answer and the rest of a decision reads, by name, and its row.
+
+        Beside the event's fields it is all that has to be kept to decide the event again. The second row of a time or a
+        place has the name of the first with ``.2`` after it.
+        """
+        read = {*self.program.reads, *self.scorer_rows.tolist(), *self.combine.reads}
+        named = {slot.row: name for name, slot in self.slots.items()}
+        named |= {s.row + 1: f"{name}.2" for name, s in self.slots.items() if s.type in ("time", "place")}
+        answered = {row for first, last in self.answered for row in range(first, last)}
+        return {named[row]: row for row in sorted(read & answered)}
+
+    def row(self, name: str) -> int | None:
+        """Return the row of a field, a feature or a name in `kept`; None if there is none."""
+        return self.slots[name].row if name in self.slots else self.kept.get(name)
+
     @property
     def decides(self) -> str:
         """Name of the decided stream."""
@@ -249,9 +283,9 @@ class Plan:
         matrix[: plan.encoder.width] = fields
         return self._prepare(plan, ids, plan.encoder.times(matrix), seqs, matrix)
 
-    def step(self, state: State, batch: Batch, *, append: bool = True) -> Decisions | None:
+    def step(self, state: State, batch: Batch, *, append: bool = True, guard: Guard = UNGUARDED) -> Decisions | None:
         """Fold a batch and decide it; see `adjudge.engine.step.step`."""
-        return step(self, state, batch, append=append)
+        return step(self, state, batch, append=append, guard=guard)
 
     def insert(self, state: State, batch: Batch) -> None:
         """Fold events that are part of the past but were never decided here; see `step` for those that are."""

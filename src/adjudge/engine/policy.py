@@ -11,7 +11,12 @@ from adjudge.define import System
 from adjudge.engine.vm import Slot
 from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.kernel import kernel
-from adjudge.typing import FloatArray, IntArray
+from adjudge.typing import CodeArray, FloatArray, IntArray
+
+METHODS = ("rules", "model", "fallback")
+"""How an event may have been decided; records hold the position, so the order never changes."""
+
+RULES, MODEL, FALLBACK = range(3)
 
 BY_P, BY_SCORE, BY_COST, BY_LOSS = range(4)
 """What cuts are compared with: probability, whole risk score, nothing (least cost), probability times amount."""
@@ -31,12 +36,15 @@ class Combined:
     rule
         Position of the rule that decided, -1 where the score did, shape (n,).
     score
-        Risk score, 0 to 100, shape (n,): of the probability, or of the deciding rule's confidence without a model.
+        Risk score, 0 to 100, shape (n,): of the probability, or of the deciding rule's confidence without one.
+    method
+        Position in `METHODS`, shape (n,).
     """
 
     action: IntArray
     rule: IntArray
     score: IntArray
+    method: CodeArray
 
 
 class Combine:
@@ -67,6 +75,7 @@ class Combine:
         by_value = BY_LOSS if policy.compare == "loss" else BY_P
         self.mode = BY_COST if policy.by_cost else BY_SCORE if policy.bands else by_value
         self._cuts, self._targets = _cut_arrays(system, dict(policy.cuts))
+        self._fallback = _cut_arrays(system, dict(policy.fallback_cuts))
 
     def with_thresholds(self, system: System, thresholds: Mapping[str, float]) -> Combine:
         """Return the same policy with thresholds that training found, where the policy leaves them to training."""
@@ -77,7 +86,12 @@ class Combine:
         other._cuts, other._targets = _cut_arrays(system, thresholds)
         return other
 
-    def run(self, X: FloatArray, p: FloatArray) -> Combined:
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Rows of the feature matrix that it reads, besides the rules'."""
+        return () if self._amount < 0 else (self._amount,)
+
+    def run(self, X: FloatArray, p: FloatArray, *, modelled: bool = False) -> Combined:
         """Return the action and the deciding rule of every event.
 
         Parameters
@@ -85,11 +99,14 @@ class Combine:
         X
             The feature matrix with the rules' rows filled, shape (C, n).
         p
-            Probability of the positive class, shape (n,); NaN where there is no model.
+            Probability of the positive class, shape (n,); NaN where there is none.
+        modelled
+            Whether there is a model: where it gave no probability, the fallback answers beside the rules.
         """
         action = np.empty(len(p), np.int64)
         rule = np.empty(len(p), np.int64)
         score = np.empty(len(p), np.int64)
+        method = np.empty(len(p), np.uint8)
         _combine(
             X,
             p,
@@ -103,17 +120,22 @@ class Combine:
             self._targets,
             self._amount,
             self._costs,
+            modelled,
+            *self._fallback,
             action,
             rule,
             score,
+            method,
         )
-        return Combined(action, rule, score)
+        return Combined(action, rule, score, method)
 
     @staticmethod
     def _amount_row(system: System, scope: Mapping[str, Slot]) -> int:
         if system.amount is None:
-            if system.policy.by_cost or system.policy.compare == "loss":
-                msg = f"system {system.name!r}: a policy by cost or loss needs `amount`, the name of a money field"
+            policy = system.policy
+            if policy.by_cost or policy.compare == "loss" or policy.fallback.above:
+                what = "by cost or loss" if policy.by_cost or policy.compare == "loss" else "with a fallback by amount"
+                msg = f"system {system.name!r}: a policy {what} needs `amount`, the name of a money field"
                 raise DefinitionError(msg)
             return -1
         if system.amount not in scope or scope[system.amount].type not in ("money", "number"):
@@ -158,9 +180,13 @@ def _combine(
     targets: IntArray,
     amount_row: int,
     costs: FloatArray,
+    modelled: bool,
+    fallback_cuts: FloatArray,
+    fallback_targets: IntArray,
     action: IntArray,
     rule: IntArray,
     score: IntArray,
+    method: CodeArray,
 ) -> None:
     for i in range(p.shape[0]):
         asked, by, closed = -1, -1, False
@@ -190,10 +216,16 @@ def _combine(
                 for c in range(cuts.shape[0]):
                     if value > cuts[c]:
                         scored = targets[c]
+        elif modelled and not closed:
+            amount = X[amount_row, i] if amount_row >= 0 else np.nan
+            for c in range(fallback_cuts.shape[0]):
+                if c == 0 or amount > fallback_cuts[c]:  # a missing amount is above nothing
+                    scored = fallback_targets[c]
         if asked >= scored and by >= 0:
-            action[i], rule[i] = asked, by
+            action[i], rule[i], method[i] = asked, by, RULES
         else:
             action[i], rule[i] = scored, -1
+            method[i] = MODEL if p[i] == p[i] else FALLBACK if modelled else RULES
         sure = p[i]
         if sure != sure:
             sure = confidence[by] if by >= 0 else 0.0

@@ -47,6 +47,11 @@ class Scores:
         """Return the number of rows."""
         return len(self.margin)
 
+    def take(self, rows: IntArray) -> Scores:
+        """Return the scores of some rows."""
+        families = {name: p[rows] for name, p in self.families.items()}
+        return Scores(self.margin[rows], self.p[rows], self.top[rows], self.top_value[rows], families)
+
     @staticmethod
     def join(parts: Sequence[Scores]) -> Scores:
         """Return the scores of consecutive batches as one; at least one part is needed."""

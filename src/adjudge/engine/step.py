@@ -16,6 +16,7 @@ from adjudge.define import Outcome
 from adjudge.engine.batch import Batch, Marks, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.fold import conditions_of, fold_batch, fold_marks
+from adjudge.engine.layers import UNGUARDED, Guard
 from adjudge.engine.policy import Combined
 from adjudge.engine.scorer import Scores
 from adjudge.typing import BoolArray, HashArray, IntArray
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from adjudge.engine.plan import HistoryPlan, Plan
 
 
-def step(plan: Plan, state: State, batch: Batch, *, append: bool = True) -> Decisions | None:
+def step(plan: Plan, state: State, batch: Batch, *, append: bool = True, guard: Guard = UNGUARDED) -> Decisions | None:
     """Fold a batch and decide it.
 
     Parameters
@@ -37,6 +38,8 @@ def step(plan: Plan, state: State, batch: Batch, *, append: bool = True) -> Deci
         Events of one stream in log order; its matrix is filled in place.
     append
         False decides without leaving a trace: each event as if it were the only one.
+    guard
+        Lets the plan's layers take part, or not; it has one entry an event where it has any.
 
     Returns
     -------
@@ -49,8 +52,8 @@ def step(plan: Plan, state: State, batch: Batch, *, append: bool = True) -> Deci
     acting = _acting(plan)
     if not append or not acting:
         fold_batch(plan, state, batch, append=append)
-        return decide(plan, batch)
-    return _in_pieces(plan, state, batch, acting)
+        return decide(plan, batch, guard)
+    return _in_pieces(plan, state, batch, acting, guard)
 
 
 def refold(plan: Plan, state: State, batch: Batch, acted: Mapping[str, BoolArray]) -> None:
@@ -80,13 +83,15 @@ def refold(plan: Plan, state: State, batch: Batch, acted: Mapping[str, BoolArray
             _set(plan, state, piece, outcome, np.flatnonzero(hit[first:last]))
 
 
-def decide(plan: Plan, batch: Batch) -> Decisions:
+def decide(plan: Plan, batch: Batch, guard: Guard = UNGUARDED) -> Decisions:
     """Decide events whose histories have answered: derived features, rules, model, policy."""
     X = batch.matrix
     plan.program.run(X)
-    scores = None if plan.scorer is None else plan.scorer.score(X, plan.scorer_rows)
-    p = scores.p if scores is not None else np.full(X.shape[1], np.nan)
-    return Decisions(plan, batch, X, scores, plan.combine.run(X, p))
+    if plan.scoring is None:
+        n = X.shape[1]
+        return Decisions(plan, batch, X, None, plan.combine.run(X, np.full(n, np.nan)), np.empty((0, n), np.uint8))
+    scores, codes = guard.run(plan.scoring, X)
+    return Decisions(plan, batch, X, scores, plan.combine.run(X, scores.p, modelled=True), codes.reshape(1, -1))
 
 
 def _acting(plan: Plan) -> list[tuple[Outcome, list[HistoryPlan]]]:
@@ -99,15 +104,18 @@ def _acting(plan: Plan) -> list[tuple[Outcome, list[HistoryPlan]]]:
     return found
 
 
-def _in_pieces(plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> Decisions:
+def _in_pieces(
+    plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]], guard: Guard
+) -> Decisions:
     """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
     rows = sorted({h.key[batch.stream] for _, histories in acting for h in histories})
     cuts = _cuts(batch.keys[rows]) if len(batch) > 1 else [0, 1]
     pieces = []
     for first, last in pairwise(cuts):
-        piece = batch if len(cuts) == 2 else _piece(batch, first, last)
+        whole = len(cuts) == 2
+        piece = batch if whole else _piece(batch, first, last)
         fold_batch(plan, state, piece, append=True)
-        decisions = decide(plan, piece)
+        decisions = decide(plan, piece, guard if whole else guard.part(first, last))
         for outcome, _ in acting:
             _act(plan, state, decisions, outcome)
         if piece is not batch:
@@ -170,6 +178,8 @@ def _joined(plan: Plan, batch: Batch, pieces: list[Decisions]) -> Decisions:
         np.concatenate([p.combined.action for p in pieces]),
         np.concatenate([p.combined.rule for p in pieces]),
         np.concatenate([p.combined.score for p in pieces]),
+        np.concatenate([p.combined.method for p in pieces]),
     )
     scores = [p.scores for p in pieces if p.scores is not None]
-    return Decisions(plan, batch, batch.matrix, Scores.join(scores) if scores else None, combined)
+    layers = np.concatenate([p.layers for p in pieces], axis=1)
+    return Decisions(plan, batch, batch.matrix, Scores.join(scores) if scores else None, combined, layers)

@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 
 from adjudge.define.rule import placeholders
-from adjudge.engine.decision import METHODS, Reason
+from adjudge.engine.decision import Reason
 from adjudge.engine.plan import Plan
+from adjudge.engine.policy import METHODS
 from adjudge.engine.words import in_words, sentence_of
 from adjudge.typing import AnyArray, FloatArray
 

@@ -1,0 +1,34 @@
+"""Policies: what is wrong with a fallback is said when it is written."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from adjudge.define import Fallback, Policy
+from adjudge.errors import DefinitionError
+
+
+@pytest.mark.parametrize(
+    ("fallback", "message"),
+    [
+        (Fallback("decline"), "policy fallback: unknown action 'decline'"),
+        (Fallback(above={"reveiw": 5}), "unknown action 'reveiw'; did you mean 'review'"),
+        (Fallback("review", {"verify": 5}), "rise with the actions' severity"),
+        (Fallback("review", {"review": 5}), "rise with the actions' severity"),
+        (Fallback(above={"review": 50, "block": 5}), "rise with the actions' severity"),
+        (Fallback(above={"review": 5, "block": 5}), "rise with the actions' severity"),
+        (Fallback(above={"review": -1}), "rise with the actions' severity"),
+        (Fallback(above={"review": math.inf}), "rise with the actions' severity"),
+        (Fallback(above={"review": math.nan}), "rise with the actions' severity"),
+    ],
+)
+def test_a_fallback_that_makes_no_sense_is_refused(fallback: Fallback, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        Policy(fallback=fallback)
+
+
+def test_the_usual_fallback_lets_everything_through() -> None:
+    assert Policy().fallback_cuts == (("approve", -math.inf),)
+    assert Policy(("run", "stop")).fallback_cuts == (("run", -math.inf),)
