@@ -29,12 +29,13 @@ safe, and because whoever balances load may ask another process."""
 
 
 class RowError(msgspec.Struct, frozen=True):
-    """One thing that is wrong: what in words, a code for programs, the field, the row of a batch."""
+    """One thing that is wrong: what in words, a code for programs, the field, the row of a batch, a failure's name."""
 
     message: str
     code: str
     field: str = ""
     row: int | None = None
+    instance: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):

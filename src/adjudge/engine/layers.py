@@ -163,21 +163,27 @@ class Guarded:
         skipped = self.begin(layer)
         if skipped:
             return layer.missing(n), everyone(skipped, n)
-        try:
-            scores, bad = layer.attempt(X)
-        except Exception as error:
-            self._on_failure(layer.name, error)
+        found = self._attempt(layer, X)
+        if found is None:
             if n > 1:
                 return self._one_by_one(layer, X)
             self.ended(layer, sound=False)
             return layer.missing(1), everyone(FAILED, 1)
+        scores, bad = found
         if bad is None:
             self.ended(layer, sound=True)
             return scores, everyone(RAN, n)
-        message = f"the {layer.name} gave {np.count_nonzero(bad)} of {n} events no probability"
+        message = f"the {layer.name} gave no usable score for {np.count_nonzero(bad)} of {n} events"
         self._on_failure(layer.name, ScoreError(message))
         self.ended(layer, sound=not bad.all())
         return _without(layer, scores, bad)
+
+    def _attempt(self, layer: Layer, X: FloatArray) -> tuple[Scores, BoolArray | None] | None:
+        try:
+            return layer.attempt(X)
+        except Exception as error:
+            self._on_failure(layer.name, error)
+            return None
 
     def _one_by_one(self, layer: Layer, X: FloatArray) -> Taken:
         found = [self.run(layer, np.ascontiguousarray(X[:, i : i + 1])) for i in range(X.shape[1])]

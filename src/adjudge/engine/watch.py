@@ -18,6 +18,9 @@ FAILURES = 5
 PAUSE_S = 5.0
 """Seconds for which it is left alone."""
 
+STATES = ("closed", "half_open", "open")
+"""What a breaker may be, from well to ill."""
+
 
 @dataclass(frozen=True)
 class Budget:

@@ -60,7 +60,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
     names
         The features that are kept with each decision, in order.
     hidden
-        Those of them that are texts inside, and not told as numbers.
+        Those of them that are texts, times or places inside, and not told as numbers.
     inputs
         What the model reads, in its order; empty without a model.
     top
@@ -91,7 +91,8 @@ class Card(msgspec.Struct, frozen=True, dict=True):
         extra = [n for n in dict.fromkeys(told) if n in plan.slots and plan.slots[n].type != "text"]
         scorer = plan.scorer
         read = () if scorer is None else scorer.names
-        names = dict.fromkeys((*plan.names, *extra, *(n for n in read if n in plan.slots)))
+        names = dict.fromkeys((*plan.names, *extra, *(n for n in read if n in plan.slots), *plan.kept))
+        plain = {name for name, slot in plan.slots.items() if slot.type not in ("text", "time", "place")}
         return cls(
             system=plan.system.name,
             stream=plan.decides,
@@ -99,11 +100,11 @@ class Card(msgspec.Struct, frozen=True, dict=True):
             actions=list(plan.combine.actions),
             rules=rules,
             names=list(names),
-            hidden=sorted(plan.categorical),
+            hidden=sorted(plan.categorical | (plan.kept.keys() - plain)),
             inputs=list(read),
             top=0 if scorer is None else scorer.top,
             families=[] if scorer is None else list(scorer.family_names),
-            layers=[] if scorer is None else ["model"],
+            layers=[layer.name for layer in plan.layers],
         )
 
     @functools.cached_property
@@ -180,7 +181,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
                     rules=fired,
                     method=METHODS[method],
                     degraded=any(layers),
-                    families=dict(zip(self.families, families, strict=True)),
+                    families=dict(zip(self.families, map(float, families), strict=True)),
                     versions=self._versions,
                     latency_ms=latency,
                 )

@@ -21,11 +21,11 @@ import msgspec
 import numpy as np
 
 from adjudge.engine.batch import Batch
-from adjudge.engine.decision import METHODS
 from adjudge.engine.encode import micros_of
 from adjudge.engine.plan import Plan
-from adjudge.errors import AdjudgeError, ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
-from adjudge.log import Kind, Log, MemoryLog
+from adjudge.engine.policy import METHODS
+from adjudge.errors import ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
+from adjudge.log import Kind, Log, LogError, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
 from adjudge.service.access.ledger import Act, note_of
@@ -34,10 +34,12 @@ from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.logs import INSTANCE, incident
 from adjudge.service.personal.erasure import Search
 from adjudge.service.record import Recorded
 from adjudge.service.stages import Stages
-from adjudge.service.verdict import Clock, Status, Stored, Verdict, wall_clock
+from adjudge.service.verdict import Clock, Status, Stored, UndecidedError, Verdict, wall_clock
+from adjudge.service.watches import Watches
 from adjudge.service.workspace import Change, Prepared, Running
 from adjudge.service.writer import Writer
 
@@ -66,6 +68,8 @@ class Decider:
         What has folded the log already, as far as it went; None folds it from its beginning.
     told
         Is told how far folding has come.
+    watches
+        Watch over the systems' layers; None lets them take as long as they want.
 
     Raises
     ------
@@ -82,15 +86,18 @@ class Decider:
         holder: str = "adjudge",
         follower: Follower | None = None,
         told: Told = nobody,
+        watches: Watches | None = None,
     ) -> None:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
         self.broken = ""
         self._front = threading.Lock()  # of admission; whoever takes both takes it first
         self._lock = threading.Lock()  # of the state
+        self.watches = Watches() if watches is None else watches
         self.made: Counter[tuple[str, str]] = Counter()
         self.methods: Counter[tuple[str, str]] = Counter()
         self.stages = Stages()
+        self.degraded: Counter[tuple[str, str, str]] = Counter()
         self.repeated = 0
         self.failures = 0
         self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
@@ -229,7 +236,7 @@ class Decider:
         with self._lock:
             self._check_running()
             running = self.workspace.system(system)
-            began, received = time.perf_counter(), self.clock()
+            began, received = self.watches.timer(), self.clock()
             time_field = running.plan.schema(running.plan.decides).time_field
             verdicts, good = [Verdict() for _ in events], []
             for i, event in enumerate(events):
@@ -241,8 +248,9 @@ class Decider:
                     verdicts[i] = Verdict(error=refusal(code, time_field))
             batch = self._prepare_score(running, events, good, verdicts)
             if batch is not None:
-                decisions = self.workspace.score(running, batch)
-                latency = _ms(time.perf_counter() - began)
+                guards = self.watches.over([running.name], [began] * len(good))
+                decisions = self.workspace.score(running, batch, guards[running.name])
+                latency = _ms(self.watches.timer() - began)
                 position = [self.writer.position] * len(good)
                 recorded = running.recorder.record(decisions, [latency] * len(good), position)
                 for at, i in enumerate(good):
@@ -473,7 +481,7 @@ class Decider:
 
     def _ticket(self, stream: str, events: Sequence[EventStruct], arrived: Sequence[float] | None) -> Ticket:
         self._check_running()
-        since = [time.perf_counter()] * len(events) if arrived is None else arrived
+        since = [self.watches.timer()] * len(events) if arrived is None else arrived
         return Ticket(stream, events, since, self.clock())
 
     def _finish(self, ticket: Ticket) -> list[Verdict]:
@@ -492,19 +500,19 @@ class Decider:
     def _failed(self, ticket: Ticket, error: Exception) -> list[Verdict]:
         """Take a batch back that could not be decided or logged; what nobody expected is looked at event by event."""
         ticket.withdraw()
-        if isinstance(error, AdjudgeError):
+        if isinstance(error, (UnavailableError, LogError)):
             raise error
         self.failures += 1
-        count = len(ticket.events)
+        count, id_ = len(ticket.events), incident()
         logger.error(
-            "a batch of %d events of stream %r failed",
+            "%d events of stream %r could not be decided",
             count,
             ticket.stream,
             exc_info=error,
-            extra={"event": "batch_failed"},
+            extra={"event": "batch_failed", "facts": {"incident": id_}},
         )
         if count == 1:
-            return [Verdict(error=InputError("the event could not be decided", code="failed"))]
+            return [Verdict(error=UndecidedError(INSTANCE + id_))]
         verdicts = []
         for event, since in zip(ticket.events, ticket.since, strict=True):
             one = Ticket(ticket.stream, [event], [since], ticket.received)
@@ -558,9 +566,10 @@ class Decider:
         stages = self.stages
         stages.begin()
         with self._undone_on_failure():
-            for start, stop, made in self.workspace.decide(prepared):
+            guards = self.watches.over([s.name for s in self.workspace.deciding(prepared.stream)], since)
+            for start, stop, made in self.workspace.decide(prepared, guards):
                 stages.lap("decide")
-                now = time.perf_counter()
+                now = self.watches.timer()
                 latencies = [_ms(now - s) for s in since[start:stop]]
                 for name, decisions in made.items():
                     recorder = self.workspace.systems[name].recorder
@@ -584,6 +593,7 @@ class Decider:
         ):
             counts = np.bincount(recorded.records[column], minlength=len(names)).tolist()
             counter.update({(name, what): n for what, n in zip(names, counts, strict=True) if n})
+        self.degraded.update({(name, layer, how): n for layer, how, n in recorded.degraded()})
 
     def _commit_changes(
         self, run: list[Change], places: list[int], received: int, results: list[Status | InputError]

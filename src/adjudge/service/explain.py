@@ -6,6 +6,7 @@ whatever comes out is held against what was recorded.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from adjudge.define import WindowFeature
 from adjudge.engine.batch import Batch
 from adjudge.engine.decision import Decisions
+from adjudge.engine.layers import Guard, Guarded, Replayed
 from adjudge.engine.plan import Plan
 from adjudge.errors import NotFoundError
 from adjudge.history.histories import Row
@@ -25,6 +27,7 @@ from adjudge.service.fold import Folder, part_of
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
+from adjudge.service.watches import failed
 from adjudge.service.workspace import Running
 
 
@@ -102,7 +105,8 @@ class Explanation(msgspec.Struct, frozen=True):
     entities
         The rows that the features were made from.
     contributions
-        What each input of the model added to its margin, in log-odds, the largest first; empty without a model.
+        What each input of the model added to its margin, in log-odds, the largest first; empty where no model took
+        part.
     bias
         What the margin is without any.
     labels
@@ -178,8 +182,10 @@ def explain(
     at = position - first
     one = Recorded(recorded.card, [id_], [position], recorded.records[at : at + 1], recorded.features[:, at : at + 1])
     then = _as_of(plans, log, snapshots, position, keys).system(running.name)
-    batch, decisions = _asked_again(then, block, at, position)
     same = one.card == then.recorder.card
+    log_failure = functools.partial(failed, running.name)
+    guard = Replayed(one.records["layers"].T, log_failure) if same else Guarded(log_failure)
+    batch, decisions = _asked_again(then, block, at, position, guard)
     again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
     event = msgspec.json.decode(now.workspace.vault.read(block.stream, id_, block.bodies[at]).body)
     contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
@@ -216,12 +222,12 @@ def _as_of(plans: Sequence[Plan], log: Log, snapshots: Path | None, position: in
     return follower.workspace
 
 
-def _asked_again(then: Running, block: Events, at: int, position: int) -> tuple[Batch, Decisions]:
+def _asked_again(then: Running, block: Events, at: int, position: int, guard: Guard) -> tuple[Batch, Decisions]:
     """Return an event and what is decided about it now, in the state of then."""
     plan = then.plan
     fields = part_of(block, at, at + 1).matrix()
     batch = plan.encode_fields(plan.decides, fields, np.array([position]), [""])
-    decisions = plan.step(then.state, batch, append=False)
+    decisions = plan.step(then.state, batch, append=False, guard=guard)
     assert decisions is not None  # the decided stream is always decided
     return batch, decisions
 
@@ -256,7 +262,7 @@ def _features(plan: Plan, one: Recorded, rows: dict[tuple[str, str], list[Seen]]
 def _contributions(plan: Plan, decisions: Decisions) -> tuple[dict[str, float], float]:
     """Return what each input added to the margin, the largest first, and the margin without any."""
     tell = getattr(plan.scorer, "contributions", None)
-    if plan.scorer is None or tell is None:
+    if plan.scorer is None or tell is None or decisions.degraded(0):
         return {}, 0.0
     values, bias = tell(decisions.X, plan.scorer_rows)
     named = dict(zip(plan.scorer.names, values[0].tolist(), strict=True))

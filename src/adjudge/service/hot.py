@@ -7,6 +7,7 @@ decode, one step, the recorded bytes out.
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import logging
 import time
@@ -22,7 +23,7 @@ from adjudge.service.batching import Batcher, Overloaded
 from adjudge.service.decode import MAX_ERRORS, BadBody, EventDecoder, EventStruct
 from adjudge.service.logs import failed
 from adjudge.service.metrics import Meter
-from adjudge.service.problem import CONTENT_TYPE, Problem, failure, problem, problem_of
+from adjudge.service.problem import CONTENT_TYPE, Problem, failure, problem, problem_of, status_of
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import Verdict
 from adjudge.service.workspace import Running
@@ -151,8 +152,9 @@ class HotPath:
             if verdict.error is None:
                 answers[row] = self._text(options, verdict)
             else:
-                e = verdict.error
-                errors.append(InputError(e.message, field=e.field, row=row, code=e.code))
+                error = copy.copy(verdict.error)
+                error.row = row
+                errors.append(error)
         self._answering.add(time.perf_counter() - began)
         if errors:
             return self._partly(errors, answers)
@@ -207,7 +209,7 @@ class HotPath:
         """Answer a batch of which some rows, or all, are refused."""
         errors.sort(key=lambda e: -1 if e.row is None else e.row)
         bad = len({e.row for e in errors})
-        status = 207 if bad < len(answers) else 422
+        status = 207 if bad < len(answers) else 500 if 500 in map(status_of, errors) else 422
         detail = f"{bad} of {len(answers)} events were refused"
         document = problem(status, detail, code="refused_rows", errors=errors[:MAX_ERRORS])
         decisions = [msgspec.Raw(answer) for answer in answers]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from adjudge.engine.watch import STATES
 from adjudge.service.stages import Histogram
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ CATALOGUE = (
     Family("adjudge_waiting", "gauge", "Events waiting to be decided"),
     Family("adjudge_waiting_changes", "gauge", "Labels, outcomes and retractions that wait for events not seen"),
     Family("adjudge_decisions", "counter", "Decisions made, by action", ("system", "decision")),
+    Family("adjudge_decided_by", "counter", "Decisions made, by what made them", ("system", "method")),
     Family(
-        "adjudge_decided_by", "counter", "Decisions made, by what made them; fallback is degraded", ("system", "method")
+        "adjudge_degraded", "counter", "Decisions made without a layer, by how that came", ("system", "layer", "how")
     ),
+    Family("adjudge_breaker", "gauge", "A layer's breaker: 0 closed, 1 half open, 2 open", ("system", "layer")),
     Family("adjudge_repeated", "counter", "Events that came again and got their first decision"),
     Family(
         "adjudge_failed_batches", "counter", "Batches that could not be decided together, for a reason nobody expected"
@@ -191,6 +194,9 @@ class Metrics:
         yield _numbers("adjudge_waiting_changes", {(): decider.workspace.waiting})
         yield _numbers("adjudge_decisions", decider.made)
         yield _numbers("adjudge_decided_by", decider.methods)
+        yield _numbers("adjudge_degraded", decider.degraded)
+        breakers = {(system, layer): STATES.index(b.state) for system, layer, b in decider.watches.breakers()}
+        yield _numbers("adjudge_breaker", breakers)
         yield _numbers("adjudge_repeated", {(): decider.repeated})
         yield _numbers("adjudge_failed_batches", {(): decider.failures})
         yield _numbers("adjudge_known_ids", {(stream,): len(ids) for stream, ids in decider.workspace.ids.items()})

@@ -32,6 +32,7 @@ CODE_STATUS = {
     "wrong_media_type": 415,
     "overloaded": 429,
     "too_many_waiting": 429,
+    "failed": 500,
 }
 """Status of the error codes that do not mean 422, unprocessable content."""
 
@@ -49,12 +50,15 @@ class RowError(msgspec.Struct, frozen=True, omit_defaults=True):
         Where: the field; absent if the whole body is meant.
     row
         Which row of a batch, from 0; absent where there is only one.
+    instance
+        Names this very failure, as the log of the service does; absent where the row is to blame.
     """
 
     message: str
     code: str
     field: str = ""
     row: int | None = None
+    instance: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,8 +112,9 @@ def problem(status: int, detail: str, *, code: str = "", errors: Sequence[InputE
     """
     title = HTTPStatus(status).phrase
     name = (code or title.lower()).replace("_", "-").replace(" ", "-")
-    found = [RowError(e.message, e.code, e.field, e.row) for e in errors]
-    return Problem(f"urn:adjudge:problem:{name}", title, status, detail, found)
+    found = [RowError(e.message, e.code, e.field, e.row, getattr(e, "instance", "")) for e in errors]
+    instance = found[0].instance if len(found) == 1 else ""
+    return Problem(f"urn:adjudge:problem:{name}", title, status, detail, found, instance)
 
 
 def problem_of(error: AdjudgeError) -> Problem:

@@ -7,12 +7,13 @@ byte for byte, the first one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from adjudge.engine.decision import Decisions
+from adjudge.engine.layers import TAKEN
 from adjudge.engine.plan import Plan
 from adjudge.log.codec import Made
 from adjudge.service.card import Card
@@ -42,6 +43,13 @@ class Recorded:
     positions: Sequence[int]
     records: AnyArray
     features: FloatArray
+
+    def degraded(self) -> Iterator[tuple[str, str, int]]:
+        """Yield how many events each layer took no part in, by layer and by how that came."""
+        if np.count_nonzero(self.records["layers"]):
+            for layer, codes in zip(self.card.layers, self.records["layers"].T, strict=True):
+                for code, count in zip(*np.unique(codes[codes > 0], return_counts=True), strict=True):
+                    yield layer, TAKEN[code], int(count)
 
     @functools.cached_property
     def answers(self) -> list[bytes]:
@@ -91,7 +99,7 @@ class Recorder:
     def __init__(self, plan: Plan) -> None:
         self.card = Card.of(plan)
         self._rules = slice(plan.rules_at, plan.rules_at + len(plan.rules))
-        self._rows = np.array([plan.slots[n].row for n in self.card.names], np.int64)
+        self._rows = np.array([plan.row(n) for n in self.card.names], np.int64)
 
     @property
     def names(self) -> list[str]:
@@ -114,6 +122,7 @@ class Recorder:
         records = np.zeros(len(decisions), card.dtype)
         records["action"], records["score"], records["rule"] = combined.action, combined.score, combined.rule
         records["method"] = decisions.method_codes
+        records["layers"] = decisions.layers.T
         records["latency_ms"] = latencies_ms
         records["p"] = decisions.probability
         if card.rules:

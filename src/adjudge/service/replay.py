@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adjudge.engine.layers import Replayed
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
 from adjudge.log.codec import Events
@@ -17,6 +19,7 @@ from adjudge.service.fold import RUN, Folder, part_of
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
+from adjudge.service.watches import failed
 from adjudge.service.workspace import Workspace
 from adjudge.typing import AnyArray
 
@@ -99,7 +102,10 @@ class Comparer(Folder):
         prepared = workspace.prepare(block.stream, [door.one(body) for body in bodies], first)
         then = workspace.made_of(first, block, prepared.ids)
         workspace.enter(prepared)
-        for start, stop, made in workspace.decide(prepared):
+        guards = {
+            name: Replayed(made.records["layers"].T, functools.partial(failed, name)) for name, made in then.items()
+        }
+        for start, stop, made in workspace.decide(prepared, guards):
             result.events += (stop - start) * bool(made)
             for name, decisions in made.items():
                 # how long somebody waited is no part of the decision

@@ -190,6 +190,7 @@ def _take_over(
 ) -> Decider | None:
     """Return what decides on the log once nobody else does; None if told to stop before."""
     from adjudge.service.decider import Decider
+    from adjudge.service.watches import Watches
 
     def told(done: int, total: int) -> None:
         front.tell(
@@ -211,7 +212,8 @@ def _take_over(
                 snapshot=restored,
             )
         try:
-            return Decider(plans, log, holder=holder(), follower=follower, told=told)
+            watches = Watches(settings.budget)
+            return Decider(plans, log, holder=holder(), follower=follower, told=told, watches=watches)
         except UnavailableError as error:
             if not standby:
                 raise

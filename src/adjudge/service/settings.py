@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from adjudge.engine.watch import Budget
 from adjudge.errors import InputError, did_you_mean
 from adjudge.service.logs import FORMATS, LEVELS
 
@@ -17,6 +18,9 @@ LOGS = ("sqlite", "memory")
 
 DATABASES = ("postgresql://", "postgres://")
 """How the address of a database begins."""
+
+BUDGETS = ("budget_ms", "model_budget_ms")
+"""Settings of which 0 sets no bound."""
 
 DURABILITIES = ("process", "fsync")
 """What an answered decision may survive."""
@@ -57,6 +61,12 @@ class Settings:
         How events of operation are written to standard error: ``text`` for people, ``json`` for programs.
     log_level
         The least of them that is written: ``debug``, ``info``, ``warning`` or ``error``.
+    budget_ms
+        Milliseconds from the arrival of a request after which no model is begun: the policy's fallback answers, beside
+        the rules. 0 sets no bound.
+    model_budget_ms
+        Milliseconds that a model may take for a batch: it is not begun where less is left of `budget_ms`, and left
+        alone for a while where it keeps taking longer. 0 sets no bound.
 
     Examples
     --------
@@ -78,6 +88,8 @@ class Settings:
     snapshot_every: int = 1_000_000
     log_format: str = "text"
     log_level: str = "info"
+    budget_ms: int = 0
+    model_budget_ms: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
@@ -98,9 +110,18 @@ class Settings:
             )
             raise InputError(message + did_you_mean(self.log, LOGS), field="log")
         for name in (f.name for f in fields(self) if f.type == "int" and f.name != "port"):
-            if getattr(self, name) < 1:
-                message = f"{name} must be at least 1, not {getattr(self, name)}"
+            least = 0 if name in BUDGETS else 1
+            if getattr(self, name) < least:
+                message = f"{name} must be at least {least}, not {getattr(self, name)}"
                 raise InputError(message, field=name)
+        if 0 < self.budget_ms < self.model_budget_ms:
+            message = f"model_budget_ms must leave room in budget_ms ({self.budget_ms}), not {self.model_budget_ms}"
+            raise InputError(message, field="model_budget_ms")
+
+    @property
+    def budget(self) -> Budget:
+        """How long a decision and its model may take, as the engine takes it."""
+        return Budget(self.budget_ms / 1e3, {"model": self.model_budget_ms / 1e3})
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **given: str | int | None) -> Settings:

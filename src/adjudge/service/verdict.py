@@ -22,6 +22,20 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
+class UndecidedError(InputError):
+    """An event could not be decided, through no fault of whoever sent it; nothing of it is kept.
+
+    Parameters
+    ----------
+    instance
+        Names this very failure, as the log of the service does.
+    """
+
+    def __init__(self, instance: str) -> None:
+        super().__init__("the event could not be decided", code="failed")
+        self.instance = instance
+
+
 @dataclass(slots=True)
 class Verdict:
     """What became of one event.

@@ -17,6 +17,7 @@ from adjudge.define import Schema
 from adjudge.engine.batch import Batch, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
+from adjudge.engine.layers import UNGUARDED, Guard
 from adjudge.engine.plan import Plan
 from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log, MemoryLog
@@ -300,16 +301,19 @@ class Workspace:
 
         return undo
 
-    def decide(self, prepared: Prepared) -> Iterator[Part]:
+    def decide(self, prepared: Prepared, guards: Mapping[str, Guard]) -> Iterator[Part]:
         """Fold events at consecutive positions, and decide them where a system decides their stream.
 
         Parameters
         ----------
         prepared
             What `prepare` has made of them, entered.
+        guards
+            How layers take part, for each system that decides their stream.
         """
         for start, stop, batches in prepared.stretches:
-            made = {s.name: s.plan.step(s.state, batch) for s, batch in batches}
+            parts = {name: guard.part(start, stop) for name, guard in guards.items()}
+            made = {s.name: s.plan.step(s.state, batch, guard=parts.get(s.name, UNGUARDED)) for s, batch in batches}
             decisions = {name: d for name, d in made.items() if d is not None}
             self._decided(stop - start if decisions else 0)
             for name, decided in decisions.items():
@@ -355,9 +359,9 @@ class Workspace:
         """
         return running.plan.encode(running.plan.decides, events, np.full(len(events), position))
 
-    def score(self, running: Running, batch: Batch) -> Decisions:
+    def score(self, running: Running, batch: Batch, guard: Guard) -> Decisions:
         """Decide events that `encode_score` has just made a batch of, without a trace."""
-        decisions = running.plan.step(running.state, batch, append=False)
+        decisions = running.plan.step(running.state, batch, append=False, guard=guard)
         assert decisions is not None  # the decided stream is always decided
         return decisions
 
