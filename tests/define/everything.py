@@ -18,6 +18,7 @@ from adjudge.define import (
     Costs,
     DerivedFeature,
     Event,
+    Fallback,
     FeatureGroup,
     Id,
     Key,
@@ -189,7 +190,11 @@ BY_LOSS = System(
 )
 
 BY_COST = System(
-    name="costs", decides=Order, features=[visit.count(days(1))], policy=Policy(by_cost=True), amount="amount"
+    name="costs",
+    decides=Order,
+    features=[visit.count(days(1))],
+    policy=Policy(by_cost=True, fallback=Fallback("review", above={"block": 500})),
+    amount="amount",
 )
 
 SYSTEMS = (BY_BANDS, BY_LOSS, BY_COST)

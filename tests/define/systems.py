@@ -15,6 +15,7 @@ from adjudge.define import (
     Costs,
     Entity,
     Event,
+    Fallback,
     Features,
     Id,
     Key,
@@ -176,6 +177,7 @@ def policies() -> st.SearchStrategy[Policy]:
         [
             {},
             {"by_cost": True},
+            {"fallback": Fallback(above={"review": 50, "block": 500.5})},
             {"bands": {"approve": 40, "review": 70, "block": 100}},
             {"thresholds": {"review": 0.25, "block": 1}, "soft_rules": "advise"},
             {"thresholds": {"step_up": 30.5}, "compare": "loss", "review": ("step_up",)},

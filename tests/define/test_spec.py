@@ -18,6 +18,7 @@ from adjudge.define import (
     Costs,
     DerivedFeature,
     Entity,
+    Fallback,
     Field,
     Label,
     Outcome,
@@ -104,7 +105,7 @@ def test_the_same_system_gives_the_same_bytes() -> None:
 
 DECLARED: tuple[type[Any], ...] = (
     *(System, Schema, Field, Entity, WindowFeature, ProfileFeature, DerivedFeature),
-    *(Rules, Rule, Policy, Costs, Capacity, Label, Outcome),
+    *(Rules, Rule, Policy, Fallback, Costs, Capacity, Label, Outcome),
 )
 """Every class of the definitions whose attributes a spec writes."""
 

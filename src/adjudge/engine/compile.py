@@ -14,7 +14,6 @@ from adjudge.define import (
     Entity,
     Feature,
     Field,
-    Policy,
     ProfileFeature,
     Schema,
     System,
