@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from adjudge.define import micros, minutes
+from adjudge.define import Schema, micros, minutes
 from adjudge.engine.encode import micros_of
 from adjudge.errors import ConflictError, InputError
 from adjudge.log.codec import Events
@@ -143,14 +143,16 @@ class Admission:
         workspace, events = self._workspace, ticket.events
         schema = workspace.door(ticket.stream).schema
         id_field, time_field = schema.id_field, schema.time_field
-        known: list[int] = workspace.ids[ticket.stream].find([getattr(e, id_field) for e in events]).tolist()
+        ids = workspace.ids[ticket.stream]
+        known: list[int] = ids.find([getattr(e, id_field) for e in events]).tolist()
         new: dict[str, int] = {}
         newest = None if schema.profile else workspace.newest_us
         for i, event in enumerate(events):
             id_ = getattr(event, id_field)
-            if known[i] >= 0 and (known[i] >= logged or self._is_at(known[i], id_)):
+            there = known[i] >= 0 and not passed(ids.until(id_), newest)
+            if there and (known[i] >= logged or self._is_at(known[i], id_)):
                 ticket.known.append((i, known[i]))
-            elif id_ in new:
+            elif id_ in new and not passed(self._until(schema, events[new[id_]]), newest):
                 if events[new[id_]] == event:
                     ticket.twice[i] = new[id_]
                 else:
@@ -165,6 +167,11 @@ class Admission:
                     newest = ts if newest is None else max(newest, ts)
                 new[id_] = i
                 ticket.accepted.append(i)
+
+    def _until(self, schema: Schema, event: EventStruct) -> int | None:
+        """Return the newest accepted time from which on an event is forgotten; None if it never is."""
+        span = self._workspace.span_of(schema.name)
+        return None if span is None else span.until(micros_of(getattr(event, schema.time_field)))
 
     def refuse_time(self, ts: int, received: int, newest: int | None) -> Found | None:
         """Return code and words if an event time is not acceptable, else None.
@@ -213,6 +220,11 @@ class Admission:
                 refused = InputError("the event cannot be encoded", field=name, code="not_encodable")
                 verdicts[i] = Verdict(error=refused)
                 accepted.remove(i)
+
+
+def passed(until: int | None, newest: int | None) -> bool:
+    """Whether the newest accepted time has come to where something is forgotten."""
+    return until is not None and newest is not None and until <= newest
 
 
 def nothing() -> None:

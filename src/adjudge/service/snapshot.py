@@ -27,7 +27,7 @@ from adjudge.log.holder import HolderLock
 from adjudge.service.access.management import Management, ManagementFacts
 from adjudge.service.activation import FieldLayout
 from adjudge.service.card import Card
-from adjudge.service.index import Ids, Known
+from adjudge.service.index import Ids, Known, Passed
 from adjudge.service.personal.erasure import Erased
 from adjudge.service.personal.keys import Keys
 from adjudge.service.workspace import RETRACTED, Change, Running, Workspace
@@ -35,7 +35,7 @@ from adjudge.typing import AnyArray
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of a snapshot; an older or newer one is passed over, and the log is folded instead."""
 
 MANIFEST = "snapshot.json"
@@ -78,6 +78,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         What the management entries have made.
     erased
         The last erasure of every person that was erased.
+    passed
+        As in the workspace.
     """
 
     format: int
@@ -94,6 +96,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     management: ManagementFacts = ManagementFacts()
     erased: list[Erased] = []
+    passed: dict[int, int] = {}
 
     @property
     def end(self) -> End:
@@ -138,6 +141,7 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
             files=files,
             management=workspace.management.facts(),
             erased=list(workspace.erased.values()),
+            passed=workspace.passed.times,
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
@@ -229,11 +233,13 @@ def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) 
     for s in workspace.systems.values():
         _restore(s, arrays)
     for name in workspace.doors:
-        workspace.ids[name] = Ids.from_arrays(workspace.secret, arrays.under(f"ids.{name}"), facts.twins[name])
+        ids, span = arrays.under(f"ids.{name}"), workspace.span_of(name)
+        workspace.ids[name] = Ids.from_arrays(workspace.secret, span, ids, facts.twins[name])
         workspace.retracted[name] = Known.from_arrays(RETRACTED, arrays.under(f"retracted.{name}"))
     workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
     workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
     workspace.active = dict(facts.active)
+    workspace.passed = Passed(facts.passed)
     workspace.management = Management(facts.management)
     workspace.wait_for(facts.waiting)
     for erased in facts.erased:
@@ -285,6 +291,7 @@ def _layouts(workspace: Workspace) -> dict[str, str]:
                     list(s.mark_names),
                     [[o.name, list(o.decided)] for o in s.plan.system.outcomes],
                     hashlib.sha256(workspace.secret).hexdigest(),
+                    workspace.span.us,
                 ]
             )
         ).hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from adjudge.define import Schema
+from adjudge.define import Schema, days, micros
 from adjudge.engine.batch import Batch, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
@@ -27,13 +27,16 @@ from adjudge.service.access.management import Management
 from adjudge.service.activation import Activation, FieldLayout, fingerprint, rows_from, secret_of
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
-from adjudge.service.index import Ids, Known
+from adjudge.service.index import Ids, Known, Passed, Span
 from adjudge.service.lookup import Lookup
 from adjudge.service.personal.erasure import Erased, Erasure
 from adjudge.service.personal.keys import Keys, MemoryKeys, Person
 from adjudge.service.personal.seal import Vault
 from adjudge.service.record import Recorded, Recorder
 from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
+
+MEMORY = days(400)
+"""How long ids are kept beyond the lateness where no history says so."""
 
 RETRACTED = ("retracted",)
 """What may be known about an event of any stream."""
@@ -74,6 +77,13 @@ class Running:
     def mark_names(self) -> tuple[str, ...]:
         """Names of the label and the outcomes that its decided events may get."""
         return self.marks.names
+
+
+def span_of(plans: Sequence[Plan]) -> Span:
+    """Return how long events can be spoken of by their ids: at least as long as their rows can change a value."""
+    layouts = [history.layout for plan in plans for history in plan.histories]
+    reach = [max(layout.horizon_us, layout.memory_us + layout.lateness_us) for layout in layouts]
+    return Span(max(reach, default=micros(MEMORY) + max(plan.lateness_us for plan in plans)))
 
 
 def mark_names(plan: Plan) -> tuple[str, ...]:
@@ -128,6 +138,12 @@ class Prepared:
     fields: FloatArray
     stretches: list[tuple[int, int, list[tuple[Running, Batch]]]]
 
+    @property
+    def ts(self) -> IntArray:
+        """The events' times."""
+        parts = [batches[0][1].ts for _, _, batches in self.stretches]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
 
 Part = tuple[int, int, dict[str, Decisions]]
 """First event and one past the last of a stretch that was folded in one go, and each system's decisions."""
@@ -151,6 +167,10 @@ class Workspace:
         How many labels, outcomes and retractions wait for events that are not there.
     management
         Who may do what, and what waits for a second person.
+    span
+        How long an event can be spoken of by its id.
+    passed
+        What times folding has come through, for dropping the marks of events whose ids are forgotten.
 
     Raises
     ------
@@ -166,7 +186,8 @@ class Workspace:
         self.doors = {name: EventDecoder(schema) for name, schema in _streams(plans).items()}
         self.lateness_us = min(p.lateness_us for p in plans)
         self.secret = secret_of(plans)
-        self.ids = {name: Ids(self.secret) for name in self.doors}
+        self.span = span_of(plans)
+        self.ids = {name: Ids(self.secret, self.span_of(name)) for name in self.doors}
         self.retracted = {name: Known(RETRACTED) for name in self.doors}
         self.newest_us: int | None = None
         self.decided = 0
@@ -179,8 +200,13 @@ class Workspace:
         self.lookup = Lookup(log)
         self.erased: dict[Person, Erased] = {}
         self.vault = Vault({name: door.schema for name, door in self.doors.items()}, keys or self._no_keys(log))
+        self.passed = Passed()
         self._changes: dict[tuple[str, str], list[Change]] = {}
         self._undo: list[Callable[[], None]] | None = None
+
+    def span_of(self, stream: str) -> Span | None:
+        """Return how long the ids of a stream are kept: those of a profile, which is never too late, for ever."""
+        return None if self.doors[stream].schema.profile else self.span
 
     @property
     def known_events(self) -> int:
@@ -236,6 +262,7 @@ class Workspace:
         self._undo = None
         for s in self.systems.values():
             s.state.release()
+        self._drop_marks()
 
     def prepare(self, stream: str, events: Sequence[EventStruct], first: int) -> Prepared:
         """Encode events for the systems that read them; nothing is changed by it, whatever is wrong with them.
@@ -284,6 +311,8 @@ class Workspace:
     def enter(self, prepared: Prepared) -> Callable[[], None]:
         """Enter the ids and times of events that are about to be folded, and return what takes that back.
 
+        Ids that nothing can name any more are forgotten.
+
         Parameters
         ----------
         prepared
@@ -291,12 +320,15 @@ class Workspace:
         """
         stream, ids, newest = prepared.stream, self.ids[prepared.stream], self.newest_us
         hashes = np.ascontiguousarray(prepared.fields[self._encoder(stream).row[self.doors[stream].schema.id_field]])
-        ids.add(prepared.ids, prepared.first, hashes.view(np.uint64))
-        for _, _, batches in prepared.stretches:
-            self._note_times(stream, batches[0][1].ts)
+        ts = prepared.ts
+        ids.add(prepared.ids, prepared.first, hashes.view(np.uint64), ts=ts)
+        self._note_times(stream, ts)
+        gone = self._forget_ids()
 
         def undo() -> None:
-            ids.remove(prepared.ids)
+            for old, tables in gone:
+                old.bring_back(tables)
+            ids.remove(prepared.ids, ts=ts)
             self.newest_us = newest
 
         return undo
@@ -312,6 +344,7 @@ class Workspace:
             How layers take part, for each system that decides their stream.
         """
         for start, stop, batches in prepared.stretches:
+            self._pass(prepared.stream, prepared.first + start, batches[0][1].ts)
             parts = {name: guard.part(start, stop) for name, guard in guards.items()}
             made = {s.name: s.plan.step(s.state, batch, guard=parts.get(s.name, UNGUARDED)) for s, batch in batches}
             decisions = {name: d for name, d in made.items() if d is not None}
@@ -333,6 +366,7 @@ class Workspace:
             What each system decided then, by name.
         """
         for start, stop, batches in prepared.stretches:
+            self._pass(prepared.stream, prepared.first + start, batches[0][1].ts)
             acted = {
                 name: self._acted(self.systems[name], r.card.actions, r.records["action"][start:stop])
                 for name, r in made.items()
@@ -344,6 +378,7 @@ class Workspace:
             for name, hits in acted.items():
                 self._remember(name, prepared.first + start, hits)
             self._arrived(prepared, stop)
+        self._drop_marks()
 
     def encode_score(self, running: Running, events: Sequence[EventStruct], position: int) -> Batch:
         """Encode events that are only scored, each as if it were the next in the log.
@@ -390,9 +425,12 @@ class Workspace:
         """
         for s, batch in batches:
             s.plan.insert(s.state, batch)
-        self._note_times(stream, batches[0][1].ts)
+        ts = batches[0][1].ts
+        self._note_times(stream, ts)
+        self._pass(stream, first, ts)
         self.lookup.keep(first, frame)
-        self.ids[stream].add(ids, first)
+        self.ids[stream].add(ids, first, ts=ts)
+        self._forget_ids()
         for id_ in ids if self._changes else ():
             self.change(self._waited(stream, id_))
 
@@ -669,6 +707,27 @@ class Workspace:
         if len(ts) and not self.doors[stream].schema.profile:
             newest = int(ts.max())
             self.newest_us = newest if self.newest_us is None else max(newest, self.newest_us)
+
+    def _forget_ids(self) -> list[tuple[Ids, Mapping[int, Any]]]:
+        """Forget the ids whose time is over, and return what brings them back."""
+        newest = self.newest_us
+        return [] if newest is None else [(ids, gone) for ids in self.ids.values() if (gone := ids.forget(newest))]
+
+    def _pass(self, stream: str, first: int, ts: IntArray) -> None:
+        """Note the times of events that are folded from a position on."""
+        if len(ts) and not self.doors[stream].schema.profile:
+            undo = self.passed.note(first, ts)
+            if self._undo is not None:
+                self._undo.append(undo)
+
+    def _drop_marks(self) -> None:
+        """Drop what is known about events whose ids are all forgotten."""
+        for stretch in self.passed.over(self.span):
+            for s in self.systems.values():
+                s.marks.drop(stretch)
+            for stream, retracted in self.retracted.items():
+                if self.span_of(stream) is not None:
+                    retracted.drop(stretch)
 
     def _reading(self, stream: str) -> list[Running]:
         return [s for s in self.systems.values() if stream in s.plan.streams]
