@@ -73,6 +73,12 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no events": (["train", "b"], "--data PATH or --simulate N"),
     "bad name": (["new", "My System"], "identifier in lower case"),
     "bad port": (["serve", "--port", "99999"], "port must be between"),
+    "no key": (
+        ["serve", "--workspace", "w"],
+        "adjudge keys create --owner NAME --scopes decide --why REASON --workspace w",
+    ),
+    "no key in memory": (["serve", "--log", "memory"], "has no API key"),
+    "open to others": (["serve", "--auth", "off", "--host", "0.0.0.0"], "only this machine may be served"),
     "bad host": (["serve", "--host", "300.1.1.1"], "host '300.1.1.1' is no address"),
     "no input": (["decide", "nothing.jsonl"], "nothing.jsonl"),
 }

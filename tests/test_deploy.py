@@ -26,6 +26,8 @@ VARIABLES = {PREFIX + f.name.upper() for f in dataclasses.fields(Settings)} | {"
 def check_command(words: list[str]) -> None:
     """Refuse a verb or an option that the command line has not."""
     verb = CLI.commands[words[0]]
+    if getattr(verb, "commands", None):
+        verb, words = verb.commands[words[1]], words[1:]
     known = {option for p in verb.params for option in (*p.opts, *p.secondary_opts)}
     assert {w for w in words[1:] if w.startswith("-")} <= known, words
 
@@ -84,12 +86,25 @@ def test_compose_names_what_it_has() -> None:
     assert all(p.startswith("127.0.0.1:") for p in ports), "nothing is open to the network by accident"
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "adjudge.service"])
+def test_whoever_deploys_is_told_how_to_make_the_first_key(file: str) -> None:
+    """Without one nothing starts; the command is one that exists, and makes a key that can make the others."""
+    text = (DEPLOY / file).read_text(encoding="utf-8").replace("\\\n#", "")
+    (told,) = re.findall(r"^#.*\badjudge +(keys create .*)$", text, re.MULTILINE)
+    words = shlex.split(told)
+    check_command(words)
+    assert "manage" in words[words.index("--scopes") + 1].split(",")
+    assert "--why" in words
+
+
 def test_prometheus_asks_services_of_the_compose_file() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
     targets = [t for job in config["scrape_configs"] for s in job["static_configs"] for t in s["targets"]]
     assert targets
     assert all(t.split(":")[0] in services for t in targets)
+    for name in {t.split(":")[0] for t in targets}:  # it sends no key
+        assert services[name]["environment"]["ADJUDGE_PUBLIC"] == "metrics"
 
 
 def test_the_unit_runs_a_command_that_exists_and_is_hardened() -> None:

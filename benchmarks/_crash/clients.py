@@ -150,7 +150,7 @@ class Connections:
         """Return the answer to a GET, on a connection of its own."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            return await _exchange(reader, writer, f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+            return await _exchange(reader, writer, f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         finally:
             await _hang_up(writer)
 
@@ -182,7 +182,7 @@ class Connections:
     async def _ask(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request
     ) -> tuple[int, bytes]:
-        head = f"POST {request.path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        head = f"POST {request.path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         self.flying[writer] = request
         self.left.set()
         try:

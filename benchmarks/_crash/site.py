@@ -122,6 +122,7 @@ class Site:
         """Start a process that serves, or stands by; it has a snapshot made after so many entries."""
         port = free_port()
         more = ["--port", str(port), "--durability", self.durability, "--snapshot-every", str(snapshot_every)]
+        more += ["--auth", "off"]
         name = self.folder.parent / f"{self.folder.name}-{len(self.started)}"
         trace = name.with_suffix(".trace") if self.power else None
         self._safe = sizes(self.folder)

@@ -42,14 +42,14 @@ class WithEcho:
 
 def main(folder: str, port: str, log: str = "memory", workspace: str = "") -> None:
     """Serve a prepared workload, with its log in memory or in a file."""
-    settings = Settings(port=int(port), log=log, workspace=workspace or folder)
+    settings = Settings(port=int(port), log=log, workspace=workspace or folder, auth="off")
     made = plan(Path(folder))
     warm([made], lambda text: print(text, file=sys.stderr))
     decider = Decider([made], open_log(settings, new=True))
     decider.import_table("payment", pl.read_parquet(Path(folder) / TABLE))
     keeper = Keeper(decider)
     keeper.start()
-    serve(WithEcho(Service(decider)), settings)
+    serve(WithEcho(Service(decider, settings)), settings)
     keeper.stop()
 
 

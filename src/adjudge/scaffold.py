@@ -96,7 +96,7 @@ _README = Template("""\
 - `adjudge check --system $name` compiles it and names every mistake.
 - `adjudge train bundle --system $name --data FOLDER` trains it on a folder with `${stream}.parquet` and
   `labels_bad.parquet` (`${name}_id`, `value`, `known_at`).
-- `adjudge serve --system $name --bundle bundle` serves it; the API is at `/docs`.
+- `adjudge serve --system $name --bundle bundle --auth off` serves it to this machine; the API is at `/docs`.
 - `adjudge verify --system $name --data FOLDER` proves that all ways in agree.
 """)
 

@@ -12,7 +12,7 @@ import pytest
 
 from adjudge.client import AsyncClient, Client, Options, Timing
 
-URL = "http://shop"
+URL = "http://localhost"
 
 
 @dataclass(frozen=True)

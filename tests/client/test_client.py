@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,7 +40,7 @@ def made(request: pytest.FixtureRequest, plan: Any) -> Made:
     """Return what makes a client of either kind with a fresh service."""
 
     def make(settings: Settings | None = None, **options: Any) -> Desk:
-        line = Line(app.Service(Shop(plan).decider, settings))
+        line = Line(app.Service(Shop(plan).decider, replace(settings or Settings(), auth="off")))
         return Desk(request.param, line, options=Options(**options))
 
     return make

@@ -35,7 +35,7 @@ def made(request: pytest.FixtureRequest, plan: Any) -> Made:
     """Return what makes a client of either kind whose line has these faults."""
 
     def make(*faults: Fault, key: Any = "", **options: Any) -> Desk:
-        line = Line(Service(Shop(plan).decider, Settings(max_waiting_labels=1)), faults)
+        line = Line(Service(Shop(plan).decider, Settings(max_waiting_labels=1, auth="off")), faults)
         return Desk(request.param, line, key, Options(**options))
 
     return make
@@ -171,7 +171,7 @@ def test_an_awaited_attempt_is_cut_off_in_time() -> None:
 
 def test_an_answer_that_drips_is_cut_off_in_time(plan: Any) -> None:
     """A byte now and then keeps every single wait short, and the attempt does not go on for ever."""
-    line = Line(Service(Shop(plan).decider))
+    line = Line(Service(Shop(plan).decider, Settings(auth="off")))
 
     class Drips(httpx.SyncByteStream):
         def __iter__(self) -> Any:

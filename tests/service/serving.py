@@ -14,5 +14,5 @@ from tests.service.shop import shop
 if __name__ == "__main__":
     plans = [shop()]
     warm(plans, lambda text: print(text, file=sys.stderr))
-    settings = Settings(port=int(sys.argv[1]), max_body_bytes=100_000)
+    settings = Settings(port=int(sys.argv[1]), max_body_bytes=100_000, auth="off")
     serve(Service(Decider(plans), settings), settings)

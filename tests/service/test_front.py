@@ -10,12 +10,13 @@ import pytest
 
 from adjudge.service.app import Service
 from adjudge.service.front import Front
+from adjudge.service.settings import Settings
 from tests.service.shop import Shop, purchase
 
 
 def ask(front: Front, path: str, body: Any = None) -> httpx.Response:
     async def send() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://shop") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost") as client:
             return await client.request("GET" if body is None else "POST", path, json=body)
 
     return asyncio.run(send())
@@ -51,6 +52,6 @@ def test_whoever_wants_a_decision_is_asked_to_come_again(path: str) -> None:
 
 def test_it_hands_over() -> None:
     front, desk = Front(), Shop()
-    front.service = Service(desk.decider)
+    front.service = Service(desk.decider, Settings(auth="off"))
     assert ask(front, "/readyz").json()["state"] == "deciding"
     assert ask(front, "/v1/decide", purchase(1)).status_code == 200

@@ -44,6 +44,8 @@ def test_it_answers(address: str) -> None:
         assert client.get("/openapi.json").json()["info"]["title"] == "adjudge"
         assert client.get("/v1/decisions/" + quote("pone")).json()["decision"]["id"] == "pone"
         assert client.request("DELETE", "/v1/decide").status_code == 405
+        assert client.get("/healthz").headers["server"] == "adjudge"
+        assert client.get("/healthz", headers={"host": "evil.example"}).status_code == 421
 
 
 def test_a_port_is_not_shared(address: str) -> None:
@@ -64,7 +66,7 @@ def test_a_host_must_be_one_of_this_machine(host: str) -> None:
 def test_a_body_that_ends_early_disturbs_nobody(address: str) -> None:
     """Cut off, or in broken pieces; the next request is served."""
     host, port = address[7:].rsplit(":", 1)
-    head = b"POST /v1/decide HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"POST /v1/decide HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
     for rest in (b"5\r\n{", b"zz\r\n{\r\n"):
         with socket.create_connection((host, int(port))) as line:
             line.settimeout(5)

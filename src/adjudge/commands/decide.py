@@ -84,8 +84,9 @@ def inside(plan: Plan) -> AsyncClient:
     from adjudge.commands.bulk import INSIDE
     from adjudge.service.app import Service
     from adjudge.service.decider import Decider
+    from adjudge.service.settings import Settings
 
-    transport = httpx.ASGITransport(Service(Decider([plan])))
+    transport = httpx.ASGITransport(Service(Decider([plan]), Settings(auth="off")))  # nobody else can ask it
     return AsyncClient("http://127.0.0.1", options=INSIDE, transport=transport)
 
 

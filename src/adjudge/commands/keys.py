@@ -1,19 +1,24 @@
-"""Verbs about API keys: make, list, rotate and revoke them, in a workspace that no service runs on."""
+"""Verbs about API keys: make, list, rotate and revoke them, of a workspace at rest or of a running service."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from adjudge.commands.remote import KEY_VARIABLE
 from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
+from adjudge.errors import InputError
 
 if TYPE_CHECKING:
+    from adjudge.service.access.remote import Desk
     from adjudge.service.access.view import Issued, KeyView
 
 app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode="rich")
@@ -21,6 +26,9 @@ app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_hel
 WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the log.")]
 WhoOption = Annotated[str | None, typer.Option("--who", help="Who does it, for the log; your user name unless given.")]
 IdArgument = Annotated[str, typer.Argument(help="Id of the key: what stands between its underscores.")]
+UrlOption = Annotated[
+    str | None, typer.Option(help="Address of the running service; it is asked with the key in ADJUDGE_KEY.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -36,6 +44,7 @@ def create(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Make a key and print it; it cannot be shown again, because only a hash of it is kept.
@@ -43,23 +52,22 @@ def create(
     Example: adjudge keys create --owner checkout --scopes decide,label --why "payments of the shop"
     """
     from adjudge.service.access.keys import DAY_US, Grant
-    from adjudge.service.access.offline import open_desk
 
     names = [name.strip() for name in scopes.split(",")]
     grant = Grant(owner, names, None if days is None else days * DAY_US, rate)
-    with open_desk(settings_of(workspace, log), _name(who), new=True) as desk:
+    with _desk(workspace, log, url, who, new=True) as desk:
         _show(desk.create(grant, why), json)
 
 
 @app.command("list")
-def list_(workspace: WorkspaceOption = None, log: LogOption = None, json: JsonOption = False) -> None:
+def list_(
+    workspace: WorkspaceOption = None, log: LogOption = None, url: UrlOption = None, json: JsonOption = False
+) -> None:
     """List the keys of a workspace, also those that have ended; a service may be running.
 
     Example: adjudge keys list --workspace payments
     """
-    from adjudge.service.access.offline import open_desk
-
-    with open_desk(settings_of(workspace, log), _name(None)) as desk:
+    with _desk(workspace, log, url, None) as desk:
         keys = desk.views()
     if json:
         sys.stdout.write(msgspec.json.encode(keys).decode() + "\n")
@@ -75,31 +83,52 @@ def rotate(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Give a key a new secret and print it; the old one stays good for a while, so that nothing has to stop.
 
-    Example: adjudge keys rotate 0123456789ab --why "every quarter" --grace-hours 48
+    Example: adjudge keys rotate 0123456789ab --why "every quarter" --url http://127.0.0.1:8000
     """
-    from adjudge.service.access.offline import open_desk
-
-    with open_desk(settings_of(workspace, log), _name(who)) as desk:
+    with _desk(workspace, log, url, who) as desk:
         _show(desk.rotate(id_, round(grace_hours * 3.6e9), why), json)
 
 
 @app.command()
 def revoke(
-    id_: IdArgument, why: WhyOption, who: WhoOption = None, workspace: WorkspaceOption = None, log: LogOption = None
+    id_: IdArgument,
+    why: WhyOption,
+    who: WhoOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
 ) -> None:
     """End a key at once and for good.
 
     Example: adjudge keys revoke 0123456789ab --why "the laptop was stolen"
     """
-    from adjudge.service.access.offline import open_desk
-
-    with open_desk(settings_of(workspace, log), _name(who)) as desk:
+    with _desk(workspace, log, url, who) as desk:
         key = desk.revoke(id_, why)
     sys.stdout.write(f"revoked key {key.id} of {key.owner}\n")
+
+
+@contextmanager
+def _desk(
+    workspace: Path | None, log: str | None, url: str | None, who: str | None, *, new: bool = False
+) -> Iterator[Desk]:
+    """Open what manages the keys: the log of a workspace, or the service that runs on it."""
+    from adjudge.service.access.offline import open_desk
+    from adjudge.service.access.remote import RemoteDesk
+
+    if url is None:
+        with open_desk(settings_of(workspace, log), _name(who), new=new) as offline:
+            yield offline
+        return
+    if who is not None:
+        msg = "a service knows who asks it from the key; leave out --who"
+        raise InputError(msg, field="who")
+    with RemoteDesk(url, os.environ.get(KEY_VARIABLE, "")) as remote:
+        yield remote
 
 
 def _show(issued: Issued, json: bool) -> None:

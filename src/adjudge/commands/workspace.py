@@ -27,6 +27,9 @@ DurabilityOption = Annotated[
     str | None, typer.Option(help="What an answer survives: process (kill -9) or fsync (loss of power).")
 ]
 HostOption = Annotated[str | None, typer.Option(help="Address; this machine only unless given.")]
+AuthOption = Annotated[
+    str | None, typer.Option(help="Who is let in: keys (holders of API keys), or off (everybody on this machine).")
+]
 PortOption = Annotated[int | None, typer.Option(help="Port; 8000 unless given.")]
 LogFormatOption = Annotated[str | None, typer.Option(help="How events of operation are written: text or json.")]
 LogLevelOption = Annotated[str | None, typer.Option(help="The least that is written: debug, info, warning, error.")]
@@ -40,6 +43,7 @@ def serve(
     workspace: WorkspaceOption = None,
     log: LogOption = None,
     durability: DurabilityOption = None,
+    auth: AuthOption = None,
     max_waiting: Annotated[int | None, typer.Option(help="Events that may wait before 429 is answered.")] = None,
     snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
     history: Annotated[Path | None, typer.Option(help="The first system's past, imported before deciding.")] = None,
@@ -50,6 +54,8 @@ def serve(
     """Serve decisions over HTTP; the OpenAPI page is at /docs.
 
     What is decided is kept in the workspace's folder: the next start goes on where this one ended.
+
+    Without --auth off every request needs an API key; `adjudge keys create` makes the first one.
 
     Example: adjudge serve --system payments --bundle demo/bundle --workspace payments
     """
@@ -63,6 +69,7 @@ def serve(
         workspace=_text(workspace),
         log=log,
         durability=durability,
+        auth=auth,
         max_waiting=max_waiting,
         snapshot_every=snapshot_every,
         log_format=log_format,
@@ -80,6 +87,7 @@ def standby(
     workspace: WorkspaceOption = None,
     log: LogOption = None,
     durability: DurabilityOption = None,
+    auth: AuthOption = None,
     snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
@@ -99,6 +107,7 @@ def standby(
         workspace=_text(workspace),
         log=log,
         durability=durability,
+        auth=auth,
         snapshot_every=snapshot_every,
         log_format=log_format,
         log_level=log_level,

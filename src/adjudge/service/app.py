@@ -18,13 +18,18 @@ from adjudge.engine.encode import micros_of
 from adjudge.engine.read import CatalogueRow, catalogue
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
 from adjudge.log import Commit, Entry, Kind, entries_of
+from adjudge.service.access.api import add_keys
+from adjudge.service.access.gate import Gate, allowed, visitor_of
+from adjudge.service.access.guard import guard_of
+from adjudge.service.access.refusal import RefusedError
+from adjudge.service.access.routes import needs
 from adjudge.service.batching import Batcher
 from adjudge.service.decider import Decider
 from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder, check_time
 from adjudge.service.describe import describe
 from adjudge.service.gauges import Gauges
 from adjudge.service.health import unready
-from adjudge.service.hot import SECURITY, HotPath, Message, Receive, Scope, Send, read_body
+from adjudge.service.hot import SECURITY, TRANSPORT, HotPath, Message, Receive, Scope, Send, answer, read_body, refused
 from adjudge.service.logs import failed
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
@@ -90,8 +95,10 @@ class Service:
         self.settings = settings or Settings()
         self.meter = Meter()
         self.batcher = Batcher(decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting)
-        self.hot = HotPath(self.batcher, self.settings, self.meter)
+        guard = guard_of(self.settings, decider.workspace.management.keys, decider.clock)
+        self.hot = HotPath(self.batcher, self.settings, self.meter, guard)
         self.api = _api(self)
+        self.gate = Gate(self.api, guard, needs(self.settings.public))
         self._hot_paths = frozenset(self.hot.handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,14 +121,27 @@ class Service:
                 status = message["status"]
                 headers = list(message.get("headers", ()))
                 given = {name.lower() for name, _ in headers}
-                message = {**message, "headers": headers + [h for h in SECURITY if h[0] not in given]}
+                secure = (TRANSPORT,) if scope.get("scheme") == "https" else ()
+                message = {**message, "headers": headers + [h for h in (*SECURITY, *secure) if h[0] not in given]}
             await send(message)
 
         try:
+            await self.gate.admit(scope)
             await self.api(scope, receive, send_safely)
+        except RefusedError as error:
+            status, headers, body = refused(error)
+            await answer(scope, send, status, headers, body)
         finally:  # a failure is raised to the server after its answer was sent, and counts
             route = getattr(scope.get("route"), "path", "other")
             self.meter.request(route, status, time.perf_counter() - arrived)
+
+    async def body_of(self, request: Request) -> bytes:
+        """Return the body of a managed request after checking that it may be read."""
+        media = request.headers.get("content-type", "application/json")
+        if "json" not in media.lower() or request.headers.get("content-encoding", "identity") != "identity":
+            message = "the body must be application/json and not compressed"
+            raise InputError(message, code="wrong_media_type")
+        return await read_body(await request.receive(), request.receive, self.settings.max_body_bytes)
 
 
 def _api(service: Service) -> FastAPI:
@@ -136,7 +156,9 @@ def _api(service: Service) -> FastAPI:
     _add_events(api, service)
     _add_reads(api, service)
     _add_operations(api, service)
-    describe(api, service.decider.workspace)
+    decider = service.decider
+    add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
+    describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 
 
@@ -146,7 +168,10 @@ def _handle_errors(api: FastAPI) -> None:
     @api.exception_handler(AdjudgeError)
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, AdjudgeError)
-        return _answer(problem_of(error))
+        response = _answer(problem_of(error))
+        for name, value in error.headers if isinstance(error, RefusedError) else ():
+            response.headers[name.decode()] = value.decode()
+        return response
 
     @api.exception_handler(RequestValidationError)
     async def parameters(request: Request, error: Exception) -> Response:
@@ -160,6 +185,8 @@ def _handle_errors(api: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         response = _answer(problem(error.status_code, str(error.detail)))
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["allow"] = allowed(request)
         return response
 
     @api.exception_handler(Exception)
@@ -172,17 +199,11 @@ def _handle_errors(api: FastAPI) -> None:
 
 def _add_events(api: FastAPI, service: Service) -> None:
     """Add what changes the log besides decisions."""
-    decider, settings = service.decider, service.settings
-
-    async def body_of(request: Request) -> bytes:
-        media = request.headers.get("content-type", "application/json")
-        if "json" not in media.lower() or request.headers.get("content-encoding", "identity") != "identity":
-            message = "the body must be application/json and not compressed"
-            raise InputError(message, code="wrong_media_type")
-        return await read_body(await request.receive(), request.receive, settings.max_body_bytes)
+    decider, settings, body_of = service.decider, service.settings, service.body_of
 
     async def change(request: Request, door: EventDecoder, kind: Kind) -> Response:
         decoded = one_or_many(door, await body_of(request), settings.max_rows)
+        visitor_of(request).charge(len(decoded.rows))
         changes = [change_of(decider.workspace, kind, item) for item in decoded.events]
         said = decider.change([c for c in changes if isinstance(c, Change)], max_waiting=settings.max_waiting_labels)
         results = iter(said)
@@ -220,6 +241,7 @@ def _add_events(api: FastAPI, service: Service) -> None:
             message = f"stream {stream!r} is decided; send its events to /v1/decide"
             raise InputError(message, field="stream", code="decided_stream")
         decoded = one_or_many(door, await body_of(request), settings.max_rows)
+        visitor_of(request).charge(len(decoded.rows))
         done: list[dict[str, Any] | InputError] = []
         for start in range(0, len(decoded.events), settings.max_batch):
             part = decoded.events[start : start + settings.max_batch]

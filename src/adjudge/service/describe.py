@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,9 @@ from starlette.responses import HTMLResponse
 from adjudge.define import Field, Schema
 from adjudge.define.event import MINOR_DIGITS
 from adjudge.engine.read import CatalogueRow
+from adjudge.service.access.api import KeyList, NewKey, Revocation, Rotation
+from adjudge.service.access.routes import Door, Need
+from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.card import StoredAnswer
 from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
@@ -77,6 +80,9 @@ class Catalogue(msgspec.Struct):
     features: list[CatalogueRow]
 
 
+MANAGED = (KeyList, NewKey, Revocation, Rotation, Issued, KeyView)
+"""What routes take and answer that manage who may do what."""
+
 REFUSALS = {
     "400": "The body is not JSON.",
     "404": "There is no such system, stream, entity or decision.",
@@ -89,6 +95,13 @@ REFUSALS = {
 }
 """What else a route that takes a body may answer."""
 
+DENIALS = {
+    "401": "No credential was sent, or none that is good.",
+    "403": "The credential is good, and not for this; the answer names the scope.",
+    "429": "Too much is waiting, or was sent with this credential; Retry-After says when to come again.",
+}
+"""What else a route answers that asks who is asking."""
+
 TEXTS = {
     "/v1/decide": ("Decide one event", "The event is logged, and counts for every later one."),
     "/v1/decide/many": ("Decide many events", "In their order; bad rows are refused, the others decided."),
@@ -98,7 +111,7 @@ TEXTS = {
 """Summary and description of the hot path's routes."""
 
 
-def describe(api: FastAPI, workspace: Workspace) -> None:
+def describe(api: FastAPI, workspace: Workspace, needs: Mapping[str, Need]) -> None:
     """Give an application its OpenAPI document and the page at ``/docs``.
 
     Parameters
@@ -107,11 +120,13 @@ def describe(api: FastAPI, workspace: Workspace) -> None:
         Has the routes that FastAPI serves.
     workspace
         Has the streams whose events the others take.
+    needs
+        What each route asks for; empty if nobody is asked who they are.
     """
 
     def openapi() -> Json:
         if api.openapi_schema is None:
-            api.openapi_schema = _document(api, workspace)
+            api.openapi_schema = _document(api, workspace, needs)
         return api.openapi_schema
 
     api.openapi = openapi  # type: ignore[method-assign]
@@ -184,11 +199,11 @@ def _value_schema(f: Field) -> Json:
             return {"type": "string", "maxLength": f.max_length}
 
 
-def _document(api: FastAPI, workspace: Workspace) -> Json:
+def _document(api: FastAPI, workspace: Workspace, needs: Mapping[str, Need]) -> Json:
     document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
-        [Answered, AnsweredMany, Problem, Results, Catalogue, Health], ref_template=REF + "{name}"
+        [Answered, AnsweredMany, Problem, Results, Catalogue, Health, *MANAGED], ref_template=REF + "{name}"
     )
     components.update(ours)
     for name, door in workspace.doors.items():
@@ -196,8 +211,39 @@ def _document(api: FastAPI, workspace: Workspace) -> Json:
     paths = document["paths"]
     _fill_in(paths, workspace)
     hot = {path: {"post": _hot_route(workspace, path, *texts)} for path, texts in TEXTS.items()}
+    _manage(paths)
     document["paths"] = hot | paths  # what a reader looks for first comes first
+    if needs:
+        _guard(document, needs)
     return document
+
+
+def _guard(document: Json, needs: Mapping[str, Need]) -> None:
+    """Say what each route asks for."""
+    bearer = {"type": "http", "scheme": "bearer", "description": "An API key, or a token of the issuer."}
+    document["components"]["securitySchemes"] = {"bearer": bearer}
+    for name, need in needs.items():
+        method, path = name.replace(":path}", "}").split()
+        route = document["paths"].get(path, {}).get(method.lower())
+        if route is not None and need is not Door.OPEN:
+            route["security"] = [{"bearer": [] if need is Door.ANY else [need.value]}]
+            route["responses"] |= _refusals(DENIALS)
+
+
+def _manage(paths: Json) -> None:
+    """Describe the routes that manage who may do what."""
+    for path, (shape, answer, description) in {
+        "/v1/keys": ("NewKey", "Issued", "The key with its secret."),
+        "/v1/keys/{id}/rotate": ("Rotation", "Issued", "The key with its new secret."),
+        "/v1/keys/{id}/revoke": ("Revocation", "KeyView", "The key that was."),
+    }.items():
+        route = paths[path]["post"]
+        route["tags"] = ["manage"]
+        route["requestBody"] = _body({"$ref": REF + shape}, many=False)
+        done = "201" if path == "/v1/keys" else "200"
+        route["responses"] = {done: _content(answer, description)} | _refusals(REFUSALS)
+    paths["/v1/keys"]["get"]["tags"] = ["manage"]
+    paths["/v1/keys"]["get"]["responses"]["200"] = _content("KeyList", "Every key.")
 
 
 def _hot_route(workspace: Workspace, path: str, summary: str, description: str) -> Json:

@@ -9,7 +9,7 @@ import msgspec
 
 from adjudge.service.app import PROMETHEUS, Service
 from adjudge.service.health import Health, Since, State, unready
-from adjudge.service.hot import JSON, PROBLEM, SECURITY, Headers, Receive, Scope, Send
+from adjudge.service.hot import JSON, PROBLEM, SECURITY, Headers, Receive, Scope, Send, answer
 from adjudge.service.metrics import Standing
 from adjudge.service.problem import problem
 
@@ -53,10 +53,10 @@ class Front:
         if self.service is not None:
             await self.service(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope["path"], send)
+            await self._answer(scope, send)
 
-    async def _answer(self, path: str, send: Send) -> None:
-        health, retry = self._health, (b"retry-after", b"%d" % RETRY_AFTER_S)
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        path, health, retry = scope["path"], self._health, (b"retry-after", b"%d" % RETRY_AFTER_S)
         status: int
         headers: Headers
         if path == "/metrics":
@@ -69,6 +69,4 @@ class Front:
         else:
             document = problem(503, health.detail, code="not_ready")
             status, headers, body = 503, [*PROBLEM, retry], msgspec.json.encode(document)
-        length = (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-        await send({"type": "http.response.body", "body": body})
+        await answer(scope, send, status, headers, body)

@@ -19,6 +19,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.service.access.guard import Guard, Visitor
+from adjudge.service.access.refusal import RefusedError
+from adjudge.service.access.scope import Scope as Right
 from adjudge.service.batching import Batcher, Overloaded
 from adjudge.service.decode import MAX_ERRORS, BadBody, EventDecoder, EventStruct
 from adjudge.service.logs import failed
@@ -43,8 +46,13 @@ SECURITY = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"server", b"adjudge"),  # instead of the server's own, which says what to attack it with
 )
-"""Headers of every answer."""
+"""Headers of every answer. None lets pages from elsewhere read it: there are no CORS headers."""
+
+TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+"""Header of every answer that went out encrypted."""
 
 JSON = [*SECURITY, (b"content-type", b"application/json")]
 PROBLEM = [*SECURITY, (b"content-type", CONTENT_TYPE.encode())]
@@ -84,17 +92,20 @@ class HotPath:
         Limits.
     meter
         Counts requests and their time.
+    guard
+        Lets requests in.
     """
 
-    def __init__(self, batcher: Batcher, settings: Settings, meter: Meter) -> None:
+    def __init__(self, batcher: Batcher, settings: Settings, meter: Meter, guard: Guard) -> None:
         self._batcher = batcher
         self._settings = settings
         self._meter = meter
         self._answering = batcher.decider.stages.seconds["answer"]
+        self._guard = guard
         self._workspace = batcher.decider.workspace
         self._encode = msgspec.json.Encoder().encode
         self._options = functools.lru_cache(maxsize=64)(self._read_options)
-        self.handlers: dict[str, Callable[[Scope, Receive, float], Awaitable[Answered]]] = {
+        self.handlers: dict[str, Callable[[Scope, Receive, float, Visitor], Awaitable[Answered]]] = {
             "/v1/decide": functools.partial(self._one, decide=True),
             "/v1/decide/many": functools.partial(self._many, decide=True),
             "/v1/score": functools.partial(self._one, decide=False),
@@ -106,24 +117,18 @@ class HotPath:
         arrived = time.perf_counter()
         path = scope["path"]
         try:
-            status, headers, body = await self.handlers[path](scope, receive, arrived)
+            visitor = await self._guard.admit(scope["headers"], Right.DECIDE)
+            status, headers, body = await self.handlers[path](scope, receive, arrived, visitor)
         except AdjudgeError as error:
             status, headers, body = self._refusal(error)
         except Exception:
             told = failure()
             log.exception("%s failed", path, extra=failed(told.instance))
             status, headers, body = self._told(told)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [*headers, (b"content-length", b"%d" % len(body))],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        await answer(scope, send, status, headers, body)
         self._meter.request(path, status, time.perf_counter() - arrived)
 
-    async def _one(self, scope: Scope, receive: Receive, arrived: float, *, decide: bool) -> Answered:
+    async def _one(self, scope: Scope, receive: Receive, arrived: float, visitor: Visitor, *, decide: bool) -> Answered:
         body = await self._body(scope, receive)
         options = self._options(scope["query_string"])
         event = options.door.one(body)
@@ -135,11 +140,14 @@ class HotPath:
         self._answering.add(time.perf_counter() - began)
         return 200, JSON, text
 
-    async def _many(self, scope: Scope, receive: Receive, arrived: float, *, decide: bool) -> Answered:
+    async def _many(
+        self, scope: Scope, receive: Receive, arrived: float, visitor: Visitor, *, decide: bool
+    ) -> Answered:
         body = await self._body(scope, receive)
         options = self._options(scope["query_string"])
         decoded = options.door.many(body, self._settings.max_rows)
         total = len(decoded.events) + len({e.row for e in decoded.errors})
+        visitor.charge(total)
         self._batcher.check_room(len(decoded.events))
         size = self._batcher.max_batch
         chunks = [decoded.events[i : i + size] for i in range(0, len(decoded.events), size)]
@@ -220,6 +228,8 @@ class HotPath:
             status, headers, body = self._told(problem(405, "this address takes POST"))
             return status, [*headers, (b"allow", b"POST")], body
         status, headers, body = self._told(problem_of(error))
+        if isinstance(error, RefusedError):
+            headers = [*headers, *error.headers]
         if isinstance(error, Overloaded):
             headers = [*headers, (b"retry-after", b"%d" % self._settings.retry_after_s)]
         if isinstance(error, BadBody):
@@ -237,6 +247,30 @@ class HotPath:
 Headers = list[tuple[bytes, bytes]]
 Answered = tuple[int, Headers, bytes]
 """Status, headers and body of an answer."""
+
+
+async def answer(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send one answer, with what its transport asks for.
+
+    Parameters
+    ----------
+    scope
+        Of the request.
+    send
+        Sends.
+    status, headers, body
+        The answer.
+    """
+    secure = [TRANSPORT] if scope.get("scheme") == "https" else []
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *secure, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def refused(error: RefusedError) -> Answered:
+    """Return the answer to somebody who was not let in."""
+    document = problem_of(error)
+    return document.status, [*PROBLEM, *error.headers], msgspec.json.encode(document)
 
 
 class NotAllowed(AdjudgeError):

@@ -16,6 +16,7 @@ from adjudge.errors import (
     NotFoundError,
     UnavailableError,
 )
+from adjudge.service.access.refusal import RefusedError
 from adjudge.service.decode import BadBody
 from adjudge.service.logs import INSTANCE, incident
 
@@ -129,6 +130,8 @@ def problem_of(error: AdjudgeError) -> Problem:
         errors = error.errors if isinstance(error, BadBody) else [error]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         return problem(status_of(error), f"{error.message}{more}", code=error.code, errors=errors)
+    if isinstance(error, RefusedError):
+        return problem(error.status, str(error), code=error.code)
     if isinstance(error, (NotFoundError, DefinitionError)):
         return problem(404, str(error))
     if isinstance(error, UnavailableError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,9 +20,11 @@ from adjudge.service import logs
 from adjudge.service.home import holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
+from adjudge.service.verdict import wall_clock
 
 if TYPE_CHECKING:
     from adjudge.log import Log
+    from adjudge.service.access.keys import Key
     from adjudge.service.decider import Decider
     from adjudge.service.follow import Follower
     from adjudge.service.front import Front
@@ -140,9 +142,11 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     settings = replace(settings, host=claim(settings.host, settings.port))
     logs.configure(settings.log_format, settings.log_level)
     plans = plans_of(served.systems, served.bundles)
-    warm(plans, _say)
     front = Front()
     with closing(open_log(settings, new=True)) as log:
+        if not len(log):
+            _check_entrance(settings, ())
+        warm(plans, _say)
         serve_application(front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop))
 
 
@@ -161,6 +165,7 @@ def _begin(
     if decider is None:
         yield
         return
+    _check_entrance(settings, decider.workspace.management.keys)
     if served.history is not None and not decider.workspace.known_events:
         from adjudge.service.past import import_source
 
@@ -183,6 +188,19 @@ def _begin(
         yield
     finally:
         keeper.stop()
+
+
+def _check_entrance(settings: Settings, keys: Iterable[Key]) -> None:
+    """Refuse to serve where nobody could come in: only a service that is not running can be given its first key."""
+    if settings.auth != "keys" or any(wall_clock() < key.until_us for key in keys):
+        return
+    where = "" if settings.log == "memory" else f" --workspace {settings.workspace}"
+    msg = (
+        "the workspace has no API key that is good, so nobody could use it; make one with "
+        f"`adjudge keys create --owner NAME --scopes decide --why REASON{where}`, "
+        "or try things out on this machine with --auth off"
+    )
+    raise InputError(msg, field="auth")
 
 
 def _take_over(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 
 from adjudge.engine.watch import Budget
 from adjudge.errors import InputError, did_you_mean
+from adjudge.service.access.guard import is_loopback
+from adjudge.service.access.routes import needs
 from adjudge.service.logs import FORMATS, LEVELS
 
 PREFIX = "ADJUDGE_"
@@ -19,8 +21,11 @@ LOGS = ("sqlite", "memory")
 DATABASES = ("postgresql://", "postgres://")
 """How the address of a database begins."""
 
-BUDGETS = ("budget_ms", "model_budget_ms")
+UNBOUNDED = ("budget_ms", "model_budget_ms", "rate_per_s")
 """Settings of which 0 sets no bound."""
+
+AUTHS = ("keys", "off")
+"""How requests may be authenticated."""
 
 DURABILITIES = ("process", "fsync")
 """What an answered decision may survive."""
@@ -67,6 +72,12 @@ class Settings:
     model_budget_ms
         Milliseconds that a model may take for a batch: it is not begun where less is left of `budget_ms`, and left
         alone for a while where it keeps taking longer. 0 sets no bound.
+    auth
+        Who is let in: holders of ``keys``, or with ``off`` everybody, which is only served on this machine.
+    public
+        What is open to all: ``metrics``, ``docs``, or both with a comma.
+    rate_per_s
+        Events a second of one key or subject, unless the key has a rate of its own; 0 for no limit.
 
     Examples
     --------
@@ -90,6 +101,9 @@ class Settings:
     log_level: str = "info"
     budget_ms: int = 0
     model_budget_ms: int = 0
+    auth: str = "keys"
+    public: str = ""
+    rate_per_s: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
@@ -109,8 +123,15 @@ class Settings:
                 f"log must be sqlite, memory or an address such as postgresql://localhost/adjudge, not {self.log!r}"
             )
             raise InputError(message + did_you_mean(self.log, LOGS), field="log")
+        if self.auth not in AUTHS:
+            message = f"auth must be {' or '.join(AUTHS)}, not {self.auth!r}{did_you_mean(self.auth, AUTHS)}"
+            raise InputError(message, field="auth")
+        if self.auth == "off" and not is_loopback(self.host):
+            message = f"without authentication only this machine may be served, and {self.host!r} is open to others"
+            raise InputError(message, field="auth")
+        needs(self.public)
         for name in (f.name for f in fields(self) if f.type == "int" and f.name != "port"):
-            least = 0 if name in BUDGETS else 1
+            least = 0 if name in UNBOUNDED else 1
             if getattr(self, name) < least:
                 message = f"{name} must be at least {least}, not {getattr(self, name)}"
                 raise InputError(message, field=name)

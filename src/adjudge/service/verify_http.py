@@ -272,7 +272,7 @@ def over_http(
 def service(system: str, bundle: Path | None) -> Iterator[int]:
     """Run the service in a process of its own on a free port of this machine, and yield the port."""
     port = free_port()
-    command = python("adjudge", "serve", "--system", system, "--port", str(port), "--log", "memory")
+    command = python("adjudge", "serve", "--system", system, "--port", str(port), "--log", "memory", "--auth", "off")
     if bundle is not None:
         command += ["--bundle", str(bundle)]
     with running(command, port=port):
