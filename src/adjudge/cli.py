@@ -225,6 +225,7 @@ def verify(
     simulate: SimulateOption = None,
     events: Annotated[int, typer.Option(min=100, help="At most so many events.")] = 20_000,
     bundle: BundleOption = None,
+    restarts: Annotated[int, typer.Option(min=0, help="How often to restart on the way through a log in a file.")] = 12,
     http: Annotated[bool, typer.Option(help="Go through HTTP as well.")] = True,
     seed: SeedOption = 7,
     json: JsonOption = False,
@@ -237,7 +238,7 @@ def verify(
 
     with Bars(err) as bars:
         found, source = _source(system, data, simulate or (None if data else events), seed, bars)
-        result = run(found, source, events=events, bundle=bundle, http=http, told=bars)
+        result = run(found, source, events=events, bundle=bundle, restarts=restarts, http=http, told=bars)
     _print_verification(result, json)
     raise typer.Exit(0 if result.passed else 1)
 

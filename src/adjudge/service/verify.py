@@ -44,6 +44,9 @@ BATCHES = (1, 7, 1000)
 THREADS = (1, 2)
 """Numbers of threads that are compared."""
 
+RESTARTS = 12
+"""How often a service is ended and started again, unless told otherwise."""
+
 CONTROL_EVENTS = 5_000
 """How many events the broken kernel gets."""
 
@@ -399,7 +402,14 @@ def verify_python(
 
 
 def verify(
-    found: Found, source: Source, *, events: int, bundle: Path | None = None, http: bool = True, told: Progress
+    found: Found,
+    source: Source,
+    *,
+    events: int,
+    bundle: Path | None = None,
+    restarts: int = RESTARTS,
+    http: bool = True,
+    told: Progress,
 ) -> Verification:
     """Prove that every way into a system gives the same bits on given data.
 
@@ -413,6 +423,8 @@ def verify(
         At most so many decided events, the oldest first.
     bundle
         The model to decide with; None trains a small one on the same data, where it has labels enough.
+    restarts
+        How often the way through a log in a file is interrupted.
     http
         Whether to go through HTTP as well.
     told
@@ -436,7 +448,9 @@ def verify(
         reference, points, caught = verify_python(plan, script, told=told)
         points.append(_as_table(plan, part, reference, told))
         total = len(reference.action)
-        points.append(with_restarts(plan, script, reference, told=lambda n: told("with restarts", n, total)))
+        points.append(
+            with_restarts(plan, script, reference, restarts=restarts, told=lambda n: told("with restarts", n, total))
+        )
         if http:
             points += over_http(plan, found.name, path, script, reference, told)
     return Verification(

@@ -36,9 +36,6 @@ from adjudge.service.workspace import Change
 SIZES = (1, 500, 7, 500)
 """Events of one batch, over and over."""
 
-RESTARTS = 12
-"""How often the decider is ended and started again."""
-
 Turn = Literal["new", "old", "none"]
 """What a restart finds beside the log: a snapshot that was just made, an older one, or none that it may use."""
 
@@ -74,7 +71,7 @@ def with_restarts(
     script: Script,
     reference: Outcome,
     *,
-    restarts: int = RESTARTS,
+    restarts: int,
     seed: int = 0,
     told: Callable[[int], None],
 ) -> EntryPoint:
