@@ -23,7 +23,7 @@ from tests.service.shop import Shop, many_purchases, purchase, shop
 from tests.service.test_decider import Moody
 from tests.service.test_http import Client
 
-HEALTHY = ("adjudge_failed_batches", "adjudge_degraded")
+HEALTHY = ("adjudge_failed_batches", "adjudge_degraded", "adjudge_decided_again")
 """What a service in which nothing fails has nothing to say of."""
 
 

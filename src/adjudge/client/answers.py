@@ -111,6 +111,8 @@ class StoredDecision(msgspec.Struct, frozen=True):
         Labels and outcomes since, by name.
     retracted
         Whether the event was taken back since.
+    again
+        The second decision, where the first lacked a part of the system and was made again.
     """
 
     decision: Decision
@@ -120,6 +122,7 @@ class StoredDecision(msgspec.Struct, frozen=True):
     received_at: datetime
     labels: dict[str, Any]
     retracted: bool
+    again: Decision | None = None
 
 
 class Done(msgspec.Struct, frozen=True):

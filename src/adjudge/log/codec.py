@@ -21,7 +21,7 @@ import numpy as np
 
 from adjudge.errors import AdjudgeError
 from adjudge.log.protocol import Commit, Kind
-from adjudge.typing import FloatArray
+from adjudge.typing import FloatArray, IntArray
 
 FORMAT = 1
 """Version of the format, the first byte of every payload."""
@@ -224,7 +224,35 @@ class Note(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
         return 1
 
 
-Block = Events | Changes | Table | Note
+class Again(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
+    """Second decisions: what a system made of earlier events whose first decision lacked a part of it.
+
+    Parameters
+    ----------
+    stream
+        Stream of the events.
+    ids
+        The events' ids.
+    positions
+        Position of each event, as signed 64-bit numbers.
+    made
+        What the system made of them.
+    """
+
+    stream: str
+    ids: Texts
+    positions: bytes
+    made: Made
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def events(self) -> IntArray:
+        """Return the position of each event."""
+        return np.frombuffer(self.positions, "<i8")
+
+
+Block = Events | Changes | Table | Note | Again
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Block]).decode
@@ -276,6 +304,9 @@ def _check(block: Block) -> None:
         said = 0 if block.kind == Kind.RETRACTION else n
         good = good and block.kind in (Kind.LABEL, Kind.OUTCOME, Kind.RETRACTION) and _whole(block.ids)
         good = good and len(block.names) == said and len(block.values) == _VALUE.itemsize * said
+    elif isinstance(block, Again):
+        good = good and _whole(block.ids) and len(block.positions) == 8 * n
+        good = good and len(block.made.records) % n == 0 and len(block.made.features) % (_VALUE.itemsize * n) == 0
     if not good:
         message = f"a block of {type(block).__name__.lower()} contradicts itself"
         raise CodecError(message)
@@ -367,6 +398,9 @@ def _rows(block: Block) -> Iterator[tuple[Kind, str, str, bytes, str, str]]:
                 yield Kind(kind), stream, id_.decode(), msgspec.json.encode(change_content(block, i)), by, ""
         case Table(stream=stream, count=count):
             yield Kind.TABLE, stream, "", b'{"events":%d}' % count, "", ""
+        case Again(stream=stream, ids=ids):
+            for id_, position in zip(ids.all(), block.events().tolist(), strict=True):
+                yield Kind.DECISION, stream, id_.decode(), b'{"decided":%d}' % position, "", ""
         case Note(kind=kind, content=content, who=who, why=why):
             yield Kind(kind), "", "", content, who, why
 

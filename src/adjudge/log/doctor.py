@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from adjudge.log.audit import Audit, Told, audit
-from adjudge.log.codec import Block, Changes, CodecError, Events, Note, Table, blocks_of
+from adjudge.log.codec import Again, Block, Changes, CodecError, Events, Note, Table, blocks_of
 from adjudge.log.protocol import Commit, End, Kind, Log, LogError
 from adjudge.log.sqlite import SqliteLog
 from adjudge.log.wal import read_wal
@@ -210,5 +210,7 @@ def _name_of(block: Block) -> str:
             return f"{Kind(kind).name.lower()}s of {stream}"
         case Table(stream=stream):
             return f"imported events of {stream}"
+        case Again(stream=stream):
+            return f"second decisions of {stream}"
         case Note(kind=kind):
             return f"{Kind(kind).name.lower()} notes"

@@ -295,6 +295,7 @@ def _add_reads(api: FastAPI, service: Service) -> None:
                 "received_at": _time(stored.received_at),
                 "labels": stored.marks,
                 "retracted": stored.retracted,
+                "again": None if stored.again is None else msgspec.Raw(stored.again),
             }
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,15 +22,17 @@ import numpy as np
 
 from adjudge.engine.batch import Batch
 from adjudge.engine.encode import micros_of
+from adjudge.engine.layers import FAILED
 from adjudge.engine.plan import Plan
 from adjudge.engine.policy import METHODS
-from adjudge.errors import ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
+from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundError, UnavailableError, did_you_mean
 from adjudge.log import Kind, Log, LogError, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
 from adjudge.service.access.ledger import Act, note_of
 from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
+from adjudge.service.again import First, Tries, again_of
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
@@ -47,6 +49,9 @@ logger = logging.getLogger(__name__)
 
 AHEAD = 2
 """Batches that are admitted ahead of their turn."""
+
+AGAIN = 256
+"""Events that are decided again at a time: a few milliseconds for which the others wait."""
 
 
 class Decider:
@@ -98,6 +103,8 @@ class Decider:
         self.methods: Counter[tuple[str, str]] = Counter()
         self.stages = Stages()
         self.degraded: Counter[tuple[str, str, str]] = Counter()
+        self.again: Counter[str] = Counter()
+        self._tries: defaultdict[str, Tries] = defaultdict(Tries)
         self.repeated = 0
         self.failures = 0
         self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
@@ -305,6 +312,61 @@ class Decider:
             self._commit_changes(run, places, received, results)
             return results
 
+    def decide_again(self, most: int = AGAIN) -> int:
+        """Decide events again whose decision lacks a part of a system that works now, the oldest first.
+
+        While a layer's breaker is not closed one event is tried alone, which is a trial for the breaker too.
+
+        Parameters
+        ----------
+        most
+            Events of each system at a time: others wait meanwhile.
+
+        Returns
+        -------
+        int
+            How many second decisions were logged.
+
+        Raises
+        ------
+        UnavailableError
+            If the log cannot be written now.
+        """
+        done = 0
+        for name, running in self.workspace.systems.items():
+            if running.degraded.pending:
+                with self._alone():
+                    self._settle()
+                    done += self._decide_again(name, running, most)
+        return done
+
+    def _decide_again(self, name: str, running: Running, most: int) -> int:
+        tries, well = self._tries[name], self.watches.well(name)
+        positions = running.degraded.owed(most if well else 1, tries.aside)
+        if not len(positions):
+            return 0
+        owed = First.read(self.workspace, running, positions)
+        (guard,) = self.watches.over([name], [self.watches.timer()] * len(positions)).values()
+        try:
+            decisions = owed.decide(running, guard)
+        except DefinitionError as error:  # the system reads more by now than what was kept then
+            logger.warning("%d decisions cannot be made again: %s", len(positions), error)
+            tries.give_up(positions)
+            return 0
+        if well:
+            tries.failed(positions[(decisions.layers == FAILED).any(axis=0)])
+        received = self.clock()
+        waited_ms = ((received - owed.received_at) / 1e3).tolist()
+        recorded = running.recorder.record(decisions, waited_ms, positions.tolist())
+        recorded = recorded.some(np.flatnonzero(~decisions.layers.any(axis=0)))
+        if len(recorded.records):
+            with self._undone_on_failure():
+                block = again_of(running.plan.decides, recorded)
+                self.workspace.decided_again(self.writer.position, block)
+                self.writer.append([block], received)
+            self.again[name] += len(block)
+        return len(recorded.records)
+
     def decision(self, id_: str, system: str | None = None) -> Stored:
         """Return a decision that was made earlier.
 
@@ -330,6 +392,7 @@ class Decider:
                 raise NotFoundError(message)
             first, block = self.workspace.lookup.block(position)
             assert isinstance(block, Events)
+            second = running.degraded.second(position)
             body = self.workspace.vault.read(stream, id_, block.bodies[position - first]).body
             event = msgspec.json.decode(body)
             features = recorded.features[:, 0]
@@ -341,6 +404,7 @@ class Decider:
                 received_at=self.workspace.lookup.received_at(position),
                 marks=running.marks.of(position),
                 retracted=self.workspace.is_retracted(stream, id_),
+                again=None if second is None else self.workspace.second(second).answers[0],
             )
 
     def features(

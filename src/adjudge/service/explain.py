@@ -117,6 +117,8 @@ class Explanation(msgspec.Struct, frozen=True):
         Whether the versions that decided are the ones at hand; only then is anything computed again.
     agrees
         Whether computing it again gave the same bits; None if the versions are not at hand.
+    again
+        The second decision, where the first lacked a part of the system and was made again.
     """
 
     answer: msgspec.Raw
@@ -131,6 +133,7 @@ class Explanation(msgspec.Struct, frozen=True):
     retracted: bool
     same_versions: bool
     agrees: bool | None
+    again: msgspec.Raw | None = None
 
 
 def explain(
@@ -189,7 +192,7 @@ def explain(
     again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
     event = msgspec.json.decode(now.workspace.vault.read(block.stream, id_, block.bodies[at]).body)
     contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
-    rows = _rows(then, batch)
+    rows, second = _rows(then, batch), running.degraded.second(position)
     return Explanation(
         answer=msgspec.Raw(one.answers[0]),
         words=one.card.words(one.records, one.features[:, 0], event),
@@ -203,6 +206,7 @@ def explain(
         retracted=now.workspace.is_retracted(running.plan.decides, id_),
         same_versions=same,
         agrees=_equal(one, again) if same else None,
+        again=None if second is None else msgspec.Raw(now.workspace.second(second).answers[0]),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from adjudge.log import Commit, Kind
-from adjudge.log.codec import Block, Changes, Events, Made, Note, Table, Texts, blocks_of
+from adjudge.log.codec import Again, Block, Changes, Events, Made, Note, Table, Texts, blocks_of
 from adjudge.service.access.ledger import Act
 from adjudge.service.activation import Activation
 from adjudge.service.personal.erasure import Erasure
@@ -45,7 +45,10 @@ class Folder:
         """Fold the entries of one block, the first of which stands at a position."""
         if not isinstance(block, Events):
             self.finish()
-            self._other(first, block, received_at)
+            if isinstance(block, Again):
+                self.again(first, block)
+            else:
+                self._other(first, block, received_at)
             return
         if self._run and not _alike(self._run[0][1], block):
             self.finish()
@@ -66,6 +69,10 @@ class Folder:
         prepared = self.workspace.prepare_again(first, block)
         self.workspace.enter(prepared)
         self.workspace.refold(prepared, self.workspace.made_of(first, block, prepared.ids))
+
+    def again(self, first: int, block: Again) -> None:
+        """Fold second decisions, the first of which stands at a position."""
+        self.workspace.decided_again(first, block)
 
     def _other(self, first: int, block: Block, received_at: int) -> None:
         workspace = self.workspace

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 
+from adjudge.errors import UnavailableError
 from adjudge.log import LogError
 from adjudge.service.decider import Decider
 from adjudge.service.gauges import Gauges
@@ -68,8 +69,17 @@ class Keeper(threading.Thread):
             self._decider.log.maintain()
         except LogError as error:
             log.warning("the log could not be put in order: %s", error, extra={"event": "maintenance_failed"})
+        self._decide_again()
         self._gauges.refresh()
         self._snapshot()
+
+    def _decide_again(self) -> None:
+        """Make decisions again that lacked a part of the system, for as long as there are some and it goes well."""
+        try:
+            while self._decider.decide_again() and not self._done.is_set():
+                pass
+        except (LogError, UnavailableError) as error:
+            log.warning("no decision could be made again: %s", error, extra={"event": "deciding_again_failed"})
 
     def stop(self) -> None:
         """Stop, and wait until what is going on is done."""

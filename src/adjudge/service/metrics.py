@@ -73,6 +73,8 @@ CATALOGUE = (
         "adjudge_degraded", "counter", "Decisions made without a layer, by how that came", ("system", "layer", "how")
     ),
     Family("adjudge_breaker", "gauge", "A layer's breaker: 0 closed, 1 half open, 2 open", ("system", "layer")),
+    Family("adjudge_decided_again", "counter", "Second decisions, made once what had failed worked again", ("system",)),
+    Family("adjudge_owed_again", "gauge", "Decisions that lacked a part of the system and wait for it", ("system",)),
     Family("adjudge_repeated", "counter", "Events that came again and got their first decision"),
     Family(
         "adjudge_failed_batches", "counter", "Batches that could not be decided together, for a reason nobody expected"
@@ -197,6 +199,9 @@ class Metrics:
         yield _numbers("adjudge_degraded", decider.degraded)
         breakers = {(system, layer): STATES.index(b.state) for system, layer, b in decider.watches.breakers()}
         yield _numbers("adjudge_breaker", breakers)
+        yield _numbers("adjudge_decided_again", {(name,): n for name, n in decider.again.items()})
+        owed = {(name,): s.degraded.pending for name, s in decider.workspace.systems.items()}
+        yield _numbers("adjudge_owed_again", owed)
         yield _numbers("adjudge_repeated", {(): decider.repeated})
         yield _numbers("adjudge_failed_batches", {(): decider.failures})
         yield _numbers("adjudge_known_ids", {(stream,): len(ids) for stream, ids in decider.workspace.ids.items()})

@@ -15,9 +15,9 @@ import numpy as np
 from adjudge.engine.decision import Decisions
 from adjudge.engine.layers import TAKEN
 from adjudge.engine.plan import Plan
-from adjudge.log.codec import Made
+from adjudge.log.codec import Again, Made
 from adjudge.service.card import Card
-from adjudge.typing import AnyArray, FloatArray
+from adjudge.typing import AnyArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class Recorded:
         return cls(card, ids, range(first, first + n), records, features)
 
     @classmethod
+    def read_again(cls, card: Card, block: Again) -> Recorded:
+        """Return the second decisions of a block of the log, at the positions of their events."""
+        features = card.matrix(block.made.features, len(block))
+        return cls(card, block.ids.texts(), block.events().tolist(), card.records(block.made.records), features)
+
+    @classmethod
     def join(cls, parts: Sequence[Recorded]) -> Recorded:
         """Return what was decided about consecutive events by one system as one."""
         if len(parts) == 1:
@@ -80,6 +86,11 @@ class Recorded:
             np.concatenate([part.records for part in parts]),
             np.hstack([part.features for part in parts]),
         )
+
+    def some(self, places: IntArray) -> Recorded:
+        """Return the part of some events."""
+        ids, positions = ([column[i] for i in places.tolist()] for column in (self.ids, self.positions))
+        return Recorded(self.card, ids, positions, self.records[places], self.features[:, places])
 
     def one(self, i: int) -> Recorded:
         """Return the part of one event."""

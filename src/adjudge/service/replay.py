@@ -14,7 +14,8 @@ import numpy as np
 from adjudge.engine.layers import Replayed
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
-from adjudge.log.codec import Events
+from adjudge.log.codec import Again, Events
+from adjudge.service.again import First
 from adjudge.service.fold import RUN, Folder, part_of
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.personal.keys import Keys
@@ -94,6 +95,19 @@ class Comparer(Folder):
             else:
                 self._decide_again(first + at, part, bodies)
             at += len(bodies)
+
+    def again(self, first: int, block: Again) -> None:
+        """Make second decisions again, from what the log keeps of the first, and compare."""
+        workspace, then = self.workspace, Recorded.read_again(self.workspace.cards[block.made.card], block)
+        running = workspace.systems.get(then.card.system)
+        if running is None or running.recorder.card != then.card:
+            self.result.other_versions += len(block)
+        else:
+            guard = Replayed(then.records["layers"].T, functools.partial(failed, running.name))
+            decisions = First.read(workspace, running, block.events()).decide(running, guard)
+            now = running.recorder.record(decisions, then.records["latency_ms"].tolist(), then.positions)
+            _compare(self.result, then, now, 0)
+        super().again(first, block)
 
     def _decide_again(self, first: int, block: Events, bodies: Sequence[bytes]) -> None:
         """Decide readable events again, by those who decided them then, and compare."""

@@ -26,6 +26,7 @@ from adjudge.log import Commit, End, Log
 from adjudge.log.holder import HolderLock
 from adjudge.service.access.management import Management, ManagementFacts
 from adjudge.service.activation import FieldLayout
+from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known, Passed
 from adjudge.service.personal.erasure import Erased
@@ -312,7 +313,7 @@ def _check_chain(facts: Facts, log: Log, path: Path) -> None:
 def _arrays(workspace: Workspace) -> Iterator[tuple[str, AnyArray]]:
     """Yield every array of a state with its name."""
     for name, s in workspace.systems.items():
-        parts: dict[str, Mapping[str, AnyArray]] = {"marks": s.marks.arrays()}
+        parts: dict[str, Mapping[str, AnyArray]] = {"marks": s.marks.arrays(), "degraded": s.degraded.arrays()}
         parts |= {f"history{i}": h.arrays() for i, h in enumerate(s.state.histories)}
         parts |= {f"profile{i}": p.arrays() for i, p in enumerate(s.state.profiles)}
         for part, arrays in parts.items():
@@ -326,6 +327,7 @@ def _restore(s: Running, arrays: _Files) -> None:
     """Put the arrays of one system into place."""
     plan = s.plan
     s.marks = Known.from_arrays(s.mark_names, arrays.under(f"{s.name}.marks"))
+    s.degraded = Degraded.from_arrays(arrays.under(f"{s.name}.degraded"))
     s.state.histories[:] = [
         Histories.from_arrays(h.layout, arrays.under(f"{s.name}.history{i}")) for i, h in enumerate(plan.histories)
     ]

@@ -100,6 +100,8 @@ class Stored:
         Labels and outcomes since, by name.
     retracted
         Whether the event was taken back since.
+    again
+        The second decision as JSON, where the first lacked a part of the system and was made again.
     """
 
     record: bytes
@@ -109,3 +111,4 @@ class Stored:
     received_at: int
     marks: dict[str, bool]
     retracted: bool
+    again: bytes | None = None

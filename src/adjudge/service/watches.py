@@ -41,6 +41,10 @@ class Watches:
         """
         return {name: self._watch(name).over(arrived) for name in systems}
 
+    def well(self, system: str) -> bool:
+        """Return whether no breaker of a system is open or on trial."""
+        return all(breaker.state == "closed" for breaker in self._watch(system).breakers.values())
+
     def breakers(self) -> Iterator[tuple[str, str, Breaker]]:
         """Yield system, layer and breaker of every layer that has run."""
         for system, watch in self._watches.items():

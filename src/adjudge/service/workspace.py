@@ -8,7 +8,7 @@ true of one is true of the others. Nothing here reads a clock, admits or refuses
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,11 @@ from adjudge.engine.layers import UNGUARDED, Guard
 from adjudge.engine.plan import Plan
 from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log, MemoryLog
-from adjudge.log.codec import Events, Table
+from adjudge.log.codec import Again, Events, Table
 from adjudge.service import table
 from adjudge.service.access.management import Management
 from adjudge.service.activation import Activation, FieldLayout, fingerprint, rows_from, secret_of
+from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.index import Ids, Known, Passed, Span
@@ -33,7 +34,7 @@ from adjudge.service.personal.erasure import Erased, Erasure
 from adjudge.service.personal.keys import Keys, MemoryKeys, Person
 from adjudge.service.personal.seal import Vault
 from adjudge.service.record import Recorded, Recorder
-from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
+from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
 MEMORY = days(400)
 """How long ids are kept beyond the lateness where no history says so."""
@@ -56,12 +57,15 @@ class Running:
         Writes its decisions down.
     marks
         The labels and outcomes that are set on its decided events.
+    degraded
+        Its decisions that lacked a part of it.
     """
 
     plan: Plan
     state: State
     recorder: Recorder
     marks: Known
+    degraded: Degraded = field(default_factory=Degraded)
 
     @classmethod
     def start(cls, plan: Plan) -> Running:
@@ -352,6 +356,7 @@ class Workspace:
             for name, decided in decisions.items():
                 acted = self._acted(self.systems[name], decided.plan.combine.actions, decided.combined.action)
                 self._remember(name, prepared.first + start, acted)
+                self._note_degraded(name, prepared.first + start, decided.layers.T)
             self._arrived(prepared, stop)
             yield start, stop, decisions
 
@@ -377,6 +382,7 @@ class Workspace:
             self._decided(stop - start if made else 0)
             for name, hits in acted.items():
                 self._remember(name, prepared.first + start, hits)
+                self._note_degraded(name, prepared.first + start, made[name].records["layers"][start:stop])
             self._arrived(prepared, stop)
         self._drop_marks()
 
@@ -511,6 +517,29 @@ class Workspace:
         """
         read = [Recorded.read(self.cards[made.card], ids, first, made) for made in block.made]
         return {recorded.card.system: recorded for recorded in read}
+
+    def decided_again(self, first: int, block: Again) -> None:
+        """Fold second decisions: nothing changes but that they are known.
+
+        Parameters
+        ----------
+        first
+            Position of the first.
+        block
+            As the log keeps them.
+        """
+        s = self.systems.get(self.cards[block.made.card].system)
+        if s is not None:
+            degraded, positions = s.degraded, block.events()
+            if self._undo is not None:
+                self._undo.append(lambda: degraded.owe_again(positions))
+            degraded.made_again(positions, first)
+
+    def second(self, position: int) -> Recorded:
+        """Return the second decision that stands at a position."""
+        first, block = self.lookup.block(position)
+        assert isinstance(block, Again)
+        return Recorded.read_again(self.cards[block.made.card], block).some(np.array([position - first]))
 
     @property
     def waiting_changes(self) -> list[Change]:
@@ -663,6 +692,14 @@ class Workspace:
             positions = first + np.flatnonzero(hit)
             if len(positions):
                 self._mark(self.systems[system].marks, name, positions, np.ones(len(positions)))
+
+    def _note_degraded(self, system: str, first: int, layers: CodeArray) -> None:
+        """Note which decisions lacked a part of the system; `layers` says how each took part, shape (n, layers)."""
+        if np.count_nonzero(layers):
+            degraded, positions = self.systems[system].degraded, first + np.flatnonzero(layers.any(axis=1))
+            if self._undo is not None:
+                self._undo.append(lambda: degraded.take_back(positions))
+            degraded.add(positions)
 
     def _mark(self, known: Known, name: str, positions: IntArray, values: FloatArray) -> None:
         if self._undo is not None:

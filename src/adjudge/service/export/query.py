@@ -16,6 +16,8 @@ EMPTY = {
     "events": "seq BIGINT, ts TIMESTAMPTZ, received_at TIMESTAMPTZ, day DATE, stream VARCHAR",
     "decisions": "seq BIGINT, ts TIMESTAMPTZ, received_at TIMESTAMPTZ, id VARCHAR, decision VARCHAR, score BIGINT, "
     "probability DOUBLE, reason VARCHAR, method VARCHAR, degraded BOOLEAN, day DATE, system VARCHAR",
+    "second_decisions": "seq BIGINT, event_seq BIGINT, received_at TIMESTAMPTZ, id VARCHAR, decision VARCHAR, "
+    "score BIGINT, probability DOUBLE, reason VARCHAR, method VARCHAR, degraded BOOLEAN, day DATE, system VARCHAR",
     "features": "seq BIGINT, ts TIMESTAMPTZ, received_at TIMESTAMPTZ, id VARCHAR, day DATE, system VARCHAR",
     "labels": "seq BIGINT, received_at TIMESTAMPTZ, id VARCHAR, kind VARCHAR, name VARCHAR, value BOOLEAN, "
     "who VARCHAR, day DATE, stream VARCHAR",

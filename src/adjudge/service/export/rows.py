@@ -15,7 +15,7 @@ import numpy as np
 
 from adjudge.errors import InputError
 from adjudge.log import Kind
-from adjudge.log.codec import Block, Changes, Events, Note, Table, change_content
+from adjudge.log.codec import Again, Block, Changes, Events, Note, Table, change_content
 from adjudge.service import table
 from adjudge.service.activation import Activation, FieldLayout
 from adjudge.service.card import Card
@@ -40,7 +40,7 @@ class Rows(NamedTuple):
     Parameters
     ----------
     dataset
-        The table: ``events``, ``decisions``, ``features``, ``labels`` or ``notes``.
+        The table: ``events``, ``decisions``, ``second_decisions``, ``features``, ``labels`` or ``notes``.
     part
         What it is partitioned by besides the day, such as ``stream=payment``; empty for nothing.
     days
@@ -104,6 +104,8 @@ class Gathered:
                 self._alike.setdefault((block.stream, block.schema, cards), []).append(found)
             case Changes():
                 self._alike.setdefault((Changes, block.stream), []).append(found)
+            case Again():
+                self._tables.append(_again(found, block, self._known))
             case Note():
                 self._alike.setdefault(Note, []).append(found)
                 if block.kind == Kind.ACTIVATION:
@@ -164,6 +166,24 @@ def _events(alike: Sequence[Found], known: Known) -> list[Rows]:
         rows.append(Rows("decisions", part, days, pa.table({**head, **_decisions(recorded)})))
         rows.append(Rows("features", part, days, pa.table({**head, **_features(recorded)})))
     return rows
+
+
+def _again(found: Found, block: Again, known: Known) -> Rows:
+    """Return second decisions, on the day on which they were made."""
+    import pyarrow as pa
+
+    card = _needed(known.cards, block.made.card, "decisions", found.first)
+    recorded = Recorded.read_again(card, block)
+    received = _received([found])
+    columns = {
+        "seq": _positions([found]),
+        "event_seq": pa.array(recorded.positions, pa.int64()),
+        "received_at": received,
+        "id": pa.array(recorded.ids, pa.string()),
+        **_decisions(recorded),
+    }
+    days = np.full(len(block), found.received_at // DAY_US)
+    return Rows("second_decisions", f"system={card.system}", days, pa.table(columns))
 
 
 def _decisions(recorded: Recorded) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from adjudge.errors import NotFoundError
 from adjudge.log import Commit, Kind, Log
-from adjudge.log.codec import Events, Note, blocks_of
+from adjudge.log.codec import Again, Events, Note, blocks_of
 from adjudge.service.activation import Activation
 from adjudge.service.card import Card
 from adjudge.service.lookup import Lookup
@@ -65,6 +66,13 @@ class DecisionReader:
                     actions = card.records(made.records)["action"].tolist()
                     for i, action in enumerate(actions):
                         yield Decided(first + i, card.system, block.stream, card.actions[action], bodies[i])
+            elif isinstance(block, Again):
+                card = self._card(block.made.card)
+                again = Recorded.read_again(card, block)
+                for i, (position, action) in enumerate(
+                    zip(again.positions, again.records["action"].tolist(), strict=True)
+                ):
+                    yield Decided(first + i, card.system, block.stream, card.actions[action], self._body(position))
 
     def answer(self, seq: int, system: str) -> bytes:
         """Return a decision as its first sender got it; `NotFoundError` if the log holds it no more."""
@@ -75,12 +83,19 @@ class DecisionReader:
                 if card.system == system:
                     ids = [id_.decode() for id_ in block.ids.all()]
                     return Recorded.read(card, ids, first, made).one(seq - first).answers[0]
+        if isinstance(block, Again) and (card := self._card(block.made.card)).system == system:
+            return Recorded.read_again(card, block).some(np.array([seq - first])).answers[0]
         message = f"position {seq} holds no decision of system {system!r}"
         raise NotFoundError(message)
 
     def received_at(self, seq: int) -> int:
         """Return when the event at a position was admitted, in microseconds."""
         return self._lookup.received_at(seq)
+
+    def _body(self, position: int) -> bytes:
+        first, block = self._lookup.block(position)
+        assert isinstance(block, Events)
+        return block.bodies[position - first]
 
     def _card(self, digest: str) -> Card:
         if digest not in self._cards:  # reading began after the card was logged

@@ -13,7 +13,7 @@ import numpy as np
 
 from adjudge.define import Schema
 from adjudge.log import Kind
-from adjudge.log.codec import Block, Changes, Note, blocks_of
+from adjudge.log.codec import Again, Block, Changes, Note, blocks_of
 from adjudge.service.personal.keys import Person
 from adjudge.typing import HashArray
 
@@ -144,7 +144,7 @@ class Search:
         return Erasure(self._person.field, f"{self._person.token:016x}", id_, found)
 
     def _look(self, block: Block) -> None:
-        if isinstance(block, (Note, Changes)) or block.stream not in self._fields:
+        if isinstance(block, (Note, Changes, Again)) or block.stream not in self._fields:
             return
         names = self._fields[block.stream]
         columns = self._workspace.hashes_in(block, [self._person.field, *names])
