@@ -343,6 +343,10 @@ class Decider:
     def _decide_again(self, name: str, running: Running, most: int) -> int:
         tries, well = self._tries[name], self.watches.well(name)
         positions = running.degraded.owed(most if well else 1, tries.aside)
+        archived = positions[positions < self.log.begin().position]
+        if len(archived):  # there is nothing left to decide from
+            tries.give_up(archived)
+            positions = running.degraded.owed(most if well else 1, tries.aside)
         if not len(positions):
             return 0
         owed = First.read(self.workspace, running, positions)
