@@ -112,7 +112,12 @@ class Slope:
 
 def shop(name: str = "shop", *, model: bool = True, rules: bool = True) -> Plan:
     """Return the compiled system."""
-    system = System(
+    return compile_system(shop_system(name, rules=rules), scorer=Slope() if model else None)
+
+
+def shop_system(name: str = "shop", *, rules: bool = True) -> System:
+    """Return the definitions."""
+    return System(
         name,
         decides=Purchase,
         label=Label("fraud", delay=days(1)),
@@ -131,7 +136,6 @@ def shop(name: str = "shop", *, model: bool = True, rules: bool = True) -> Plan:
         amount="amount",
         streams=[Login],
     )
-    return compile_system(system, scorer=Slope() if model else None)
 
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

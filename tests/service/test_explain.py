@@ -63,7 +63,7 @@ def test_every_decision_explained_agrees_with_the_one_made(desk: Shop, plan: Any
             assert found.agrees is True, row["purchase_id"]
 
 
-def test_a_decision_of_other_versions_is_told_as_it_was(desk: Shop) -> None:
+def test_a_decision_whose_model_is_gone_is_told_as_it_was(desk: Shop) -> None:
     """With the names of then; nothing is computed again."""
     found = explain([shop(rules=False, model=False)], desk.decider.log, "p-x2")
     assert (found.same_versions, found.agrees, found.contributions) == (False, None, {})
@@ -101,14 +101,17 @@ def test_a_part_of_the_log_is_replayed(desk: Shop, plan: Any, tmp_path: Path) ->
         assert replay([plan], log, start=start).events == found.events
 
 
-def test_decisions_of_other_versions_are_counted_and_folded(plan: Any) -> None:
-    """A log in which two versions decided: each is compared with its own."""
+def test_decisions_whose_model_is_gone_are_counted_and_folded(plan: Any) -> None:
+    """A log in which two versions decided, the model of one is in no bundle: what is told names it."""
     mixed = Shop(plan)
     mixed.clock.at += timedelta(days=1)
     mixed.decide(*many_purchases(20))
-    other = shop(rules=False)
+    other = shop(rules=False, model=False)
     mixed.decider = Decider([other], mixed.decider.log, clock=mixed.clock)
     mixed.decide(*[purchase(f"-y{i}") for i in range(5)])
     old, new = replay([plan], mixed.decider.log), replay([other], mixed.decider.log)
-    assert (old.events, old.other_versions, old.differences) == (20, 5, [])
+    assert (old.events, old.other_versions, old.differences, old.not_restored) == (25, 0, [], [])
     assert (new.events, new.other_versions, new.differences) == (5, 20, [])
+    (why,) = new.not_restored
+    assert "model slope-1" in why
+    assert "the model slope-1 is in no bundle" in why

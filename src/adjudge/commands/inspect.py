@@ -31,13 +31,14 @@ def replay(
 ) -> None:
     """Decide again what a log holds, and report every feature, score and decision that differs: none should.
 
+    What decided earlier with other rules, lists or models is made again from the log and the workspace's bundles.
     Exit code 1 if anything differs. The service may go on meanwhile.
 
     Example: adjudge replay --system payments --workspace payments --from 100000
     """
-    from adjudge.service.home import open_keys, open_log, snapshots_of
+    from adjudge.service.home import bundles_of, open_keys, open_log, snapshots_of
     from adjudge.service.replay import replay as run
-    from adjudge.service.run import plans_of
+    from adjudge.service.run import plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
@@ -49,6 +50,7 @@ def replay(
             stop=stop,
             snapshots=snapshots_of(settings) if start else None,
             keys=open_keys(plans, settings),
+            bundles=bundles_of(settings, secret()),
             told=lambda done, total: bars("replay", done, total),
         )
     facts = {
@@ -59,13 +61,14 @@ def replay(
         "scores_differing": found.scores_differing,
         "by_other_versions": found.other_versions,
         "of_erased_persons": found.erased,
+        "not_restored": found.not_restored,
         "differences": found.differences,
     }
     if json:
         as_json(facts | {"equal": found.equal})
     else:
-        show({name: value for name, value in facts.items() if name != "differences"}, json=False)
-        for difference in found.differences:
+        show({name: value for name, value in facts.items() if not isinstance(value, list)}, json=False)
+        for difference in [*found.not_restored, *found.differences]:
             out.print(difference, highlight=False, markup=False)
         out.print("[green]all agree[/]" if found.equal else "[red]they do not agree[/]")
     raise typer.Exit(0 if found.equal else 1)
@@ -85,8 +88,8 @@ def explain(
     Example: adjudge explain p-1042 --system payments --workspace payments
     """
     from adjudge.service.explain import explain as run
-    from adjudge.service.home import open_keys, open_log, snapshots_of
-    from adjudge.service.run import plans_of
+    from adjudge.service.home import bundles_of, open_keys, open_log, snapshots_of
+    from adjudge.service.run import plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
@@ -98,6 +101,7 @@ def explain(
             system=which,
             snapshots=snapshots_of(settings),
             keys=open_keys(plans, settings),
+            bundles=bundles_of(settings, secret()),
             told=lambda done, total: bars("fold the log", done, total),
         )
     if json:
@@ -138,7 +142,7 @@ def _tell(found: Explanation) -> None:
     agrees = {
         True: "[green]Computed again from the log, every bit is the same.[/]",
         False: "[red]Computed again from the log, it is NOT the same.[/]",
-        None: "Other versions decided than those at hand, so nothing was computed again.",
+        None: "What decided it cannot be made again here, so nothing was computed again.",
     }
     out.print(agrees[found.agrees])
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from adjudge.define import Feature, Schema, System
+from adjudge.define import Feature, Schema, System, WindowFeature
+from adjudge.define.expression import parse
+from adjudge.define.rule import elements
 from adjudge.define.spec import LABEL, OUTCOME, POLICY, meaning_of
 from adjudge.history import Layout
+
+if TYPE_CHECKING:
+    from adjudge.engine.plan import Plan
 
 Lists = Mapping[str, tuple[str | float, ...]]
 """Named lists, their elements in order."""
@@ -58,6 +64,37 @@ def versions_of(
 def lists_version(lists: Lists) -> str:
     """Return the version of the contents of some named lists."""
     return _digest(sorted(lists.items()))
+
+
+def state_version(plan: Plan) -> str:
+    """Return a hash of all that decides what a plan's state holds: where it is equal, a state goes on under the plan.
+
+    Rules, models, policy, derived features and lists are no part of it; a list that a condition asks is.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    """
+    system = plan.system
+    lists = {name: elements(name, values) for name, values in {**system.lists, **system.rules.lists}.items()}
+    conditions = [
+        [[f.entity.name, f.entity.schema.name, f.of, f.other, condition], [lists[name] for name in asked]]
+        for f in plan.features.values()
+        if isinstance(f, WindowFeature) and (condition := f.entity.condition)
+        for asked in [sorted(parse(condition).lists)]
+    ]
+    return _digest(
+        [
+            [[h.entity.name, h.stream, h.layout.digest] for h in plan.histories],
+            [[p.entity.name, p.stream, len(p.fields), p.fields.tolist()] for p in plan.profiles],
+            [stream.schema.digest for stream in plan.streams.values()],
+            [system.label.name if system.label is not None else ""],
+            [[o.name, list(o.decided)] for o in system.outcomes],
+            hashlib.sha256(plan.streams[plan.decides].encoder.secret).hexdigest(),
+            conditions,
+        ]
+    )
 
 
 def _digest(content: object) -> str:

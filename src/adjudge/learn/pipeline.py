@@ -187,7 +187,7 @@ def with_bundle(
     found.check(plan)
     for name, (then, now) in found.profile_differences().items():
         warn(f"the bundle was made with {name} {then or 'absent'}, here it is {now or 'absent'}: last bits may differ")
-    return plan
+    return replace(plan, bundle=found.id)
 
 
 def judged(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from adjudge.define import Schema
+from adjudge.define import Schema, micros
+from adjudge.define.spec import to_spec
+from adjudge.engine.compile import LATENESS
 from adjudge.engine.encode import Encoder
 from adjudge.log import Kind
 from adjudge.log.codec import CodecError, Note
@@ -40,16 +43,39 @@ class FieldLayout(msgspec.Struct, frozen=True):
         return cls(schema.digest, [(f.name, f.role, f.slots) for f in schema])
 
 
-class SystemActivation(msgspec.Struct, frozen=True):
-    """One system as it decides from here on.
+class SystemActivation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One system as it decides from here on: everything that it takes to decide as it does.
 
     Parameters
     ----------
     card
         How to read its decisions.
+    spec
+        The system as plain JSON; None in logs from before specs were kept.
+    bundle
+        Id of the bundle with its model; empty if its model is in no bundle, or it has none.
+    thresholds
+        Value strictly above which each action is taken, as training found them.
+    lateness_us
+        How late an event may be.
     """
 
     card: Card
+    spec: dict[str, Any] | None = None
+    bundle: str = ""
+    thresholds: dict[str, float] = {}
+    lateness_us: int = micros(LATENESS)
+
+    @classmethod
+    def of(cls, plan: Plan) -> SystemActivation:
+        """Return the activation of one compiled system; `DefinitionError` if it cannot be written down."""
+        spec = to_spec(plan.system)
+        return cls(Card.of(plan), spec, plan.bundle, dict(plan.thresholds), plan.lateness_us)
+
+    @property
+    def lateness(self) -> timedelta:
+        """How late an event may be."""
+        return timedelta(microseconds=self.lateness_us)
 
 
 class Activation(msgspec.Struct, frozen=True):
@@ -70,21 +96,19 @@ class Activation(msgspec.Struct, frozen=True):
     secret: str = ""
 
     @classmethod
-    def of(cls, plans: Mapping[str, Plan], cards: Mapping[str, Card]) -> Activation:
+    def of(cls, plans: Sequence[Plan]) -> Activation:
         """Return the activation of some plans.
 
         Parameters
         ----------
         plans
-            By name of their system.
-        cards
-            Their cards, by the same names.
+            The compiled systems.
         """
-        schemas = {s.schema.name: s.schema for plan in plans.values() for s in plan.streams.values()}
+        schemas = {s.schema.name: s.schema for plan in plans for s in plan.streams.values()}
         return cls(
-            {name: SystemActivation(cards[name]) for name in plans},
+            {plan.system.name: SystemActivation.of(plan) for plan in plans},
             {name: FieldLayout.of(schema) for name, schema in schemas.items()},
-            fingerprint(secret_of(plans.values())),
+            fingerprint(secret_of(plans)),
         )
 
     def note(self, who: str = "", why: str = "") -> Note:

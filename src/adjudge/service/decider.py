@@ -124,13 +124,12 @@ class Decider:
 
     def _activate(self) -> None:
         """Say in the log who decides from here on, if that has changed."""
-        systems = self.workspace.systems
-        cards = {name: s.recorder.card for name, s in systems.items()}
-        activation = Activation.of({name: s.plan for name, s in systems.items()}, cards)
-        known = {card.digest for card in cards.values()} <= set(self.workspace.cards)
-        if not known or self.workspace.active != {name: card.versions for name, card in cards.items()}:
+        workspace = self.workspace
+        activation = Activation.of([s.plan for s in workspace.systems.values()])
+        if workspace.active != activation.systems:
+            position = self.writer.position
             self.writer.append([activation.note()], self.clock())
-            self.workspace.activate(activation)
+            workspace.activate(position, activation)
 
     def decide(
         self, stream: str, events: Sequence[EventStruct], *, arrived: Sequence[float] | None = None

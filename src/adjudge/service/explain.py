@@ -22,13 +22,16 @@ from adjudge.engine.plan import Plan
 from adjudge.errors import NotFoundError
 from adjudge.history.histories import Row
 from adjudge.log import Log
-from adjudge.log.codec import Events, blocks_of
-from adjudge.service.fold import Folder, part_of
-from adjudge.service.follow import Follower, Told, nobody
+from adjudge.log.codec import Events
+from adjudge.service.bundles import Bundles
+from adjudge.service.card import Card
+from adjudge.service.fold import part_of
+from adjudge.service.follow import Follower, Told, nobody, quiet, state_at
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
+from adjudge.service.resolver import NotRestoredError, Resolver
 from adjudge.service.watches import failed
-from adjudge.service.workspace import Running
+from adjudge.service.workspace import Running, Workspace
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -114,9 +117,9 @@ class Explanation(msgspec.Struct, frozen=True):
     retracted
         Whether the event was taken back since.
     same_versions
-        Whether the versions that decided are the ones at hand; only then is anything computed again.
+        Whether the versions that decided are at hand or could be made again; only then is anything computed again.
     agrees
-        Whether computing it again gave the same bits; None if the versions are not at hand.
+        Whether computing it again gave the same bits; None if it was not computed again.
     again
         The second decision, where the first lacked a part of the system and was made again.
     """
@@ -144,6 +147,7 @@ def explain(
     system: str | None = None,
     snapshots: Path | None = None,
     keys: Keys | None = None,
+    bundles: Bundles | None = None,
     told: Told = nobody,
 ) -> Explanation:
     """Return everything that is known about an earlier decision.
@@ -162,6 +166,8 @@ def explain(
         Folder of the log's snapshots.
     keys
         The keys of persons, where a stream has personal fields.
+    bundles
+        Where the models of earlier versions are.
     told
         Is told how far folding the log has come.
 
@@ -170,7 +176,7 @@ def explain(
     NotFoundError
         If there is no decision for that id.
     """
-    now = Follower(plans, log, snapshots, say=lambda text: None, keys=keys)
+    now = Follower(plans, log, snapshots, say=quiet, keys=keys)
     now.catch_up(told)
     running = now.workspace.system(system)
     position = now.workspace.ids[running.plan.decides].get(id_)
@@ -184,8 +190,9 @@ def explain(
         raise NotFoundError(message)
     at = position - first
     one = Recorded(recorded.card, [id_], [position], recorded.records[at : at + 1], recorded.features[:, at : at + 1])
-    then = _as_of(plans, log, snapshots, position, keys).system(running.name)
-    same = one.card == then.recorder.card
+    by = _plans_then(now.workspace, Resolver(plans, bundles), one.card)
+    then = state_at(by, log, position, snapshots=snapshots, keys=keys).system(running.name)
+    same = one.card == then.card
     log_failure = functools.partial(failed, running.name)
     guard = Replayed(one.records["layers"].T, log_failure) if same else Guarded(log_failure)
     batch, decisions = _asked_again(then, block, at, position, guard)
@@ -210,20 +217,15 @@ def explain(
     )
 
 
-def _as_of(plans: Sequence[Plan], log: Log, snapshots: Path | None, position: int, keys: Keys | None) -> Any:
-    """Return the workspace as it was just before a position of the log."""
-    follower = Follower(plans, log, snapshots, say=lambda text: None, until=position, keys=keys)
-    follower.catch_up(stop=position)
-    folder = Folder(follower.workspace)
-    for commit in log.read(follower.end.position, position):  # the one that holds it, if others come before it there
-        for first, block in blocks_of(commit):
-            if first >= position:
-                break
-            if isinstance(block, Events) and first + len(block) > position:
-                block = part_of(block, 0, position - first)
-            folder.block(first, block, commit.received_at)
-    folder.finish()
-    return follower.workspace
+def _plans_then(workspace: Workspace, resolver: Resolver, card: Card) -> list[Plan]:
+    """Return the plans to ask about a decision: the one that made it, or the one at hand if it cannot be restored."""
+    active = workspace.active.get(card.system)
+    try:
+        if active is None or active.card != card:
+            active = workspace.activation_of(card)
+        return [resolver.plan(active)]
+    except (NotRestoredError, NotFoundError):
+        return [workspace.systems[card.system].plan]
 
 
 def _asked_again(then: Running, block: Events, at: int, position: int, guard: Guard) -> tuple[Batch, Decisions]:

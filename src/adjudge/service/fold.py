@@ -74,6 +74,10 @@ class Folder:
         """Fold second decisions, the first of which stands at a position."""
         self.workspace.decided_again(first, block)
 
+    def activated(self, position: int, activation: Activation) -> None:
+        """Fold what says who decides from here on; the state does not depend on it."""
+        self.workspace.activate(position, activation)
+
     def _other(self, first: int, block: Block, received_at: int) -> None:
         workspace = self.workspace
         if isinstance(block, Changes):
@@ -83,7 +87,7 @@ class Folder:
             ids = frame[workspace.door(block.stream).schema.id_field].cast(str).to_list()
             workspace.insert(first, block.stream, frame, ids, workspace.prepare_table(first, block.stream, frame))
         elif isinstance(block, Note) and block.kind == Kind.ACTIVATION:
-            workspace.activate(Activation.read(block))
+            self.activated(first, Activation.read(block))
         elif isinstance(block, Note) and block.kind == Kind.MANAGEMENT:
             workspace.management.apply(Act.read(first, received_at, block))
         elif isinstance(block, Note) and block.kind == Kind.ERASURE:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from adjudge.engine.plan import Plan
-from adjudge.log import End, Log
+from adjudge.log import End, Kind, Log
+from adjudge.log.codec import Events, Note, blocks_of
 from adjudge.log.scan import scan
 from adjudge.log.segment import Part
 from adjudge.service import snapshot
-from adjudge.service.fold import Folder
+from adjudge.service.activation import Activation, SystemActivation
+from adjudge.service.fold import Folder, part_of
 from adjudge.service.personal.keys import Keys
 from adjudge.service.snapshot import SnapshotError
 from adjudge.service.workspace import Workspace
@@ -100,6 +102,68 @@ class Follower:
         made = snapshot.save(self.workspace, self.end, folder)
         self.saved = self.end.position
         return made
+
+
+NOTES: frozenset[Part] = frozenset()
+"""What is read of events where only entries beside them are looked for."""
+
+
+def state_at(
+    plans: Sequence[Plan],
+    log: Log,
+    position: int,
+    *,
+    snapshots: Path | None = None,
+    keys: Keys | None = None,
+    told: Told = nobody,
+) -> Workspace:
+    """Return the workspace as it was just before a position of the log.
+
+    Parameters
+    ----------
+    plans
+        The systems whose state is meant.
+    log, snapshots, keys, told
+        See `Follower`.
+    position
+        Any; it may lie inside a commit.
+    """
+    follower = Follower(plans, log, snapshots, say=quiet, until=position, keys=keys)
+    follower.catch_up(told, stop=position)
+    folder = Folder(follower.workspace)
+    for commit in log.read(follower.end.position, position):  # the one that holds it, if others come before it there
+        for first, block in blocks_of(commit):
+            if first >= position:
+                break
+            if isinstance(block, Events) and first + len(block) > position:
+                block = part_of(block, 0, position - first)
+            folder.block(first, block, commit.received_at)
+    folder.finish()
+    return follower.workspace
+
+
+def active_at(log: Log, snapshots: Path | None, position: int) -> dict[str, SystemActivation]:
+    """Return what decided just before a position of the log, by system; needs no plan and folds nothing.
+
+    Parameters
+    ----------
+    log
+        The log.
+    snapshots
+        Folder of its snapshots: only what came after one has to be read.
+    position
+        Any.
+    """
+    facts, end = snapshot.newest(log, snapshots, until=position)
+    active = {} if facts is None else facts.active
+    for stretch in scan(log, end.position, position, NOTES):
+        if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ACTIVATION:
+            active = Activation.read(stretch.block).systems
+    return active
+
+
+def quiet(text: str) -> None:
+    """Is told and says nothing."""
 
 
 def _start(

@@ -1,4 +1,4 @@
-"""The home of a workspace: where its log, its snapshots and the keys of persons are."""
+"""The home of a workspace: where its log, its snapshots, its bundles and the keys of persons are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from adjudge.errors import InputError
 from adjudge.log import Log, MemoryLog
 from adjudge.log.protocol import Durability
 from adjudge.log.sqlite import SqliteLog
+from adjudge.service.bundles import Bundles
 from adjudge.service.personal.keys import Keys, MemoryKeys, Wrap, master_key
 from adjudge.service.personal.sqlite import SqliteKeys
 from adjudge.service.settings import Settings
@@ -77,6 +78,11 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
 def snapshots_of(settings: Settings) -> Path | None:
     """Return the folder of the snapshots; None where the log does not outlive the process."""
     return None if settings.log == "memory" else Path(settings.workspace) / "snapshots"
+
+
+def bundles_of(settings: Settings, secret: bytes) -> Bundles:
+    """Return the bundles that are kept in a workspace: none where the log does not outlive the process."""
+    return Bundles(None if settings.log == "memory" else Path(settings.workspace) / "bundles", secret)
 
 
 def holder() -> str:

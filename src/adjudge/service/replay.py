@@ -1,4 +1,8 @@
-"""Replay: folding a log again, and holding what was decided then against what the same plans decide now."""
+"""Replay: folding a log again, and holding what was decided then against what the same versions decide now.
+
+The log says which versions decided from where on. Each is made again, so a replay goes through all of them, and what is
+at hand today makes no difference.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,14 @@ from adjudge.engine.layers import Replayed
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
 from adjudge.log.codec import Again, Events
+from adjudge.service.activation import Activation
 from adjudge.service.again import First
+from adjudge.service.bundles import Bundles
 from adjudge.service.fold import RUN, Folder, part_of
-from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.follow import Follower, Told, active_at, nobody, state_at
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
+from adjudge.service.resolver import NotRestoredError, Resolver
 from adjudge.service.watches import failed
 from adjudge.service.workspace import Workspace
 from adjudge.typing import AnyArray
@@ -43,7 +50,9 @@ class Replay:
     scores_compared, scores_differing
         Decisions: probability, score, action and reasons, compared as they are recorded.
     other_versions
-        Decisions by versions of a system that are not at hand; they were folded and not compared.
+        Decisions by versions of a system that cannot be made again here; they were folded and not compared.
+    not_restored
+        Which versions these are, and why.
     erased
         Events of persons whose keys are destroyed; they were folded and can not be compared.
     differences
@@ -57,6 +66,7 @@ class Replay:
     scores_differing: int = 0
     other_versions: int = 0
     erased: int = 0
+    not_restored: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -66,11 +76,55 @@ class Replay:
 
 
 class Comparer(Folder):
-    """Folds commits like `Folder`, and decides every event anew from its body to compare."""
+    """Folds commits like `Folder`, and decides every event anew from its body to compare.
 
-    def __init__(self, workspace: Workspace, *, run: int = RUN) -> None:
+    Parameters
+    ----------
+    workspace
+        The state before the first commit.
+    resolver
+        Makes the plans that were active.
+    snapshots
+        Folder of the log's snapshots.
+    keys
+        The keys of persons.
+    run
+        Events that are folded at a time.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        resolver: Resolver,
+        *,
+        snapshots: Path | None = None,
+        keys: Keys | None = None,
+        run: int = RUN,
+    ) -> None:
         super().__init__(workspace, run=run)
         self.result = Replay()
+        self._resolver = resolver
+        self._snapshots = snapshots
+        self._keys = keys
+
+    def activated(self, position: int, activation: Activation) -> None:
+        """Decide as was decided from here on; a state that does not fit is folded from the log once more."""
+        super().activated(position, activation)
+        self._tell_lost(activation)
+        plans = self._resolver.plans_of(activation.systems)
+        if self.workspace.fits(plans):
+            self.workspace.go_on_with(plans)
+        else:
+            log = self.workspace.log
+            self.workspace = state_at(plans, log, position + 1, snapshots=self._snapshots, keys=self._keys)
+
+    def _tell_lost(self, activation: Activation) -> None:
+        for active in activation.systems.values():
+            try:
+                self._resolver.plan(active)
+            except NotRestoredError as error:
+                if str(error) not in self.result.not_restored:
+                    self.result.not_restored.append(str(error))
 
     def events(self, first: int, block: Events) -> None:
         """Decide events that are logged at consecutive positions again, and compare."""
@@ -78,10 +132,9 @@ class Comparer(Folder):
         ids = block.ids.texts()
         then = workspace.made_of(first, block, ids)
         deciding = {s.name: s for s in workspace.deciding(block.stream)}
-        result.other_versions += sum(
-            len(ids) for name, made in then.items() if name not in deciding or made.card != deciding[name].recorder.card
-        )
-        if any(name not in deciding or made.card != deciding[name].recorder.card for name, made in then.items()):
+        other = [name for name, made in then.items() if name not in deciding or made.card != deciding[name].card]
+        if other:
+            result.other_versions += len(other) * len(ids)
             super().events(first, block)
             return
         read = [workspace.vault.read(block.stream, id_, b) for id_, b in zip(ids, block.bodies.all(), strict=True)]
@@ -137,6 +190,7 @@ def replay(
     snapshots: Path | None = None,
     batch: int = RUN,
     keys: Keys | None = None,
+    bundles: Bundles | None = None,
     told: Told = nobody,
 ) -> Replay:
     """Fold a log and compare every decision of a range in it with the one made now.
@@ -144,7 +198,7 @@ def replay(
     Parameters
     ----------
     plans
-        The systems that decided.
+        The systems at hand; what decided otherwise is made again from the log.
     log
         What they left behind.
     start, stop
@@ -156,13 +210,17 @@ def replay(
         How many events are folded at a time; never changes a result.
     keys
         The keys of persons, where a stream has personal fields.
+    bundles
+        Where the models of earlier versions are.
     told
         Is told how far it has come.
     """
-    follower = Follower(plans, log, snapshots, say=log_.warning, until=start, keys=keys)
+    resolver = Resolver(plans, bundles)
+    active = active_at(log, snapshots, start)
+    follower = Follower(resolver.plans_of(active), log, snapshots, say=log_.warning, until=start, keys=keys)
     end = len(log) if stop is None else min(stop, len(log))
     follower.catch_up(lambda done, _: told(done, end), stop=start)
-    comparer = Comparer(follower.workspace, run=batch)
+    comparer = Comparer(follower.workspace, resolver, snapshots=snapshots, keys=keys, run=batch)
     for commit in log.read(follower.end.position, end):
         comparer.fold(commit)
         told(min(commit.stop, end), end)

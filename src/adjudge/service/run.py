@@ -17,7 +17,8 @@ from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
 from adjudge.service import logs
-from adjudge.service.home import holder, open_keys, open_log, snapshots_of
+from adjudge.service.activation import secret_of
+from adjudge.service.home import bundles_of, holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import wall_clock
@@ -160,6 +161,9 @@ def _begin(
     from adjudge.service.gauges import Gauges
     from adjudge.service.keeper import Keeper
 
+    bundles = bundles_of(settings, secret_of(plans))
+    for path in served.bundles:
+        bundles.keep(path)
     follower = Follower(plans, log, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
     decider = _take_over(front, plans, log, follower, settings, standby, stop)
     if decider is None:

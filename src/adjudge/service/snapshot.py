@@ -20,12 +20,13 @@ import msgspec
 import numpy as np
 
 from adjudge.engine.plan import Plan
+from adjudge.engine.versions import state_version
 from adjudge.errors import AdjudgeError
 from adjudge.history import Histories, Profiles
 from adjudge.log import Commit, End, Log
 from adjudge.log.holder import HolderLock
 from adjudge.service.access.management import Management, ManagementFacts
-from adjudge.service.activation import FieldLayout
+from adjudge.service.activation import FieldLayout, SystemActivation
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known, Passed
@@ -72,7 +73,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cards, fields
         How to read what the log holds, by digest.
     active
-        Versions that decided last, by system.
+        What decided last, by system.
+    activated
+        Position of the last activation of each card, by its digest.
     files
         SHA-256 of every file.
     management
@@ -93,7 +96,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     twins: dict[str, dict[str, int]]
     cards: dict[str, Card]
     fields: dict[str, FieldLayout]
-    active: dict[str, dict[str, str]]
+    active: dict[str, SystemActivation]
+    activated: dict[str, int]
     files: dict[str, str]
     management: ManagementFacts = ManagementFacts()
     erased: list[Erased] = []
@@ -139,6 +143,7 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
             cards=workspace.cards,
             fields=workspace.layouts,
             active=workspace.active,
+            activated=workspace.activated,
             files=files,
             management=workspace.management.facts(),
             erased=list(workspace.erased.values()),
@@ -239,7 +244,7 @@ def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) 
         workspace.retracted[name] = Known.from_arrays(RETRACTED, arrays.under(f"retracted.{name}"))
     workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
     workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
-    workspace.active = dict(facts.active)
+    workspace.active, workspace.activated = dict(facts.active), dict(facts.activated)
     workspace.passed = Passed(facts.passed)
     workspace.management = Management(facts.management)
     workspace.wait_for(facts.waiting)
@@ -248,10 +253,8 @@ def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) 
     return workspace, facts.end
 
 
-def management_of(log: Log, folder: Path | None) -> tuple[Management, End]:
-    """Return what management entries had made when the newest snapshot of a log was written, and where it ended then.
-
-    Unlike `load` it needs no plan, and reads no array.
+def newest(log: Log, folder: Path | None, until: int | None = None) -> tuple[Facts | None, End]:
+    """Return what the newest good snapshot of a log says of itself, and where the log ended then; reads no array.
 
     Parameters
     ----------
@@ -259,6 +262,13 @@ def management_of(log: Log, folder: Path | None) -> tuple[Management, End]:
         The log.
     folder
         Of its snapshots; None if there are none.
+    until
+        Leave out snapshots that were made after this position.
+
+    Returns
+    -------
+    tuple[Facts | None, End]
+        None, and where the log begins, if there is no snapshot.
 
     Raises
     ------
@@ -266,38 +276,31 @@ def management_of(log: Log, folder: Path | None) -> tuple[Management, End]:
         If the beginning of the log was archived and no snapshot reaches back to it.
     """
     for path in found(folder) if folder is not None else ():
+        if until is not None and position_of(path) > until:
+            continue
         try:
             facts = facts_of(path)
             _check_chain(facts, log, path)
         except SnapshotError as error:
             logger.warning("%s; going back to an earlier one", error)
         else:
-            return Management(facts.management), facts.end
+            return facts, facts.end
     begin = log.begin()
     if begin.position:
         message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
         raise SnapshotError(message)
-    return Management(), begin
+    return None, begin
+
+
+def management_of(log: Log, folder: Path | None) -> tuple[Management, End]:
+    """Return what management entries had made when the newest snapshot was written, and where the log ended then."""
+    facts, end = newest(log, folder)
+    return Management(None if facts is None else facts.management), end
 
 
 def _layouts(workspace: Workspace) -> dict[str, str]:
     """Digest of what decides what the arrays hold, by system."""
-    return {
-        name: hashlib.sha256(
-            msgspec.json.encode(
-                [
-                    [[h.entity.name, h.stream, h.layout.digest] for h in s.plan.histories],
-                    [[p.entity.name, p.stream, len(p.fields)] for p in s.plan.profiles],
-                    [stream.schema.digest for stream in s.plan.streams.values()],
-                    list(s.mark_names),
-                    [[o.name, list(o.decided)] for o in s.plan.system.outcomes],
-                    hashlib.sha256(workspace.secret).hexdigest(),
-                    workspace.span.us,
-                ]
-            )
-        ).hexdigest()
-        for name, s in workspace.systems.items()
-    }
+    return {name: f"{state_version(s.plan)}-{workspace.span.us}" for name, s in workspace.systems.items()}
 
 
 def _check_chain(facts: Facts, log: Log, path: Path) -> None:

@@ -7,7 +7,7 @@ true of one is true of the others. Nothing here reads a clock, admits or refuses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,13 @@ from adjudge.engine.decision import Decisions
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.engine.layers import UNGUARDED, Guard
 from adjudge.engine.plan import Plan
+from adjudge.engine.versions import state_version
 from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log, MemoryLog
-from adjudge.log.codec import Again, Events, Table
+from adjudge.log.codec import Again, Events, Note, Table
 from adjudge.service import table
 from adjudge.service.access.management import Management
-from adjudge.service.activation import Activation, FieldLayout, fingerprint, rows_from, secret_of
+from adjudge.service.activation import Activation, FieldLayout, SystemActivation, fingerprint, rows_from, secret_of
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
@@ -72,10 +73,20 @@ class Running:
         """Return a system that has seen nothing."""
         return cls(plan, plan.start(), Recorder(plan), Known(mark_names(plan)))
 
+    def become(self, plan: Plan) -> None:
+        """Go on with another plan over the same state, which must fit it; see `Workspace.fits`."""
+        if plan is not self.plan:
+            self.plan, self.recorder = plan, Recorder(plan)
+
     @property
     def name(self) -> str:
         """Name of the system."""
         return self.plan.system.name
+
+    @property
+    def card(self) -> Card:
+        """How to read its decisions."""
+        return self.recorder.card
 
     @property
     def mark_names(self) -> tuple[str, ...]:
@@ -175,6 +186,10 @@ class Workspace:
         How long an event can be spoken of by its id.
     passed
         What times folding has come through, for dropping the marks of events whose ids are forgotten.
+    active
+        What decides now, by system.
+    activated
+        Position of the last activation of each card, by its digest.
 
     Raises
     ------
@@ -198,7 +213,8 @@ class Workspace:
         self.waiting = 0
         self.cards: dict[str, Card] = {}
         self.layouts: dict[str, FieldLayout] = {}
-        self.active: dict[str, dict[str, str]] = {}
+        self.active: dict[str, SystemActivation] = {}
+        self.activated: dict[str, int] = {}
         self.management = Management()
         self.log = log
         self.lookup = Lookup(log)
@@ -488,8 +504,17 @@ class Workspace:
         position = self.ids[stream].get(id_)
         return position is not None and bool(self.retracted[stream].of(position))
 
-    def activate(self, activation: Activation) -> None:
-        """Learn how to read the decisions and fields that follow.
+    def activate(self, position: int, activation: Activation) -> None:
+        """Learn how to read the decisions and fields that follow, and what decides them.
+
+        Nothing is decided otherwise by it: see `go_on_with`.
+
+        Parameters
+        ----------
+        position
+            Where it stands in the log.
+        activation
+            What the log says.
 
         Raises
         ------
@@ -501,7 +526,8 @@ class Workspace:
             raise DefinitionError(msg)
         self.cards.update({s.card.digest: s.card for s in activation.systems.values()})
         self.layouts.update({layout.digest: layout for layout in activation.streams.values()})
-        self.active = {name: s.card.versions for name, s in activation.systems.items()}
+        self.active = dict(activation.systems)
+        self.activated.update({s.card.digest: position for s in activation.systems.values()})
 
     def made_of(self, first: int, block: Events, ids: Sequence[str]) -> dict[str, Recorded]:
         """Return what was decided about the events of a block, by system.
@@ -540,6 +566,27 @@ class Workspace:
         first, block = self.lookup.block(position)
         assert isinstance(block, Again)
         return Recorded.read_again(self.cards[block.made.card], block).some(np.array([position - first]))
+
+    def fits(self, plans: Iterable[Plan]) -> bool:
+        """Return whether the state is what folding the same log with these plans, too, would have made for each."""
+        now = {name: s.plan for name, s in self.systems.items()}
+        wanted = {plan.system.name: plan for plan in plans}
+        return (
+            wanted.keys() <= now.keys()
+            and all(state_version(plan) == state_version(now[name]) for name, plan in wanted.items())
+            and span_of(list((now | wanted).values())) == self.span
+        )
+
+    def go_on_with(self, plans: Iterable[Plan]) -> None:
+        """Decide with other plans from here on; the state must fit them."""
+        for plan in plans:
+            self.systems[plan.system.name].become(plan)
+
+    def activation_of(self, card: Card) -> SystemActivation:
+        """Return the activation that a card was written with; `NotFoundError` if the log does not hold it any more."""
+        _, note = self.lookup.block(self.activated[card.digest])
+        assert isinstance(note, Note)
+        return Activation.read(note).systems[card.system]
 
     @property
     def waiting_changes(self) -> list[Change]:

@@ -1,0 +1,123 @@
+"""The resolver: from what an activation says to the plan that decided, however long ago.
+
+A plan at hand is used as it is. Any other is compiled from its spec, with its model from the bundle of its hash; what
+comes of it must have the card of then, name by name and version by version, or it is not what decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from adjudge.define.spec import from_spec
+from adjudge.engine import compile
+from adjudge.engine.plan import Plan
+from adjudge.engine.scorer import Scorer
+from adjudge.errors import AdjudgeError
+from adjudge.service.activation import SystemActivation, secret_of
+from adjudge.service.bundles import Bundles
+from adjudge.service.card import Card
+
+
+class NotRestoredError(AdjudgeError):
+    """What decided then cannot be made again here; names it and says why."""
+
+
+class Resolver:
+    """Makes plans of what activations say, and remembers them.
+
+    Parameters
+    ----------
+    plans
+        The plans at hand, at least one.
+    bundles
+        Where models are; None if only those of the plans are at hand.
+    """
+
+    def __init__(self, plans: Sequence[Plan], bundles: Bundles | None = None) -> None:
+        self.plans = {plan.system.name: plan for plan in plans}
+        self.secret = secret_of(plans)
+        self.bundles = bundles or Bundles(None, self.secret)
+        self._pool = next((plan.pool for plan in plans if plan.pool is not None), None)
+        self._made: dict[str, Plan] = {}
+        self._scorers: dict[str, Scorer] = {}
+        for plan in plans:
+            self.know(plan)
+
+    def know(self, plan: Plan) -> None:
+        """Remember a plan that is at hand, and its model."""
+        self._made[Card.of(plan).digest] = plan
+        if plan.scorer is not None:
+            self._scorers[plan.scorer.version] = plan.scorer
+
+    def plan(self, active: SystemActivation) -> Plan:
+        """Return the plan of one activation.
+
+        Raises
+        ------
+        NotRestoredError
+            If it cannot be made here.
+        """
+        digest = active.card.digest
+        if digest not in self._made:
+            self._made[digest] = self._make(active)
+        return self._made[digest]
+
+    def plans_of(self, active: Mapping[str, SystemActivation]) -> list[Plan]:
+        """Return the plans of all active systems; for one that cannot be restored the plan at hand, if it has one.
+
+        Parameters
+        ----------
+        active
+            What decides, by system; where nothing does, the plans at hand are returned.
+        """
+        found = [plan for name, one in active.items() if (plan := self._plan_or_at_hand(name, one)) is not None]
+        return found or list(self.plans.values())
+
+    def _plan_or_at_hand(self, name: str, active: SystemActivation) -> Plan | None:
+        try:
+            return self.plan(active)
+        except NotRestoredError:
+            return self.plans.get(name)
+
+    def _make(self, active: SystemActivation) -> Plan:
+        card = active.card
+        if active.spec is None:
+            message = f"{_name(card)}: the log is from before definitions were kept in it"
+            raise NotRestoredError(message)
+        try:
+            made = compile(
+                from_spec(active.spec),
+                secret=self.secret,
+                scorer=self._scorer(active),
+                thresholds=active.thresholds,
+                lateness=active.lateness,
+            )
+        except AdjudgeError as error:
+            message = f"{_name(card)}: {error}"
+            raise NotRestoredError(message) from error
+        plan = replace(made, bundle=active.bundle, pool=self._pool)
+        now = Card.of(plan)
+        if now != card:
+            other = [part for part, version in card.versions.items() if now.versions.get(part) != version]
+            message = f"{_name(card)}: this software makes something else of it: {', '.join(other) or 'its card'}"
+            raise NotRestoredError(message)
+        self.know(plan)
+        return plan
+
+    def _scorer(self, active: SystemActivation) -> Scorer | None:
+        version = active.card.versions.get("model")
+        if version is None:
+            return None
+        if version not in self._scorers:
+            if not active.bundle:
+                message = f"the model {version} is in no bundle"
+                raise NotRestoredError(message)
+            self._scorers[version] = self.bundles.read(active.bundle).scorer
+        return self._scorers[version]
+
+
+def _name(card: Card) -> str:
+    """Name what decided, for people."""
+    versions = ", ".join(f"{part} {version}" for part, version in card.versions.items())
+    return f"system {card.system!r} ({versions})"
