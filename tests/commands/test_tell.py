@@ -80,6 +80,18 @@ def test_events_of_standard_input(client: Client) -> None:
     assert stored(client, 7).retracted
 
 
+def test_a_value_is_said_as_it_is_written(client: Client, tmp_path: Path) -> None:
+    """By option or by column; the service says that this outcome has none."""
+    table = tmp_path / "step-ups.csv"
+    table.write_text("id,value\nptell-6,failed\n")
+    for arguments in (["ptell-6", "--value", "failed"], ["--from", str(table)]):
+        done = run(client, "outcome", *arguments)
+        assert done.exit_code == 1
+        assert "outcome 'declined' is true or false" in " ".join(done.stderr.split())
+    with pytest.raises(InputError, match="say what it came to once"):
+        run(client, "outcome", "ptell-6", "--true", "--value", "failed")
+
+
 def test_what_makes_no_sense_is_refused(client: Client) -> None:
     for arguments in ([], ["p1", "--from", "labels.csv"]):
         with pytest.raises(InputError, match="say which events"):

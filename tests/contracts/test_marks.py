@@ -38,6 +38,44 @@ def test_rule_19_a_label_for_an_unknown_event_waits() -> None:
     assert line.score(1)["user_fraud_count_1d"] == 1
 
 
+STEP_UP = Outcome("step_up", values=("passed", "failed", "timed_out"))
+
+
+def test_rule_19_of_an_outcome_with_values_the_last_one_said_counts_alone() -> None:
+    counted = [user.count(days(1), of=mark) for mark in STEP_UP.marks]
+    line = Timeline(*counted, user.rate("step_up_failed", days(1)), outcomes=[STEP_UP])
+    line.send("a", 0)
+    line.send("b", 1)
+    seen = []
+    for said in (("a", "failed"), ("b", "failed"), ("a", "failed"), ("a", "passed"), ("b", "timed_out")):
+        told = line.say(said[0], "step_up", said[1])
+        seen.append((told, *line.score(2).values()))
+    assert seen == [
+        ("set", 0, 1, 0, 1 / 2),
+        ("set", 0, 2, 0, 2 / 2),
+        ("unchanged", 0, 2, 0, 2 / 2),
+        ("set", 1, 1, 0, 1 / 2),
+        ("set", 1, 0, 1, 0),
+    ]
+    assert line.stored("a").said == {"step_up": "passed"}
+
+
+def test_rule_19_a_value_waits_for_its_event_and_leaves_with_it() -> None:
+    small = Payment.by("user", capacity=8, eps=0.5)
+    line = Timeline(small.count(days(30)), small.count(days(30), of="step_up_failed"), outcomes=[STEP_UP])
+    assert [line.say("p3", "step_up", value) for value in ("passed", "failed", "failed")] == [
+        "waiting",
+        "waiting",
+        "unchanged",
+    ]
+    for i in range(20):
+        line.send(f"p{i}", i)
+    assert list(line.score(20).values()) == [20, 1]
+    line.retract("p3")
+    assert list(line.score(20).values()) == [19, 0]
+    assert replay([line.plan], line.decider.log).equal
+
+
 def test_rule_20_a_rate_is_positives_over_all_rows_of_a_delayed_window() -> None:
     """Rate over 30 days with the label's own delay of 7 days, asked on day 40.
 

@@ -135,6 +135,10 @@ class Timeline:
         kind = Kind.LABEL if name == "fraud" else Kind.OUTCOME
         return self.decider.change([Change(kind, "payment", id_, name, float(value))])[0]
 
+    def say(self, id_: str, outcome: str, value: str) -> str | InputError:
+        """Say which value an outcome of a payment has, and return what became of it."""
+        return self.decider.change([Change(Kind.OUTCOME, "payment", id_, outcome, 1.0, value)])[0]
+
     def retract(self, id_: str) -> str | InputError:
         """Take a payment back and return what became of it."""
         return self.decider.change([Change(Kind.RETRACTION, "payment", id_)])[0]

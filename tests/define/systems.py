@@ -102,7 +102,10 @@ def systems(draw: st.DrawFn) -> System:
         rules=Rules(tuple(draw(rules())), {name: values for name, values in LISTS.items() if name in split}),
         policy=draw(policies()),
         lists={name: set(values) for name, values in LISTS.items() if name not in split},
-        outcomes=[Outcome("declined", decided=draw(st.sampled_from([(), ("block",)])))],
+        outcomes=[
+            Outcome("declined", decided=draw(st.sampled_from([(), ("block",)]))),
+            Outcome("checked", values=draw(st.sampled_from([(), ("well", "badly"), ("a", "b", "c")]))),
+        ],
         amount="amount",
         card=draw(st.sampled_from([None, "user"])),
         inputs=draw(st.sampled_from([None, ["amount", "made_0"]])),

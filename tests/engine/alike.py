@@ -51,7 +51,7 @@ def decided(plan: Plan, events: int, seed: int) -> Iterator[tuple[bytes, ...]]:
             combined = made.combined
             yield (made.X.tobytes(), *(a.tobytes() for a in (combined.action, combined.rule, combined.score)), *scores)
             label = [plan.system.label.name] if plan.system.label else []
-            for mark in [*label, *(o.name for o in plan.system.outcomes if not o.decided)]:
+            for mark in [*label, *(m for o in plan.system.outcomes if not o.decided for m in o.marks)]:
                 _label(plan, state, batch, mark)
         yield (state.digest().encode(),)
 

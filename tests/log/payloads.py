@@ -33,7 +33,10 @@ def changes(draw: st.DrawFn) -> Changes:
     """Draw a block of labels."""
     n = draw(st.integers(1, 3))
     ids = Texts.pack([b"payment%d" % i for i in range(n)])
-    return Changes(Kind.LABEL, "payment", ids, ["fraud"] * n, np.ones(n).tobytes(), "desk")
+    if draw(st.booleans()):
+        return Changes(Kind.LABEL, "payment", ids, ["fraud"] * n, np.ones(n).tobytes(), "desk")
+    texts = draw(st.lists(st.sampled_from(["", "passed", "failed"]), min_size=n, max_size=n))
+    return Changes(Kind.OUTCOME, "payment", ids, ["step_up"] * n, np.ones(n).tobytes(), texts=texts)
 
 
 blocks: st.SearchStrategy[Block] = st.one_of(

@@ -181,7 +181,7 @@ def test_a_label_waits_for_its_event(desk: Shop) -> None:
     desk.decide(purchase(1, card="c1"), purchase(2, card="c1"))
     assert desk.decider.workspace.waiting == 0
     assert rate_now(desk, 3) == 0.5
-    assert desk.decider.decision("p1").marks == {"fraud": True}
+    assert desk.decider.decision("p1").said == {"fraud": True}
 
 
 def test_a_retracted_event_counts_for_nothing(desk: Shop) -> None:

@@ -118,7 +118,9 @@ class AsyncClient:
         """Set the truth about many events."""
         return await self._run(self._calls.tell_many("label", labels))
 
-    async def outcome_one(self, id: str, value: bool, *, outcome: str | None = None, stream: str | None = None) -> Done:
+    async def outcome_one(
+        self, id: str, value: bool | str, *, outcome: str | None = None, stream: str | None = None
+    ) -> Done:
         """Say what a review or a verification of an event came to."""
         row = {"id": id, "value": value, "outcome": outcome, "stream": stream}
         return await self._run(self._calls.tell_one("outcome", row))

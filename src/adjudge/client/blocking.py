@@ -198,13 +198,15 @@ class Client:
         """
         return self._run(self._calls.tell_many("label", labels))
 
-    def outcome_one(self, id: str, value: bool, *, outcome: str | None = None, stream: str | None = None) -> Done:
-        """Say what a review or a verification of an event came to.
+    def outcome_one(self, id: str, value: bool | str, *, outcome: str | None = None, stream: str | None = None) -> Done:
+        """Say what a review or a verification of an event came to; the last thing said counts.
 
         Parameters
         ----------
-        id, value, stream
+        id, stream
             As of `label_one`.
+        value
+            Whether it is so, or one of the outcome's values such as ``failed``.
         outcome
             Which outcome; not needed where there is one.
         """

@@ -10,6 +10,7 @@ import typer
 
 from adjudge.commands import remote
 from adjudge.commands.said import Said
+from adjudge.errors import InputError
 
 IdsArgument = Annotated[list[str] | None, typer.Argument(help="Ids of events.")]
 FromOption = Annotated[
@@ -53,6 +54,7 @@ def outcome(
     ids: IdsArgument = None,
     source: FromOption = None,
     value: ValueOption = None,
+    said: Annotated[str | None, typer.Option("--value", help="Which of the outcome's values it came to.")] = None,
     outcome: Annotated[str | None, typer.Option(help="Which outcome; not needed where there is one.")] = None,
     stream: StreamOption = None,
     url: remote.UrlOption = remote.LOCAL,
@@ -64,13 +66,19 @@ def outcome(
     """Tell a service what a review or a verification of events came to.
 
     A file has the columns id and value, and outcome and stream where they are
-    needed; options fill in what a row leaves out.
+    needed; options fill in what a row leaves out. A run that was interrupted
+    is simply started again: the last value that is told counts.
 
-    Example: adjudge outcome p17 --false --outcome passed
+    Example: adjudge outcome p17 --false --outcome declined
+
+    Example: adjudge outcome p17 --outcome step_up --value failed
 
     Example: adjudge outcome --from reviews.jsonl --json
     """
-    fill = {"value": value, "outcome": outcome, "stream": stream}
+    if value is not None and said is not None:
+        message = "say what it came to once: by --true or --false, or by --value"
+        raise InputError(message, field="value", code="two_values")
+    fill = {"value": value if said is None else said, "outcome": outcome, "stream": stream}
     _tell(Said("outcome", ids, source, format, fill), url, key, refused, json)
 
 

@@ -94,7 +94,13 @@ SCHEMA = Shape(
     meaning=SAID,
 )
 LABEL = Shape(Label, name=TEXT, delay=DURATION, meaning=SAID)
-OUTCOME = Shape(Outcome, name=TEXT, decided=Attribute(several(TEXT), ()), meaning=SAID)
+OUTCOME = Shape(
+    Outcome,
+    name=TEXT,
+    decided=Attribute(several(TEXT), ()),
+    meaning=SAID,
+    values=Attribute(several(TEXT), ()),
+)
 COSTS = Shape(
     Costs,
     fraud_share=Attribute(NUMBER, 1.0),

@@ -9,7 +9,7 @@ from typing import Any
 
 from adjudge.define.event import Event, Schema
 from adjudge.define.feature import DerivedFeature, Feature, Features, flatten
-from adjudge.define.label import Label, Outcome
+from adjudge.define.label import Label, Outcome, Truth
 from adjudge.define.policy import Policy
 from adjudge.define.rule import Rules
 
@@ -72,6 +72,17 @@ class System:
     def flat_features(self) -> tuple[Feature, ...]:
         """The features as one flat tuple, in written order."""
         return flatten(self.features)
+
+    @functools.cached_property
+    def truths(self) -> dict[str, Truth]:
+        """The label and the outcomes, by name: what may become known about a decided event."""
+        known: list[Truth] = [self.label] if self.label is not None else []
+        return {truth.name: truth for truth in [*known, *self.outcomes]}
+
+    @functools.cached_property
+    def marks(self) -> tuple[str, ...]:
+        """Everything that can be set on a decided event; what features count by name."""
+        return tuple(mark for truth in self.truths.values() for mark in truth.marks)
 
     @functools.cached_property
     def schemas(self) -> dict[str, Schema]:

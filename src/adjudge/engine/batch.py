@@ -85,7 +85,7 @@ class Marks:
     Parameters
     ----------
     name
-        The label or outcome.
+        The mark: a label's or an outcome's name, with one of its values where it has some.
     keys
         Keys of the labelled events, as in their batch, shape (entities, m).
     ts, seq

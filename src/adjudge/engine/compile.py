@@ -14,6 +14,7 @@ from adjudge.define import (
     Entity,
     Feature,
     Field,
+    Label,
     ProfileFeature,
     Schema,
     System,
@@ -24,6 +25,7 @@ from adjudge.define import (
 from adjudge.define.check import check
 from adjudge.define.expression import Expression, parse
 from adjudge.define.functions import Type
+from adjudge.define.label import Truth
 from adjudge.define.rule import elements, placeholders
 from adjudge.engine.encode import Encoder
 from adjudge.engine.hashing import TEXT_TAG, entity_name, hash_text
@@ -139,9 +141,7 @@ class _Compiler:
             msg = f"{self.place}: {self.decided.name!r} holds profiles; `decides` must be a stream of events"
             raise DefinitionError(msg)
         self.streams = {name: self._stream(schema) for name, schema in system.schemas.items()}
-        self.delays = {o.name: timedelta(0) for o in system.outcomes}
-        if system.label is not None:
-            self.delays[system.label.name] = system.label.delay
+        self.delays = self._delays()
         self.features = self._named(system.flat_features)
         self.lists = lists_of(system)
         self.list_types = {name: list_type(values) for name, values in self.lists.items()}
@@ -219,6 +219,26 @@ class _Compiler:
     def _hash(self, text: str) -> int:
         return hash_text(self.secret, TEXT_TAG, text)
 
+    def _delays(self) -> dict[str, timedelta]:
+        """Return after how long each mark of the decided stream may be trusted to be known."""
+        system = self.system
+        known: list[Truth] = [*([system.label] if system.label is not None else []), *system.outcomes]
+        delays: dict[str, timedelta] = {}
+        for truth in known:
+            for mark in truth.marks:
+                if mark in delays:
+                    msg = f"{self.place}: {mark!r} is set by two labels or outcomes"
+                    raise DefinitionError(msg)
+                delays[mark] = truth.delay if isinstance(truth, Label) else timedelta(0)
+        return delays
+
+    def _near(self, name: str, options: Collection[str]) -> str:
+        """Return what was probably meant by something that cannot be aggregated."""
+        truth = self.system.truths.get(name)
+        if truth is not None and truth.values:
+            return f"; outcome {name!r} has values: ask for one of {', '.join(truth.marks)}"
+        return did_you_mean(name, options)
+
     # histories
 
     def _histories(self) -> dict[tuple[str, tuple[str, ...]], _History]:
@@ -270,7 +290,7 @@ class _Compiler:
 
     def _delay(self, where: str, label: str | None) -> timedelta:
         if label not in self.delays:
-            msg = f"{where}: {label!r} is no label or outcome{did_you_mean(str(label), self.delays)}"
+            msg = f"{where}: {label!r} is no label or outcome{self._near(str(label), self.delays)}"
             raise DefinitionError(msg)
         return self.delays[label]
 
@@ -298,7 +318,7 @@ class _Compiler:
             return "hash"
         if of not in schema.names:
             options = [*schema.names, *(self.delays if schema is self.decided else ())]
-            msg = f"{where}: stream {schema.name!r} has no field {of!r}{did_you_mean(of, options)}"
+            msg = f"{where}: stream {schema.name!r} has no field {of!r}{self._near(of, options)}"
             raise DefinitionError(msg)
         role = schema[of].role
         places = ("speed", "distance", "distance_typical", "count")

@@ -162,8 +162,8 @@ def fold_run(plan: Plan, state: State, run: Sequence[Placed], length: int) -> No
     state
         What earlier entries built up; changed in place.
     run
-        Events and labels with their places. A label takes one place for every measure it sets in any history:
-        `label_width` of them, from the place given on.
+        Events and labels with their places. A mark takes one place for every measure it sets in any history:
+        `mark_width` of them, from the place given on; a label with several marks takes so many for each.
     length
         Number of places.
     """
@@ -179,14 +179,26 @@ def fold_run(plan: Plan, state: State, run: Sequence[Placed], length: int) -> No
 
 
 def conditions_of(plan: Plan, name: str) -> tuple[int, ...]:
-    """Return the rows of the decided stream's matrix that measures of a label are conditioned on."""
+    """Return the rows of the decided stream's matrix that measures of a mark are conditioned on."""
     measures = (m for h in plan.histories for m in h.labels.get(name, ()))
     return tuple(sorted({condition for _, condition in measures if condition >= 0}))
 
 
-def label_width(plan: Plan) -> int:
-    """Return how many places a label takes in a run."""
+def mark_width(plan: Plan) -> int:
+    """Return how many places a mark takes in a run."""
     return max((len(m) for h in plan.histories for m in h.labels.values()), default=1)
+
+
+def counted_marks(plan: Plan) -> frozenset[str]:
+    """Return the marks that some history counts."""
+    return frozenset(mark for h in plan.histories for mark in h.labels)
+
+
+def label_width(plan: Plan) -> int:
+    """Return how many places a label takes in a run, with every mark of it that is counted."""
+    counted = counted_marks(plan)
+    marks = max((sum(m in counted for m in truth.marks) for truth in plan.system.truths.values()), default=1)
+    return mark_width(plan) * max(1, marks)
 
 
 class _Run:

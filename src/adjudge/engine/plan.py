@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from adjudge.define import Entity, Feature, Label, Outcome, Policy, Rule, Schema, System
+from adjudge.define import Entity, Feature, Policy, Rule, Schema, System
+from adjudge.define.label import Truth
 from adjudge.engine.batch import Batch, Marks, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.encode import Encoder
@@ -53,7 +54,7 @@ class HistoryPlan:
     outputs
         Rows of the feature matrix that the results go to: first and one past the last.
     labels
-        For each label or outcome the measures it sets: position and condition row, -1 for none.
+        For each mark the measures it sets: position and condition row, -1 for none.
     """
 
     entity: Entity
@@ -308,11 +309,13 @@ class Plan:
         batch
             The events as they were first encoded, with their first positions in the log.
         name
-            The label or outcome.
+            The mark that it sets: the label's or the outcome's name, with one of its values where it has some.
         old, new
             Value before (NaN where there was none) and value set (NaN to take it back), shape (n,), 0 or 1.
         """
-        self.outcome(name)
+        if name not in self.system.marks:
+            msg = f"system {self.system.name!r} has no label or outcome {name!r}{did_you_mean(name, self.system.marks)}"
+            raise DefinitionError(msg)
         conditions = {row: batch.matrix[row] for row in conditions_of(self, name)}
         fold_marks(self, state, Marks(name, batch.keys, batch.ts, batch.seq, old, new, conditions))
 
@@ -340,9 +343,9 @@ class Plan:
         """
         erase(self, state, stream, field, hashes)
 
-    def outcome(self, name: str) -> Label | Outcome:
+    def truth(self, name: str) -> Truth:
         """Return a label or outcome by name; an unknown one raises `DefinitionError`."""
-        known = {o.name: o for o in (self.system.label, *self.system.outcomes) if o is not None}
+        known = self.system.truths
         if name not in known:
             msg = f"system {self.system.name!r} has no label or outcome {name!r}{did_you_mean(name, known)}"
             raise DefinitionError(msg)

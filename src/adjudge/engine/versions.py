@@ -90,7 +90,7 @@ def state_version(plan: Plan) -> str:
             [[p.entity.name, p.stream, len(p.fields), p.fields.tolist()] for p in plan.profiles],
             [stream.schema.digest for stream in plan.streams.values()],
             [system.label.name if system.label is not None else ""],
-            [[o.name, list(o.decided)] for o in system.outcomes],
+            [[o.name, list(o.decided), *o.values] for o in system.outcomes],
             hashlib.sha256(plan.streams[plan.decides].encoder.secret).hexdigest(),
             conditions,
         ]

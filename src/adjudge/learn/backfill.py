@@ -6,14 +6,15 @@ before it was there to be seen. It is the same fold that decides live events; af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from adjudge.engine import Batch, Marks, Plan, State
-from adjudge.engine.fold import Placed, conditions_of, fold_run, label_width
+from adjudge.engine.fold import Placed, conditions_of, counted_marks, fold_run, label_width, mark_width
+from adjudge.engine.truth import marked
 from adjudge.errors import InputError, did_you_mean
 from adjudge.learn.table import NEVER, Table
 from adjudge.learn.timeline import Effects, timeline
@@ -69,8 +70,8 @@ def backfill(
     frames
         For each stream its events; columns as in `Encoder.frame`, any order.
     labels
-        For each label or outcome a table with the event's id (named as in the decided stream), ``value`` (0 or 1) and
-        ``known_at``. Entries for unknown events are left out.
+        For each label or outcome a table with the event's id (named as in the decided stream), ``value`` (0 or 1,
+        or one of the outcome's values) and ``known_at``. Entries for unknown events are left out.
     progress
         Called now and then.
 
@@ -105,7 +106,9 @@ class _Backfill:
         self.entity: AnyArray = np.arange(n, dtype=np.uint64)
         self.rules = np.empty(n, np.int64)
         self.beside = np.empty(n, np.int64)
-        self.conditions = {r: np.empty(n) for name in labels for r in conditions_of(plan, name)}
+        self.conditions = {
+            r: np.empty(n) for name in labels for mark in self._marks_of(name) for r in conditions_of(plan, mark)
+        }
 
     def _check_ids(self) -> None:
         """Refuse an event that is there twice: it would be counted twice."""
@@ -156,20 +159,25 @@ class _Backfill:
             seqs = self.label_seq[name]
             part = slice(*np.searchsorted(seqs, (first, last)).tolist())
             if part.start < part.stop:
-                run.append(Placed(self._marks(name, entry, part), place[seqs[part] - first]))
+                places = place[seqs[part] - first]
+                for step, marks in enumerate(self._marks(name, entry, part)):
+                    run.append(Placed(marks, places + step * mark_width(self.plan)))
         return run, decided
 
-    def _marks(self, name: str, entry: Effects, part: slice) -> Marks:
-        rows = entry.row[part]
-        return Marks(
-            name,
-            np.ascontiguousarray(self.keys[:, rows]),
-            self.ts[rows],
-            self.event_seq[self.plan.decides][rows],
-            entry.old[part],
-            entry.new[part],
-            {row: self.conditions[row][rows] for row in conditions_of(self.plan, name)},
-        )
+    def _marks_of(self, name: str) -> list[str]:
+        """Return the marks of a label or outcome that are counted."""
+        counted = counted_marks(self.plan)
+        return [mark for mark in self.plan.truth(name).marks if mark in counted]
+
+    def _marks(self, name: str, entry: Effects, part: slice) -> Iterator[Marks]:
+        """Yield what labels set, one counted mark after the other."""
+        truth, rows = self.plan.truth(name), entry.row[part]
+        keys = np.ascontiguousarray(self.keys[:, rows])
+        ts, seq = self.ts[rows], self.event_seq[self.plan.decides][rows]
+        old, new = dict(marked(truth, entry.old[part])), dict(marked(truth, entry.new[part]))
+        for mark in self._marks_of(name):
+            conditions = {row: self.conditions[row][rows] for row in conditions_of(self.plan, mark)}
+            yield Marks(mark, keys, ts, seq, old[mark], new[mark], conditions)
 
     def _keep(self, batch: Batch, part: slice) -> None:
         plan = self.plan

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from adjudge.define import Schema, System
+    from adjudge.define.label import Truth
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Source:
     frames
         Tables of events by stream, columns named like the fields.
     labels
-        Tables of labels and outcomes by name, with the event's id, ``value`` and ``known_at``.
+        Tables of labels and outcomes by name, with the event's id, ``value`` (true or false, or one of the outcome's
+        values) and ``known_at``.
     lists
         Contents of named lists.
     truth
@@ -150,11 +152,11 @@ def read_streams(system: System, path: Path) -> Source:
     if schema.name not in frames:
         msg = f"{path.name} holds no file {schema.name}.parquet or {schema.name}.csv"
         raise InputError(msg, code="no_file")
-    for known in (system.label, *system.outcomes):
-        found = None if known is None else _find(path, f"labels_{known.name}")
-        if known is not None and found is not None:
+    for known in system.truths.values():
+        found = _find(path, f"labels_{known.name}")
+        if found is not None:
             table = _texts(read_table(found), schema.id_field, found.name)
-            labels[known.name] = _known(table, found.name, "value", schema.id_field)
+            labels[known.name] = _known(table, found.name, "value", schema.id_field, known)
     truth = read_table(path / "truth.parquet") if (path / "truth.parquet").exists() else None
     return Source(frames, labels, _lists(path / "lists.json"), truth)
 
@@ -252,15 +254,17 @@ def _labels_inside(system: System, frame: pl.DataFrame, where: str) -> dict[str,
         return {}
     if "known_at" not in frame.columns:
         frame = frame.with_columns(known_at=pl.col(schema.time_field) + label.delay)
-    return {label.name: _known(frame, where, label.name, schema.id_field)}
+    return {label.name: _known(frame, where, label.name, schema.id_field, label)}
 
 
-def _known(frame: pl.DataFrame, where: str, column: str, id_field: str) -> pl.DataFrame:
+def _known(frame: pl.DataFrame, where: str, column: str, id_field: str, truth: Truth) -> pl.DataFrame:
     """Return id, value and time of what is known; rows that say nothing are left out."""
     import polars as pl
 
     _need(frame, where, column)
     frame = utc(frame, "known_at", where)
-    frame = _cast(frame, column, pl.Float64, f"{where}: column {column!r} must hold true or false, or 1 or 0")
+    needed = ", ".join(truth.values) or "true or false, or 1 or 0"
+    kind = pl.String if truth.values else pl.Float64
+    frame = _cast(frame, column, kind, f"{where}: column {column!r} must hold {needed}")
     rows = frame.select(pl.col(id_field), value=pl.col(column), known_at=pl.col("known_at"))
     return rows.drop_nulls()

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adjudge.define.label import Truth, problem_with
 from adjudge.engine import Plan
+from adjudge.engine.truth import codes_of
 from adjudge.errors import InputError, did_you_mean
 from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -79,12 +81,12 @@ def timeline(plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str
     frames
         Events by stream, in any order.
     labels
-        By label or outcome the decided event's id, ``value`` and ``known_at``.
+        By label or outcome the decided event's id, ``value`` (0 or 1, or one of its values as text) and ``known_at``.
 
     Raises
     ------
     InputError
-        If a column of the labels is missing.
+        If a column of the labels is missing, or a value is none of an outcome's.
     DefinitionError
         If a label or a stream is unknown.
     """
@@ -113,7 +115,7 @@ def timeline(plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str
 def _effects(plan: Plan, decided: pl.DataFrame, name: str, frame: pl.DataFrame) -> Effects:
     import polars as pl
 
-    plan.outcome(name)
+    truth = plan.truth(name)
     schema = plan.schema(plan.decides)
     for column in (schema.id_field, "value", "known_at"):
         if column not in frame.columns:
@@ -122,7 +124,7 @@ def _effects(plan: Plan, decided: pl.DataFrame, name: str, frame: pl.DataFrame) 
     at, came = (pl.col(c).dt.cast_time_unit("us").to_physical() for c in ("known_at", schema.time_field))
     ids = decided.select(schema.id_field, came=came).with_row_index("row")
     found = (
-        frame.select(schema.id_field, "known_at", pl.col("value").cast(pl.Float64), at=at)
+        frame.select(schema.id_field, "known_at", value=_codes(truth, frame["value"]), at=at)
         .join(ids, on=schema.id_field, how="inner")
         .sort("known_at", maintain_order=True)
         .with_columns(old=pl.col("value").shift(1).over("row"))
@@ -137,6 +139,20 @@ def _effects(plan: Plan, decided: pl.DataFrame, name: str, frame: pl.DataFrame) 
         found["since"].to_numpy(),
         found["waits"].to_numpy(),
     )
+
+
+def _codes(truth: Truth, values: pl.Series) -> pl.Series:
+    """Return what is said as numbers: 0 or 1, or the code of a value."""
+    import polars as pl
+
+    if not truth.values:
+        return values.cast(pl.Float64)
+    for value in values.unique(maintain_order=True).to_list():
+        wrong = problem_with(truth, value)
+        if wrong:
+            msg = f"outcome {truth.name!r} {wrong}; the table has {value!r}"
+            raise InputError(msg, field="value", code="unknown_value")
+    return pl.Series(codes_of(truth, values.to_list()))
 
 
 def _micros(frame: pl.DataFrame, column: str) -> AnyArray:

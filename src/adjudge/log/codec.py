@@ -168,6 +168,9 @@ class Changes(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
         1 for positive, 0 for negative, as doubles; empty for retractions.
     by
         Who says so, for people and audit; empty where nobody is named.
+    texts
+        The value of each outcome that has values, as it was said, and empty text for the others, whose value is in
+        `values`; empty where there is no such outcome in the block.
     """
 
     kind: int
@@ -176,6 +179,7 @@ class Changes(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     names: list[str] = []
     values: bytes = b""
     by: str = ""
+    texts: list[str] = []
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -304,6 +308,7 @@ def _check(block: Block) -> None:
         said = 0 if block.kind == Kind.RETRACTION else n
         good = good and block.kind in (Kind.LABEL, Kind.OUTCOME, Kind.RETRACTION) and _whole(block.ids)
         good = good and len(block.names) == said and len(block.values) == _VALUE.itemsize * said
+        good = good and len(block.texts) in (0, said)
     elif isinstance(block, Again):
         good = good and _whole(block.ids) and len(block.positions) == 8 * n
         good = good and len(block.made.records) % n == 0 and len(block.made.features) % (_VALUE.itemsize * n) == 0
@@ -409,4 +414,5 @@ def change_content(block: Changes, i: int) -> dict[str, Any]:
     """Return what a change says, by name; nothing for a retraction."""
     if block.kind == Kind.RETRACTION:
         return {}
-    return {"name": block.names[i], "value": bool(np.frombuffer(block.values, _VALUE)[i] == 1.0)}
+    text = block.texts[i] if block.texts else ""
+    return {"name": block.names[i], "value": text or bool(np.frombuffer(block.values, _VALUE)[i] == 1.0)}

@@ -293,7 +293,7 @@ def _add_reads(api: FastAPI, service: Service) -> None:
                 "event": stored.event,
                 "features": stored.features,
                 "received_at": _time(stored.received_at),
-                "labels": stored.marks,
+                "labels": stored.said,
                 "retracted": stored.retracted,
                 "again": None if stored.again is None else msgspec.Raw(stored.again),
             }

@@ -25,7 +25,7 @@ from adjudge.engine.encode import micros_of
 from adjudge.engine.layers import FAILED
 from adjudge.engine.plan import Plan
 from adjudge.engine.policy import METHODS
-from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundError, UnavailableError, did_you_mean
+from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundError, UnavailableError
 from adjudge.log import Kind, Log, LogError, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
@@ -37,6 +37,7 @@ from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.logs import INSTANCE, incident
+from adjudge.service.marks import unsayable
 from adjudge.service.personal.erasure import Search
 from adjudge.service.record import Recorded
 from adjudge.service.stages import Stages
@@ -405,7 +406,7 @@ class Decider:
                 event=event,
                 words=recorded.card.words(recorded.records, features, event),
                 received_at=self.workspace.lookup.received_at(position),
-                marks=running.marks.of(position),
+                said=running.said_of(position),
                 retracted=self.workspace.is_retracted(stream, id_),
                 again=None if second is None else self.workspace.second(second).answers[0],
             )
@@ -720,12 +721,7 @@ class Decider:
         if change.kind == Kind.RETRACTION and schema.profile:
             message = f"stream {change.stream!r} holds profiles: a newer row replaces one, none can be taken back"
             return InputError(message, field="stream", code="not_retractable")
-        names = [n for s in self.workspace.deciding(change.stream) for n in s.mark_names]
-        if change.kind == Kind.RETRACTION or change.name in names:
-            return None
-        what = "label" if change.kind == Kind.LABEL else "outcome"
-        message = f"stream {change.stream!r} has no {what} {change.name!r}{did_you_mean(change.name, names)}"
-        return InputError(message, field=what, code=f"unknown_{what}")
+        return None if change.kind == Kind.RETRACTION else unsayable(self.workspace.deciding(change.stream), change)
 
     def _says_nothing_new(self, change: Change) -> bool:
         if change.kind == Kind.RETRACTION:
@@ -771,6 +767,7 @@ def _blocks(run: Sequence[Change]) -> Iterator[Changes]:
             Texts.pack([c.id.encode() for c in part]),
             [c.name for c in said],
             np.array([c.value for c in said], "<f8").tobytes(),
+            texts=[c.text for c in said] if any(c.text for c in said) else [],
         )
         start = i
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -94,6 +95,8 @@ class EventDecoder:
     ----------
     schema
         The stream.
+    wider
+        Types of fields that take more than their role says, by name.
 
     Examples
     --------
@@ -106,16 +109,16 @@ class EventDecoder:
     [(0, 'at', 'bad_time'), (0, 'amount', 'missing_field')]
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, wider: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.schema = schema
-        self.type = event_type(schema)
+        self.type = event_type(schema, tuple(wider.items()))
         self._one = msgspec.json.Decoder(self.type)
         self._many = msgspec.json.Decoder(list[self.type])  # type: ignore[name-defined]
         self._split = msgspec.json.Decoder(list[msgspec.Raw])
         self._encode = msgspec.json.Encoder().encode
         self._checks = tuple((f.name, check) for f in schema if (check := _check_of(f)) is not None)
         self._numbers = tuple(f.name for f in schema if f.role == "number")
-        self._types = {f.name: _type_of(f) for f in schema}
+        self._types = {f.name: _type_of(f) for f in schema} | dict(wider)
         money = "|".join(f.name for f in schema if f.role == "money")
         self._odd = re.compile(rf'"({money})"\s*:\s*"(?!{AMOUNT})'.encode()).search if money else _never
 
@@ -326,7 +329,7 @@ _BAD_TEXT: Found = ("bad_text", "holds half of a surrogate pair, which is no cha
 
 
 @functools.cache
-def event_type(schema: Schema) -> type[EventStruct]:
+def event_type(schema: Schema, wider: tuple[tuple[str, Any], ...] = ()) -> type[EventStruct]:
     """Return the struct type of a stream's events, with the checks that cost nothing in it.
 
     The same schema has the same type everywhere, so that events of two decoders can be compared.
@@ -335,10 +338,13 @@ def event_type(schema: Schema) -> type[EventStruct]:
     ----------
     schema
         The stream.
+    wider
+        As for `EventDecoder`.
     """
+    types = {f.name: _type_of(f) for f in schema} | dict(wider)
     return msgspec.defstruct(
         "".join(part.title() for part in schema.name.split("_")),
-        [(f.name, _type_of(f) | None, None) if f.optional else (f.name, _type_of(f)) for f in schema],
+        [(f.name, types[f.name] | None, None) if f.optional else (f.name, types[f.name]) for f in schema],
         frozen=True,
         gc=False,
         kw_only=True,
@@ -512,9 +518,9 @@ def _translate(message: str) -> Found:
         return ("too_short", "must not be empty; leave it out where it is missing")
     if bound := re.search(r"([<>])= (-?[\d.e+]+)", message):
         return ("out_of_range", f"{inner}must be at {'most' if bound[1] == '<' else 'least'} {bound[2]}")
-    if types := re.search(r"Expected `(\w+)[^`]*`, got `(\w+)", message):
-        expected, got = (_WORDS.get(name, name) for name in types.groups())
-        return ("wrong_type", f"{inner}must be {expected}, not {got}")
+    if types := re.search(r"Expected `([\w |]+)[^`]*`, got `(\w+)", message):
+        options = [_WORDS.get(name, name) for name in types[1].split(" | ") if name != "null"]
+        return ("wrong_type", f"{inner}must be {' or '.join(options)}, not {_WORDS.get(types[2], types[2])}")
     if "missing required field" in message:
         return ("missing_field", "must have both lat and lon")
     if "unknown field" in message:

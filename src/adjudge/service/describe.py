@@ -269,7 +269,10 @@ def _hot_route(workspace: Workspace, path: str, summary: str, description: str) 
 def _fill_in(paths: Json, workspace: Workspace) -> None:
     """Say what FastAPI cannot know of routes whose bodies pass our own door."""
     for path, door in (("labels", LABELS), ("outcomes", OUTCOMES), ("retractions", RETRACTIONS)):
-        _takes(paths[f"/v1/{path}"]["post"], event_schema(door.schema))
+        item = event_schema(door.schema)
+        if door is OUTCOMES:
+            item["properties"]["value"] = _said(workspace)
+        _takes(paths[f"/v1/{path}"]["post"], item)
     streams = [f"event_{name}" for name in workspace.doors if not workspace.deciding(name)]
     _takes(paths["/v1/events/{stream}"]["post"], _any(streams) if streams else {"type": "object"})
     for path in ("/v1/decisions/{id}", "/v1/features/{entity}", "/v1/catalogue", "/v1/log", "/v1/log/commits"):
@@ -296,6 +299,13 @@ def _fill_in(paths: Json, workspace: Workspace) -> None:
     )
     text = {"text/plain": {"schema": {"type": "string"}}}
     paths["/metrics"]["get"]["responses"]["200"] = {"description": "Metrics.", "content": text}
+
+
+def _said(workspace: Workspace) -> Json:
+    """Return the schema of what may be said of an outcome."""
+    outcomes = [outcome for s in workspace.systems.values() for outcome in s.plan.system.outcomes]
+    values = list(dict.fromkeys(value for outcome in outcomes for value in outcome.values))
+    return {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": values}]} if values else {"type": "boolean"}
 
 
 def _takes(route: Json, item: Json) -> None:

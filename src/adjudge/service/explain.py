@@ -132,7 +132,7 @@ class Explanation(msgspec.Struct, frozen=True):
     entities: list[EntityRows]
     contributions: dict[str, float]
     bias: float
-    labels: dict[str, bool]
+    labels: dict[str, bool | str]
     retracted: bool
     same_versions: bool
     agrees: bool | None
@@ -209,7 +209,7 @@ def explain(
         entities=[EntityRows(entity, stream, seen) for (entity, stream), seen in rows.items()],
         contributions=contributions,
         bias=bias,
-        labels=running.marks.of(position),
+        labels=running.said_of(position),
         retracted=now.workspace.is_retracted(running.plan.decides, id_),
         same_versions=same,
         agrees=_equal(one, again) if same else None,

@@ -101,9 +101,8 @@ def changes_of(block: Changes) -> list[Change]:
     if kind == Kind.RETRACTION:
         return [Change(kind, block.stream, id_) for id_ in ids]
     values = np.frombuffer(block.values, "<f8").tolist()
-    return [
-        Change(kind, block.stream, id_, name, value) for id_, name, value in zip(ids, block.names, values, strict=True)
-    ]
+    texts = block.texts or [""] * len(ids)
+    return [Change(kind, block.stream, *said) for said in zip(ids, block.names, values, texts, strict=True)]
 
 
 def _alike(a: Events, b: Events) -> bool:

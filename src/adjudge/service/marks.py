@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from adjudge.define import Field, Schema
+import msgspec
+
+from adjudge.define import Field, Label, Outcome, Schema
+from adjudge.define.label import Truth, problem_with
 from adjudge.errors import InputError, did_you_mean
 from adjudge.log import Kind
 from adjudge.service.decode import Decoded, EventDecoder
-from adjudge.service.workspace import Change, Workspace
+from adjudge.service.workspace import Change, Running, Workspace
 
 
 def _door(what: str, value: bool = True) -> EventDecoder:
@@ -16,8 +20,12 @@ def _door(what: str, value: bool = True) -> EventDecoder:
     fields = [Field("id", "id"), Field("stream", "category", optional=True)]
     if value:
         fields += [Field(what, "category", optional=True), Field("value", "boolean")]
-    return EventDecoder(Schema(what, tuple(fields), id_field="id", time_field=""))
+    wider = {"value": Said} if what == "outcome" else {}
+    return EventDecoder(Schema(what, tuple(fields), id_field="id", time_field=""), wider)
 
+
+Said = bool | Annotated[str, msgspec.Meta(max_length=200)]
+"""What an outcome may be said to be: so or not so, or one of its values."""
 
 LABELS, OUTCOMES, RETRACTIONS = _door("label"), _door("outcome"), _door("retraction", value=False)
 """Decoders of what is said about earlier events."""
@@ -70,19 +78,45 @@ def change_of(workspace: Workspace, kind: Kind, item: Any) -> Change | InputErro
         return error
     if kind == Kind.RETRACTION:
         return Change(kind, stream, item.id)
-    systems = [s.plan.system for s in workspace.systems.values() if s.plan.decides == stream]
-    if kind == Kind.LABEL:
-        what, name = "label", item.label
-        names = list(dict.fromkeys(s.label.name for s in systems if s.label))
-    else:
-        what, name = "outcome", item.outcome
-        names = list(dict.fromkeys(o.name for s in systems for o in s.outcomes))
+    systems = workspace.deciding(stream)
+    what, name = ("label", item.label) if kind == Kind.LABEL else ("outcome", item.outcome)
+    names = list(dict.fromkeys(truth.name for truth in _truths(systems, kind)))
     if name is None and len(names) == 1:
         name = names[0]
     if name is None:
         message = f"{what} is required, one of {', '.join(names) or 'none: there is no such thing'}"
         return InputError(message, field=what, code="missing_field")
-    if name not in names:
-        message = f"stream {stream!r} has no {what} {name!r}{did_you_mean(name, names)}"
+    said = (1.0, item.value) if isinstance(item.value, str) else (float(item.value),)
+    change = Change(kind, stream, item.id, name, *said)
+    return unsayable(systems, change) or change
+
+
+def unsayable(systems: Sequence[Running], change: Change) -> InputError | None:
+    """Return why a label or outcome cannot be set, None if it can: some system must know it, and the value said of it.
+
+    Parameters
+    ----------
+    systems
+        Those that decide the change's stream.
+    change
+        What is to be set.
+    """
+    what = "label" if change.kind == Kind.LABEL else "outcome"
+    known = _truths(systems, change.kind)
+    meant = [truth for truth in known if truth.name == change.name]
+    if not meant:
+        hint = did_you_mean(change.name, [truth.name for truth in known])
+        message = f"stream {change.stream!r} has no {what} {change.name!r}{hint}"
         return InputError(message, field=what, code=f"unknown_{what}")
-    return Change(kind, stream, item.id, name, float(item.value))
+    value: bool | str = change.text or bool(change.value)
+    problems = [problem_with(truth, value) for truth in meant]
+    if not all(problems):
+        return None
+    code = "unknown_value" if change.text and any(truth.values for truth in meant) else "wrong_type"
+    return InputError(f"{what} {change.name!r} {problems[0]}", field="value", code=code)
+
+
+def _truths(systems: Sequence[Running], kind: Kind) -> list[Truth]:
+    """Return the labels, or the outcomes, that some systems know."""
+    wanted = Label if kind == Kind.LABEL else Outcome
+    return [truth for s in systems for truth in s.plan.system.truths.values() if isinstance(truth, wanted)]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from adjudge.define import Label
+from adjudge.define.label import Truth
+from adjudge.engine.plan import Plan
 from adjudge.errors import InputError
 from adjudge.learn.source import Source
 from adjudge.log import Kind
 from adjudge.service.decider import Decider
 from adjudge.service.workspace import Change
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LABELS = 5_000
 """Labels that are logged at a time; never changes a result."""
@@ -49,19 +57,22 @@ def import_source(decider: Decider, source: Source, system: str, *, until: datet
         if until is not None:
             frame = frame.filter(pl.col(at) < until)
         count += decider.import_table(stream, frame)
-    label = plan.system.label
     for name, frame in source.labels.items():
         known = frame.sort("known_at", maintain_order=True)
         if until is not None:
             known = known.filter(pl.col("known_at") < until)
-        kind = Kind.LABEL if label is not None and name == label.name else Kind.OUTCOME
-        id_field = plan.schema(plan.decides).id_field
-        changes = [
-            Change(kind, plan.decides, id_, name, float(value))
-            for id_, value in zip(known[id_field].to_list(), known["value"].to_list(), strict=True)
-        ]
+        changes = list(_changes(plan, plan.truth(name), known))
         for start in range(0, len(changes), LABELS):
             for result in decider.change(changes[start : start + LABELS]):
                 if isinstance(result, InputError):
                     raise result
     return count
+
+
+def _changes(plan: Plan, truth: Truth, known: pl.DataFrame) -> Iterator[Change]:
+    """Yield what is known of decided events, in the order of a table."""
+    kind = Kind.LABEL if isinstance(truth, Label) else Kind.OUTCOME
+    ids = known[plan.schema(plan.decides).id_field].to_list()
+    for id_, value in zip(ids, known["value"].to_list(), strict=True):
+        said = (1.0, str(value)) if truth.values else (float(value),)
+        yield Change(kind, plan.decides, id_, truth.name, *said)

@@ -329,7 +329,7 @@ def _arrays(workspace: Workspace) -> Iterator[tuple[str, AnyArray]]:
 def _restore(s: Running, arrays: _Files) -> None:
     """Put the arrays of one system into place."""
     plan = s.plan
-    s.marks = Known.from_arrays(s.mark_names, arrays.under(f"{s.name}.marks"))
+    s.marks = Known.from_arrays(s.plan.system.marks, arrays.under(f"{s.name}.marks"))
     s.degraded = Degraded.from_arrays(arrays.under(f"{s.name}.degraded"))
     s.state.histories[:] = [
         Histories.from_arrays(h.layout, arrays.under(f"{s.name}.history{i}")) for i, h in enumerate(plan.histories)

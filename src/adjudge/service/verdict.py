@@ -96,7 +96,7 @@ class Stored:
         The reasons in sentences.
     received_at
         When the event was admitted, in microseconds.
-    marks
+    said
         Labels and outcomes since, by name.
     retracted
         Whether the event was taken back since.
@@ -109,6 +109,6 @@ class Stored:
     event: dict[str, Any]
     words: list[str]
     received_at: int
-    marks: dict[str, bool]
+    said: dict[str, bool | str]
     retracted: bool
     again: bytes | None = None

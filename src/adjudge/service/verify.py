@@ -24,6 +24,7 @@ from adjudge.discover import Found
 from adjudge.engine import Decisions, Plan, State, compile
 from adjudge.engine.batch import Marks
 from adjudge.engine.fold import conditions_of, fold_marks
+from adjudge.engine.truth import marked
 from adjudge.errors import DefinitionError, InputError, ParityError, ShapeError
 from adjudge.history import Histories
 from adjudge.learn.pipeline import with_bundle
@@ -119,7 +120,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Known:
-    """Something that became known about earlier events of the decided stream."""
+    """Something that became known about earlier events of the decided stream; values by their code."""
 
     name: str
     rows: list[int]
@@ -246,8 +247,7 @@ class Player:
         self._keys: HashArray = np.zeros((len(plan.stream(plan.decides).entity_names), n), np.uint64)
         self._ts = np.zeros(n, np.int64)
         self._seqs = np.zeros(n, np.int64)
-        known = [o.name for o in (plan.system.label, *plan.system.outcomes) if o is not None]
-        self._conditions = {row: np.zeros(n) for name in known for row in conditions_of(plan, name)}
+        self._conditions = {row: np.zeros(n) for mark in plan.system.marks for row in conditions_of(plan, mark)}
         self._acted = {o.name: np.full(n, np.nan) for o in plan.system.outcomes if o.decided}
 
     def play(self, state: State, limit: int | None = None, told: Callable[[int], None] | None = None) -> Outcome:
@@ -292,9 +292,11 @@ class Player:
         old, new = np.array(known.old)[there], np.array(known.new)[there]
         if known.name in self._acted:  # the system's own decision may have set it before
             old = np.where(np.isnan(old), self._acted[known.name][rows], old)
-        conditions = {c: self._conditions[c][rows] for c in conditions_of(self.plan, known.name)}
-        keys = np.ascontiguousarray(self._keys[:, rows])
-        fold_marks(self.plan, state, Marks(known.name, keys, self._ts[rows], self._seqs[rows], old, new, conditions))
+        keys, truth = np.ascontiguousarray(self._keys[:, rows]), self.plan.truth(known.name)
+        for (mark, before), (_, after) in zip(marked(truth, old), marked(truth, new), strict=True):
+            conditions = {c: self._conditions[c][rows] for c in conditions_of(self.plan, mark)}
+            marks = Marks(mark, keys, self._ts[rows], self._seqs[rows], before, after, conditions)
+            fold_marks(self.plan, state, marks)
         self._seq += len(rows)
 
 
@@ -501,7 +503,7 @@ def _with_own_outcomes(plan: Plan, source: Source, reference: Outcome) -> dict[s
     schema = plan.schema(plan.decides)
     events = source.frames[plan.decides].sort(schema.time_field, maintain_order=True)
     labels = dict(source.labels)
-    for outcome in plan.system.outcomes:
+    for outcome in (o for o in plan.system.outcomes if o.decided):
         actions = [plan.policy.actions.index(a) for a in outcome.decided if a in plan.policy.actions]
         acted = events.filter(pl.Series(np.isin(reference.action, actions))).select(
             schema.id_field,

@@ -168,9 +168,10 @@ class _Sender:
 
     def mark(self, known: Known) -> None:
         """Say what became known about events that were sent."""
+        values = self.plan.truth(known.name).values or (False, True)
         what, path = ("label", "/v1/labels") if known.name == self._label else ("outcome", "/v1/outcomes")
         rows = [
-            {"id": self.ids[row], what: known.name, "value": bool(value)}
+            {"id": self.ids[row], what: known.name, "value": values[int(value)]}
             for row, value in zip(known.rows, known.new, strict=True)
             if row < len(self.ids)
         ]

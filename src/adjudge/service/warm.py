@@ -64,9 +64,8 @@ def _exercise(plan: Plan) -> None:
         if decisions is not None:
             _ = recorder.record(decisions, [0.0] * len(decisions), seqs[some].tolist()).answers
     first = plan.encode(plan.decides, events[:1], seqs[:1])
-    system = plan.system
-    for mark in (*([system.label] if system.label else []), *system.outcomes):
-        plan.label(state, first, mark.name, np.full(1, np.nan), np.ones(1))  # type: ignore[attr-defined]
+    for mark in plan.system.marks:
+        plan.label(state, first, mark, np.full(1, np.nan), np.ones(1))
     plan.retract(state, first)
 
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from adjudge.define import Schema, days, micros
+from adjudge.define.label import Truth
 from adjudge.engine.batch import Batch, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.engine.layers import UNGUARDED, Guard
 from adjudge.engine.plan import Plan
+from adjudge.engine.truth import codes_of, marked, said
 from adjudge.engine.versions import state_version
 from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log, MemoryLog
@@ -71,7 +73,7 @@ class Running:
     @classmethod
     def start(cls, plan: Plan) -> Running:
         """Return a system that has seen nothing."""
-        return cls(plan, plan.start(), Recorder(plan), Known(mark_names(plan)))
+        return cls(plan, plan.start(), Recorder(plan), Known(plan.system.marks))
 
     def become(self, plan: Plan) -> None:
         """Go on with another plan over the same state, which must fit it; see `Workspace.fits`."""
@@ -88,10 +90,16 @@ class Running:
         """How to read its decisions."""
         return self.recorder.card
 
-    @property
-    def mark_names(self) -> tuple[str, ...]:
-        """Names of the label and the outcomes that its decided events may get."""
-        return self.marks.names
+    def truth(self, change: Change) -> Truth | None:
+        """Return the label or outcome that a change sets; None if the system has none that could be set so."""
+        truth = self.plan.system.truths.get(change.name)
+        return truth if truth is not None and bool(truth.values) == bool(change.text) else None
+
+    def said_of(self, position: int) -> dict[str, bool | str]:
+        """Return the labels and outcomes that are known of the event at a position, by name."""
+        marks = {name: float(value) for name, value in self.marks.of(position).items()}
+        found = {name: said(truth, marks) for name, truth in self.plan.system.truths.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def span_of(plans: Sequence[Plan]) -> Span:
@@ -99,12 +107,6 @@ def span_of(plans: Sequence[Plan]) -> Span:
     layouts = [history.layout for plan in plans for history in plan.histories]
     reach = [max(layout.horizon_us, layout.memory_us + layout.lateness_us) for layout in layouts]
     return Span(max(reach, default=micros(MEMORY) + max(plan.lateness_us for plan in plans)))
-
-
-def mark_names(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the label and the outcomes that a system's decided events may get."""
-    label = (plan.system.label.name,) if plan.system.label else ()
-    return (*label, *(o.name for o in plan.system.outcomes))
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ class Change:
     name
         The label or outcome; empty for a retraction.
     value
-        1 for positive, 0 for negative.
+        1 for positive, 0 for negative; 1 where a value is said.
+    text
+        The value that is said of an outcome that has values; empty for all else.
     """
 
     kind: Kind
@@ -128,6 +132,12 @@ class Change:
     id: str
     name: str = ""
     value: float = 0.0
+    text: str = ""
+
+    def is_like(self, other: Change) -> bool:
+        """Whether it says the same kind of thing of the same stream, so that the two can be folded as one."""
+        mine, theirs = (self.kind, self.stream, self.name), (other.kind, other.stream, other.name)
+        return mine == theirs and bool(self.text) == bool(other.text)
 
 
 @dataclass(frozen=True)
@@ -477,7 +487,7 @@ class Workspace:
             if not known:
                 self._wait(c)
                 continue
-            if run and (c.kind, c.stream, c.name) != (run[0].kind, run[0].stream, run[0].name):
+            if run and not c.is_like(run[0]):
                 self._apply_known(run)
                 run = []
             run.append(c)
@@ -485,16 +495,18 @@ class Workspace:
         return there
 
     def value(self, change: Change) -> float | None:
-        """Return what a label or outcome is set to now, or None."""
+        """Return what a label or outcome is set to now, or None; where it has values, whether the one said is set."""
         waiting = self._changes.get((change.stream, change.id), ())
         for earlier in reversed(list(waiting)):
             if (earlier.kind, earlier.name) == (change.kind, change.name):
-                return earlier.value
+                return earlier.value if earlier.text == change.text else 0.0
         position = self.ids[change.stream].get(change.id)
+        if position is None:
+            return None
         for s in self.deciding(change.stream):
-            if position is not None and change.name in s.mark_names:
-                value = float(s.marks.get(change.name, [position])[0])
-                return None if np.isnan(value) else value
+            if s.truth(change) is not None:
+                known = s.said_of(position).get(change.name)
+                return None if known is None else float(known == change.text if change.text else known)
         return None
 
     def is_retracted(self, stream: str, id_: str) -> bool:
@@ -846,7 +858,7 @@ class Workspace:
 
     def _apply(self, run: Sequence[Change], positions: Sequence[int], fields: FloatArray) -> None:
         """Change rows of distinct events of one stream, all in the same way."""
-        kind, stream, name = run[0].kind, run[0].stream, run[0].name
+        kind, stream = run[0].kind, run[0].stream
         gone = self.retracted[stream]
         alive = np.flatnonzero(gone.take(positions) == 0)
         if not len(alive):
@@ -859,16 +871,25 @@ class Workspace:
                 s.plan.retract(s.state, s.plan.encode_fields(stream, fields, at))
             self._mark(gone, *RETRACTED, at, np.ones(len(at)))
             return
-        new = np.array([c.value for c in run])[alive]
         for s in self.deciding(stream):
-            if name in s.mark_names:
-                s.plan.label(s.state, s.plan.encode_fields(stream, fields, at), name, s.marks.get(name, at), new)
-                self._mark(s.marks, name, at, new)
+            truth = s.truth(run[0])
+            if truth is not None:
+                told = [run[i] for i in alive.tolist()]
+                values = np.array([c.value for c in told])
+                codes = codes_of(truth, [c.text for c in told]) if truth.values else values
+                self._set(s, truth, codes, at, fields)
+
+    def _set(self, s: Running, truth: Truth, codes: FloatArray, positions: IntArray, fields: FloatArray) -> None:
+        """Set a label or outcome on events of one system."""
+        batch = s.plan.encode_fields(s.plan.decides, fields, positions)
+        for mark, new in marked(truth, codes):
+            s.plan.label(s.state, batch, mark, s.marks.get(mark, positions), new)
+            self._mark(s.marks, mark, positions, new)
 
     @staticmethod
     def _take_marks_back(s: Running, positions: IntArray, fields: FloatArray) -> None:
         """Unset what was set on events: a merged row would keep it after the events have left."""
-        for name in s.mark_names:
+        for name in s.plan.system.marks:
             old = s.marks.get(name, positions)
             marked = np.flatnonzero(~np.isnan(old))
             if len(marked):

@@ -20,7 +20,7 @@ EMPTY = {
     "score BIGINT, probability DOUBLE, reason VARCHAR, method VARCHAR, degraded BOOLEAN, day DATE, system VARCHAR",
     "features": "seq BIGINT, ts TIMESTAMPTZ, received_at TIMESTAMPTZ, id VARCHAR, day DATE, system VARCHAR",
     "labels": "seq BIGINT, received_at TIMESTAMPTZ, id VARCHAR, kind VARCHAR, name VARCHAR, value BOOLEAN, "
-    "who VARCHAR, day DATE, stream VARCHAR",
+    "text VARCHAR, who VARCHAR, day DATE, stream VARCHAR",
     "notes": "seq BIGINT, received_at TIMESTAMPTZ, kind VARCHAR, who VARCHAR, why VARCHAR, content VARCHAR, day DATE",
 }
 """The tables, and the columns that each has at least."""

@@ -268,10 +268,16 @@ def _changes(alike: Sequence[Found]) -> Rows:
         "id": pa.array([id_.decode() for block in blocks for id_ in block.ids.all()], pa.string()),
         "kind": pa.array([Kind(block.kind).name.lower() for block in blocks for _ in block.ids.all()], pa.string()),
         "name": pa.array([one.get("name") for one in said], pa.string()),
-        "value": pa.array([one.get("value") for one in said], pa.bool_()),
+        "value": pa.array([one.get("value") if not _is_text(one) else None for one in said], pa.bool_()),
+        "text": pa.array([one.get("value") if _is_text(one) else None for one in said], pa.string()),
         "who": pa.array([block.by or None for block in blocks for _ in block.ids.all()], pa.string()),
     }
     return Rows("labels", f"stream={blocks[0].stream}", _days(alike), pa.table(columns))
+
+
+def _is_text(said: Mapping[str, Any]) -> bool:
+    """Whether an outcome has one of its values, rather than being so or not."""
+    return isinstance(said.get("value"), str)
 
 
 def _notes(alike: Sequence[Found]) -> Rows:
