@@ -121,7 +121,7 @@ class AsyncClient:
     async def outcome_one(
         self, id: str, value: bool | str, *, outcome: str | None = None, stream: str | None = None
     ) -> Done:
-        """Say what a review or a verification of an event came to."""
+        """Say what a review or a verification of an event came to; the last thing said counts."""
         row = {"id": id, "value": value, "outcome": outcome, "stream": stream}
         return await self._run(self._calls.tell_one("outcome", row))
 

@@ -265,7 +265,7 @@ def _results(decoded: Decoded, done: Sequence[dict[str, Any] | InputError]) -> R
     if not errors:
         return _json({"results": results})
     bad = len({e.row for e in errors})
-    if bad == total == 1 and decoded.rows:
+    if decoded.alone:
         return _answer(problem_of(errors[0]))
     errors.sort(key=lambda e: -1 if e.row is None else e.row)
     crowded = all(e.code == "too_many_waiting" for e in errors)

@@ -72,11 +72,14 @@ class Decoded:
         For each good event its row in the batch, from 0.
     errors
         One or more errors for every row that is not among them.
+    alone
+        Whether the only event came by itself and not in an array: what is wrong with it is then wrong with the body.
     """
 
     events: list[EventStruct] = default(default_factory=list)
     rows: list[int] = default(default_factory=list)
     errors: list[InputError] = default(default_factory=list)
+    alone: bool = False
 
 
 class BadBody(InputError):

@@ -49,7 +49,7 @@ def one_or_many(door: EventDecoder, body: bytes, limit: int) -> Decoded:
         If there are more, or the body is neither.
     """
     if body.lstrip()[:1] != b"[":
-        return Decoded([door.one(body)], [0], [])
+        return Decoded([door.one(body)], [0], [], alone=True)
     return door.many(body, limit)
 
 
