@@ -33,6 +33,7 @@ from adjudge.service.export.files import export
 from adjudge.service.follow import Follower
 from adjudge.service.past import import_source
 from adjudge.service.replay import replay
+from adjudge.service.settings import Settings
 from adjudge.service.verify import script_of, verify_python
 from adjudge.service.workspace import Change
 from tests.service.shop import START, ManualClock
@@ -304,8 +305,8 @@ def posted(bank: Bank, body: Any) -> httpx.Response:
     """Post outcomes to the service around a bank."""
 
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(Service(bank.decider))
-        async with httpx.AsyncClient(transport=transport, base_url="http://bank") as client:
+        transport = httpx.ASGITransport(Service(bank.decider, Settings(auth="off")))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/v1/outcomes", json=body)
 
     return asyncio.run(send())
@@ -316,8 +317,8 @@ def test_a_client_says_and_reads_values() -> None:
     bank.tell(Paid(0, 0, "u1"))
 
     async def talk() -> Any:
-        transport = httpx.ASGITransport(Service(bank.decider))
-        async with AsyncClient("http://bank", transport=transport) as client:
+        transport = httpx.ASGITransport(Service(bank.decider, Settings(auth="off")))
+        async with AsyncClient("http://localhost", transport=transport) as client:
             one = await client.outcome_one("t0", "failed", outcome="step_up")
             rows = [
                 {"id": "t0", "outcome": "step_up", "value": "timed_out"},
