@@ -196,7 +196,7 @@ def _begin(
 
 def _check_entrance(settings: Settings, keys: Iterable[Key]) -> None:
     """Refuse to serve where nobody could come in: only a service that is not running can be given its first key."""
-    if settings.auth != "keys" or any(wall_clock() < key.until_us for key in keys):
+    if settings.auth != "keys" or settings.oidc_issuer or any(wall_clock() < key.until_us for key in keys):
         return
     where = "" if settings.log == "memory" else f" --workspace {settings.workspace}"
     msg = (

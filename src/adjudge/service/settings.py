@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from adjudge.engine.watch import Budget
 from adjudge.errors import InputError, did_you_mean
-from adjudge.service.access.guard import is_loopback
+from adjudge.service.access.address import is_loopback, safe_address
 from adjudge.service.access.routes import needs
 from adjudge.service.logs import FORMATS, LEVELS
 
@@ -78,6 +78,12 @@ class Settings:
         What is open to all: ``metrics``, ``docs``, or both with a comma.
     rate_per_s
         Events a second of one key or subject, unless the key has a rate of its own; 0 for no limit.
+    oidc_issuer
+        Address of an OpenID Connect issuer whose tokens are accepted beside keys; empty for none.
+    oidc_audience
+        What a token has to be for.
+    oidc_claim
+        Under which name a token has its scopes: a text with blanks between, or a list.
 
     Examples
     --------
@@ -104,6 +110,9 @@ class Settings:
     auth: str = "keys"
     public: str = ""
     rate_per_s: int = 0
+    oidc_issuer: str = ""
+    oidc_audience: str = "adjudge"
+    oidc_claim: str = "scope"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
@@ -129,6 +138,11 @@ class Settings:
         if self.auth == "off" and not is_loopback(self.host):
             message = f"without authentication only this machine may be served, and {self.host!r} is open to others"
             raise InputError(message, field="auth")
+        if self.oidc_issuer:
+            safe_address(self.oidc_issuer)
+            if self.auth == "off":
+                message = "with auth off nobody is asked for a token; leave out the issuer, or auth"
+                raise InputError(message, field="oidc_issuer")
         needs(self.public)
         for name in (f.name for f in fields(self) if f.type == "int" and f.name != "port"):
             least = 0 if name in UNBOUNDED else 1

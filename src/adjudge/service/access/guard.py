@@ -7,11 +7,11 @@ remembered: sending bad ones fills no memory.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from adjudge.service.access.address import is_loopback
 from adjudge.service.access.keys import Keys
 from adjudge.service.access.limit import Bucket
 from adjudge.service.access.refusal import (
@@ -217,20 +217,6 @@ class LocalGuard:
         return local
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine and cannot be reached from another.
-
-    Examples
-    --------
-    >>> [is_loopback(h) for h in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "shop.example")]
-    [True, True, True, False, False]
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def guard_of(settings: Settings, keys: Keys, clock: Callable[[], int]) -> Guard:
     """Return the guard that the settings ask for.
 
@@ -245,4 +231,14 @@ def guard_of(settings: Settings, keys: Keys, clock: Callable[[], int]) -> Guard:
     """
     if settings.auth == "off":
         return LocalGuard()
-    return CredentialGuard(keys, None, clock, rate_per_s=settings.rate_per_s)
+    return CredentialGuard(keys, _tokens(settings), clock, rate_per_s=settings.rate_per_s)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    """Return what checks the tokens of the issuer that the settings name."""
+    if not settings.oidc_issuer:
+        return None
+    from adjudge.service.access.issuer import Issuer  # what few need takes a while to load
+    from adjudge.service.access.tokens import OidcTokens
+
+    return OidcTokens(Issuer(settings.oidc_issuer), settings.oidc_audience, settings.oidc_claim)

@@ -67,6 +67,25 @@ class ForbiddenError(RefusedError):
         super().__init__(f"this needs the scope {scope!r}", [(b"www-authenticate", challenge.encode())])
 
 
+class IssuerAwayError(RefusedError):
+    """A token cannot be checked, because its issuer cannot be asked for its keys.
+
+    Parameters
+    ----------
+    retry_after_s
+        When it is asked again, in seconds.
+    """
+
+    status = 503
+    code = "issuer_away"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "tokens cannot be checked now: their issuer cannot be asked for its keys",
+            [(b"retry-after", b"%d" % retry_after_s)],
+        )
+
+
 class MisdirectedError(RefusedError):
     """A service without authentication was not asked by this machine itself."""
 

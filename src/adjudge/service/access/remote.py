@@ -9,8 +9,8 @@ import httpx
 import msgspec
 
 from adjudge.errors import InputError, UnavailableError
+from adjudge.service.access.address import is_loopback
 from adjudge.service.access.api import HOUR_US, KeyList, NewKey, Revocation, Rotation
-from adjudge.service.access.guard import is_loopback
 from adjudge.service.access.keys import DAY_US, Grant
 from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.problem import Problem
