@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from adjudge.errors import AdjudgeError
+from adjudge.errors import AdjudgeError, UnavailableError
 from adjudge.log.chain import ORIGIN, link_of
 
 Durability = Literal["fsync", "process"]
@@ -25,7 +25,7 @@ class LogError(AdjudgeError):
     """The log refused an append, or was used after it was closed."""
 
 
-class LogUnavailableError(LogError):
+class LogUnavailableError(LogError, UnavailableError):
     """The log cannot be written or read now: a full disk, a lost database. Later it may be possible again."""
 
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from adjudge.engine.encode import micros_of
 from adjudge.engine.read import CatalogueRow, catalogue
-from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.errors import AdjudgeError, InputError, UnavailableError, did_you_mean
 from adjudge.log import Commit, Entry, Kind, entries_of
 from adjudge.service.access.api import add_keys
 from adjudge.service.access.gate import Gate, allowed, visitor_of
@@ -152,7 +152,7 @@ def _api(service: Service) -> FastAPI:
         redoc_url=None,
         description="Decisions, and what made them.",
     )
-    _handle_errors(api)
+    _handle_errors(api, service)
     _add_events(api, service)
     _add_reads(api, service)
     _add_operations(api, service)
@@ -162,7 +162,7 @@ def _api(service: Service) -> FastAPI:
     return api
 
 
-def _handle_errors(api: FastAPI) -> None:
+def _handle_errors(api: FastAPI, service: Service) -> None:
     """Turn every error into a problem document."""
 
     @api.exception_handler(AdjudgeError)
@@ -171,6 +171,8 @@ def _handle_errors(api: FastAPI) -> None:
         response = _answer(problem_of(error))
         for name, value in error.headers if isinstance(error, RefusedError) else ():
             response.headers[name.decode()] = value.decode()
+        if isinstance(error, UnavailableError):
+            response.headers["retry-after"] = str(service.settings.retry_after_s)
         return response
 
     @api.exception_handler(RequestValidationError)

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.errors import AdjudgeError, InputError, UnavailableError, did_you_mean
 from adjudge.service.access.guard import Guard, Visitor
 from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.scope import Scope as Right
@@ -230,7 +230,7 @@ class HotPath:
         status, headers, body = self._told(problem_of(error))
         if isinstance(error, RefusedError):
             headers = [*headers, *error.headers]
-        if isinstance(error, Overloaded):
+        if isinstance(error, (Overloaded, UnavailableError)):
             headers = [*headers, (b"retry-after", b"%d" % self._settings.retry_after_s)]
         if isinstance(error, BadBody):
             self._meter.refused(e.code for e in error.errors)

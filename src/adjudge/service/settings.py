@@ -52,7 +52,7 @@ class Settings:
     max_waiting_labels
         Most labels, outcomes and retractions that may wait for events that have not come; beyond it, 429.
     retry_after_s
-        What a 429 asks a client to wait.
+        What a 429 or 503 asks a client to wait.
     workspace
         Folder of the workspace: its log, its snapshots.
     log
