@@ -4,7 +4,7 @@ export PYTHON MAKECMDGOALS
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format fuzz bench docs reference constraints venv venv-all services lint types imports clean
+.PHONY: help demo test check audit format fuzz bench docs reference constraints venv venv-all services lint types imports clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ fuzz: venv-all ## try 200,000 new inputs on everything that reads bytes; ADJUDGE
 
 bench: venv-all services ## run every benchmark quickly; results are kept in benchmarks/results
 	@status=0; for id in $$($(RUN) benchmarks list); do $(RUN) benchmarks run $$id --quick || status=1; done; exit $$status
+
+audit: venv-all ## look the pinned dependencies up in a public list of weaknesses, or say that none could be reached
+	@$(RUN) tools.audit
 
 docs: venv-docs ## build the documentation into site/
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet docs site

@@ -156,11 +156,12 @@ def settings() -> str:
             f"| `{MASTER_VARIABLE}` | Wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
             f"| `{KEY_VARIABLE}` | API key that the verbs send which talk to a service. |",
             "",
-            "Tests and continuous integration read two more:\n",
+            "Tests and continuous integration read three more:\n",
             "| variable | meaning |",
             "|---|---|",
             "| `ADJUDGE_DATA` | Folder of public data sets; tests that need them are skipped without it. |",
             "| `ADJUDGE_FORBID_SKIPS` | `1` makes a skipped test fail. |",
+            "| `ADJUDGE_AUDIT` | `required` makes `make audit` fail where no source of advisories can be reached. |",
             "",
         ]
     )
