@@ -131,9 +131,10 @@ def openapi() -> dict[str, Any]:
 
 def settings() -> str:
     """Return the page of the service's settings."""
+    from adjudge.commands.rekey import NEW_VARIABLE
     from adjudge.commands.remote import KEY_VARIABLE
     from adjudge.service.personal.keys import MASTER_VARIABLE
-    from adjudge.service.run import SECRET_VARIABLE
+    from adjudge.service.run import EARLIER_VARIABLE, SECRET_VARIABLE
     from adjudge.service.settings import PREFIX, Settings
 
     meanings = _parameters(Settings)
@@ -153,6 +154,8 @@ def settings() -> str:
             "| variable | meaning |",
             "|---|---|",
             f"| `{SECRET_VARIABLE}` | Secret of the workspace that keys every hash: 32 hexadecimal digits. |",
+            f"| `{EARLIER_VARIABLE}` | Secrets of before each rekey, commas between, for replay of what was then. |",
+            f"| `{NEW_VARIABLE}` | What `adjudge rekey` replaces the secret by, where it is not given in a file. |",
             f"| `{MASTER_VARIABLE}` | Wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
             f"| `{KEY_VARIABLE}` | API key that the verbs send which talk to a service. |",
             "",

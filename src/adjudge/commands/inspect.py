@@ -38,7 +38,7 @@ def replay(
     """
     from adjudge.service.home import bundles_of, open_keys, open_log, snapshots_of
     from adjudge.service.replay import replay as run
-    from adjudge.service.run import plans_of, secret
+    from adjudge.service.run import earlier_plans, plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
@@ -51,6 +51,7 @@ def replay(
             snapshots=snapshots_of(settings) if start else None,
             keys=open_keys(plans, settings),
             bundles=bundles_of(settings, secret()),
+            earlier=earlier_plans(system or ["payments"], bundle or []),
             told=lambda done, total: bars("replay", done, total),
         )
     facts = {
@@ -89,7 +90,7 @@ def explain(
     """
     from adjudge.service.explain import explain as run
     from adjudge.service.home import bundles_of, open_keys, open_log, snapshots_of
-    from adjudge.service.run import plans_of, secret
+    from adjudge.service.run import earlier_plans, plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
@@ -102,6 +103,7 @@ def explain(
             snapshots=snapshots_of(settings),
             keys=open_keys(plans, settings),
             bundles=bundles_of(settings, secret()),
+            earlier=earlier_plans(system or ["payments"], bundle or []),
             told=lambda done, total: bars("fold the log", done, total),
         )
     if json:

@@ -217,12 +217,15 @@ class Note(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
         JSON.
     who, why
         The person or program that did it, and the reason given.
+    data
+        What only folding reads.
     """
 
     kind: int
     content: bytes
     who: str = ""
     why: str = ""
+    data: bytes = b""
 
     def __len__(self) -> int:
         return 1

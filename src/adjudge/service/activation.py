@@ -14,6 +14,7 @@ from adjudge.define import Schema, micros
 from adjudge.define.spec import to_spec
 from adjudge.engine.compile import LATENESS
 from adjudge.engine.encode import Encoder
+from adjudge.errors import DefinitionError
 from adjudge.log import Kind
 from adjudge.log.codec import CodecError, Note
 from adjudge.service.card import Card
@@ -123,6 +124,20 @@ class Activation(msgspec.Struct, frozen=True):
         except msgspec.DecodeError as error:
             message = f"an activation cannot be read: {error}"
             raise CodecError(message) from None
+
+
+def wrong_secret(needed: str, given: str) -> DefinitionError:
+    """Return the error of a log that is hashed with another secret than the one given; both by their fingerprints."""
+    message = "the log was made with another secret than the one given (ADJUDGE_SECRET): "
+    return DefinitionError(message + f"it needs the one whose fingerprint is {needed}, not {given}")
+
+
+def earlier_secret(needed: str, first: int, stop: int) -> DefinitionError:
+    """Return the error of entries that only the secret of before a rekey can decide again."""
+    message = (
+        f"positions {first} to {stop - 1} were hashed with an earlier secret, the one whose fingerprint is {needed}"
+    )
+    return DefinitionError(f"{message}: give it with ADJUDGE_EARLIER_SECRETS")
 
 
 def secret_of(plans: Iterable[Plan]) -> bytes:

@@ -52,6 +52,10 @@ class Bundles:
             self._copy(path, self.folder, found.id)
         return found
 
+    def under(self, secret: bytes) -> Bundles:
+        """Return the same bundles for another secret: models that read texts are loaded for one."""
+        return Bundles(self.folder, secret)
+
     def read(self, id_: str) -> Bundle:
         """Return a bundle by its id.
 

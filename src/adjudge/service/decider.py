@@ -40,6 +40,9 @@ from adjudge.service.logs import INSTANCE, incident
 from adjudge.service.marks import unsayable
 from adjudge.service.personal.erasure import Search
 from adjudge.service.record import Recorded
+from adjudge.service.rekey.collect import note_of_rekey
+from adjudge.service.rekey.entry import Rekey
+from adjudge.service.rekey.persons import rename_persons
 from adjudge.service.stages import Stages
 from adjudge.service.verdict import Clock, Status, Stored, UndecidedError, Verdict, wall_clock
 from adjudge.service.watches import Watches
@@ -114,6 +117,7 @@ class Decider:
         self.workspace = follower.workspace
         for s in self.workspace.systems.values():
             s.state.lap = self.stages.lap
+        rename_persons(self.workspace.vault.keys, self.workspace.moved, self.workspace.secret)
         self.workspace.vault.finish()
         self._admission = Admission(self.workspace, lambda: self.writer.position)
         self._activate()
@@ -533,6 +537,33 @@ class Decider:
                 raise
             self.workspace.vault.finish()
             return True
+
+    def rekey(self, secret: bytes, *, who: str, why: str) -> Rekey:
+        """Replace the secret that keys, ids and texts are hashed with; nothing can be decided here afterwards.
+
+        Whoever starts with plans for the new secret folds the log with it and goes on.
+
+        Parameters
+        ----------
+        secret
+            The new one, 16 bytes.
+        who, why
+            Who replaces it and for what reason, for the log.
+
+        Raises
+        ------
+        InputError
+            If the log was hashed with it before, or its beginning was archived.
+        UnavailableError
+            If the log cannot be written, or values cannot be read that nobody has erased.
+        """
+        with self._alone():
+            self._settle()
+            note = note_of_rekey(self.workspace, secret, who, why)
+            self.writer.append([note], self.clock())
+            rekey = Rekey.read(note)
+            self.broken = f"the secret was replaced: start again with the one whose fingerprint is {rekey.new}"
+            return rekey
 
     @contextmanager
     def held(self) -> Iterator[None]:

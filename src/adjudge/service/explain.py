@@ -7,7 +7,7 @@ whatever comes out is held against what was recorded.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,17 @@ from adjudge.errors import NotFoundError
 from adjudge.history.histories import Row
 from adjudge.log import Log
 from adjudge.log.codec import Events
+from adjudge.service.activation import secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
-from adjudge.service.fold import part_of
 from adjudge.service.follow import Follower, Told, nobody, quiet, state_at
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
+from adjudge.service.rekey.moved import plans_at
 from adjudge.service.resolver import NotRestoredError, Resolver
 from adjudge.service.watches import failed
 from adjudge.service.workspace import Running, Workspace
+from adjudge.typing import FloatArray
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -119,7 +121,7 @@ class Explanation(msgspec.Struct, frozen=True):
     same_versions
         Whether the versions that decided are at hand or could be made again; only then is anything computed again.
     agrees
-        Whether computing it again gave the same bits; None if it was not computed again.
+        Whether computing it again gave the same bits; None if what decided, or its secret, is not at hand.
     again
         The second decision, where the first lacked a part of the system and was made again.
     """
@@ -148,6 +150,7 @@ def explain(
     snapshots: Path | None = None,
     keys: Keys | None = None,
     bundles: Bundles | None = None,
+    earlier: Mapping[str, Sequence[Plan]] | None = None,
     told: Told = nobody,
 ) -> Explanation:
     """Return everything that is known about an earlier decision.
@@ -168,6 +171,8 @@ def explain(
         The keys of persons, where a stream has personal fields.
     bundles
         Where the models of earlier versions are.
+    earlier
+        The systems compiled with the secrets of before each rekey, by fingerprint.
     told
         Is told how far folding the log has come.
 
@@ -190,12 +195,15 @@ def explain(
         raise NotFoundError(message)
     at = position - first
     one = Recorded(recorded.card, [id_], [position], recorded.records[at : at + 1], recorded.features[:, at : at + 1])
-    by = _plans_then(now.workspace, Resolver(plans, bundles), one.card)
-    then = state_at(by, log, position, snapshots=snapshots, keys=keys).system(running.name)
+    hand = plans_at(position, plans, earlier or {}, log)
+    resolver = Resolver(hand or plans, None if bundles is None else bundles.under(secret_of(hand or plans)))
+    past = state_at(_plans_then(now.workspace, resolver, one.card), log, position, snapshots=snapshots, keys=keys)
+    then = past.system(running.name)
     same = one.card == then.card
     log_failure = functools.partial(failed, running.name)
     guard = Replayed(one.records["layers"].T, log_failure) if same else Guarded(log_failure)
-    batch, decisions = _asked_again(then, block, at, position, guard)
+    fields = past.fields_at(block.stream, [position])
+    batch, decisions = _asked_again(then, fields, position, guard)
     again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
     event = msgspec.json.decode(now.workspace.vault.read(block.stream, id_, block.bodies[at]).body)
     contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
@@ -212,7 +220,7 @@ def explain(
         labels=running.said_of(position),
         retracted=now.workspace.is_retracted(running.plan.decides, id_),
         same_versions=same,
-        agrees=_equal(one, again) if same else None,
+        agrees=_equal(past.made_of(first, block, [])[running.name].one(at), again) if same and hand else None,
         again=None if second is None else msgspec.Raw(now.workspace.second(second).answers[0]),
     )
 
@@ -225,13 +233,12 @@ def _plans_then(workspace: Workspace, resolver: Resolver, card: Card) -> list[Pl
             active = workspace.activation_of(card)
         return [resolver.plan(active)]
     except (NotRestoredError, NotFoundError):
-        return [workspace.systems[card.system].plan]
+        return [resolver.plans[card.system]]
 
 
-def _asked_again(then: Running, block: Events, at: int, position: int, guard: Guard) -> tuple[Batch, Decisions]:
+def _asked_again(then: Running, fields: FloatArray, position: int, guard: Guard) -> tuple[Batch, Decisions]:
     """Return an event and what is decided about it now, in the state of then."""
     plan = then.plan
-    fields = part_of(block, at, at + 1).matrix()
     batch = plan.encode_fields(plan.decides, fields, np.array([position]), [""])
     decisions = plan.step(then.state, batch, append=False, guard=guard)
     assert decisions is not None  # the decided stream is always decided

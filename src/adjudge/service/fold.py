@@ -11,6 +11,7 @@ from adjudge.log.codec import Again, Block, Changes, Events, Made, Note, Table, 
 from adjudge.service.access.ledger import Act
 from adjudge.service.activation import Activation
 from adjudge.service.personal.erasure import Erasure
+from adjudge.service.rekey.entry import Rekey
 from adjudge.service.workspace import Change, Workspace
 
 RUN = 2048
@@ -92,6 +93,8 @@ class Folder:
             workspace.management.apply(Act.read(first, received_at, block))
         elif isinstance(block, Note) and block.kind == Kind.ERASURE:
             workspace.erase(first, Erasure.read(block))
+        elif isinstance(block, Note) and block.kind == Kind.REKEY:
+            workspace.rekey(first, Rekey.read(block))
 
 
 def changes_of(block: Changes) -> list[Change]:

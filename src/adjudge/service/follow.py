@@ -17,6 +17,7 @@ from adjudge.service import snapshot
 from adjudge.service.activation import Activation, SystemActivation
 from adjudge.service.fold import Folder, part_of
 from adjudge.service.personal.keys import Keys
+from adjudge.service.rekey.moved import moved_to
 from adjudge.service.snapshot import SnapshotError
 from adjudge.service.workspace import Workspace
 
@@ -185,4 +186,6 @@ def _start(
     if begin.position:
         message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
         raise SnapshotError(message)
-    return Workspace(plans, log, keys), begin
+    workspace = Workspace(plans, log, keys)
+    workspace.moved = moved_to(log, workspace.secret)
+    return workspace, begin

@@ -7,7 +7,7 @@ byte for byte, the first one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from adjudge.engine.layers import TAKEN
 from adjudge.engine.plan import Plan
 from adjudge.log.codec import Again, Made
 from adjudge.service.card import Card
-from adjudge.typing import AnyArray, FloatArray, IntArray
+from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,16 @@ class Recorded:
         """Return the part of some events."""
         ids, positions = ([column[i] for i in places.tolist()] for column in (self.ids, self.positions))
         return Recorded(self.card, ids, positions, self.records[places], self.features[:, places])
+
+    def rehashed(self, move: Callable[[HashArray], HashArray]) -> Recorded:
+        """Return the same with the features that are texts inside hashed otherwise, as `move` says."""
+        rows = [i for i, name in enumerate(self.card.names) if name in self.card.hidden]
+        if not rows or len(self.features) != len(self.card.names):  # nothing is text, or features were left out
+            return self
+        features = np.array(self.features)
+        hashes = features.view(np.uint64)
+        hashes[rows] = move(hashes[rows])
+        return Recorded(self.card, self.ids, self.positions, self.records, features)
 
     def one(self, i: int) -> Recorded:
         """Return the part of one event."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from adjudge.engine.layers import Replayed
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
 from adjudge.log.codec import Again, Events
-from adjudge.service.activation import Activation
+from adjudge.service.activation import Activation, earlier_secret, fingerprint, secret_of
 from adjudge.service.again import First
 from adjudge.service.bundles import Bundles
 from adjudge.service.fold import RUN, Folder, part_of
 from adjudge.service.follow import Follower, Told, active_at, nobody, state_at
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
+from adjudge.service.rekey.moved import stretches
 from adjudge.service.resolver import NotRestoredError, Resolver
 from adjudge.service.watches import failed
 from adjudge.service.workspace import Workspace
@@ -84,6 +85,8 @@ class Comparer(Folder):
         The state before the first commit.
     resolver
         Makes the plans that were active.
+    result
+        Filled in.
     snapshots
         Folder of the log's snapshots.
     keys
@@ -96,13 +99,14 @@ class Comparer(Folder):
         self,
         workspace: Workspace,
         resolver: Resolver,
+        result: Replay,
         *,
         snapshots: Path | None = None,
         keys: Keys | None = None,
         run: int = RUN,
     ) -> None:
         super().__init__(workspace, run=run)
-        self.result = Replay()
+        self.result = result
         self._resolver = resolver
         self._snapshots = snapshots
         self._keys = keys
@@ -191,6 +195,7 @@ def replay(
     batch: int = RUN,
     keys: Keys | None = None,
     bundles: Bundles | None = None,
+    earlier: Mapping[str, Sequence[Plan]] | None = None,
     told: Told = nobody,
 ) -> Replay:
     """Fold a log and compare every decision of a range in it with the one made now.
@@ -212,20 +217,35 @@ def replay(
         The keys of persons, where a stream has personal fields.
     bundles
         Where the models of earlier versions are.
+    earlier
+        The same systems compiled with the secrets of before each rekey, by fingerprint; what was hashed with one of
+        them is compared with it.
     told
         Is told how far it has come.
+
+    Raises
+    ------
+    DefinitionError
+        If a part of the range was hashed with a secret that is not given, naming its fingerprint.
     """
-    resolver = Resolver(plans, bundles)
-    active = active_at(log, snapshots, start)
-    follower = Follower(resolver.plans_of(active), log, snapshots, say=log_.warning, until=start, keys=keys)
-    end = len(log) if stop is None else min(stop, len(log))
-    follower.catch_up(lambda done, _: told(done, end), stop=start)
-    comparer = Comparer(follower.workspace, resolver, snapshots=snapshots, keys=keys, run=batch)
-    for commit in log.read(follower.end.position, end):
-        comparer.fold(commit)
-        told(min(commit.stop, end), end)
-    comparer.finish()
-    return comparer.result
+    result, end = Replay(), len(log) if stop is None else min(stop, len(log))
+    known = {**(earlier or {}), fingerprint(secret_of(plans)): plans}
+    for secret, first, after in stretches(log, secret_of(plans)):
+        low, high = max(start, first), end if after is None else min(end, after)
+        if low >= high:
+            continue
+        if secret not in known:
+            raise earlier_secret(secret, low, high)
+        resolver = Resolver(known[secret], None if bundles is None else bundles.under(secret_of(known[secret])))
+        by = resolver.plans_of(active_at(log, snapshots, low))
+        follower = Follower(by, log, snapshots, say=log_.warning, until=low, keys=keys)
+        follower.catch_up(lambda done, _: told(done, end), stop=low)
+        comparer = Comparer(follower.workspace, resolver, result, snapshots=snapshots, keys=keys, run=batch)
+        for commit in log.read(follower.end.position, high):
+            comparer.fold(commit)
+            told(min(commit.stop, end), end)
+        comparer.finish()
+    return result
 
 
 def _compare(result: Replay, then: Recorded, now: Recorded, start: int) -> None:

@@ -17,7 +17,7 @@ from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
 from adjudge.service import logs
-from adjudge.service.activation import secret_of
+from adjudge.service.activation import fingerprint, secret_of
 from adjudge.service.home import bundles_of, holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SECRET_VARIABLE = "ADJUDGE_SECRET"
 """Environment variable with the workspace's secret: 32 hexadecimal digits."""
 
+EARLIER_VARIABLE = "ADJUDGE_EARLIER_SECRETS"
+"""Environment variable with the secrets of before each rekey, commas between: replay of what was then needs them."""
+
 STANDBY_S = 0.2
 """How often a standby looks for new entries, and whether it is its turn."""
 
@@ -46,19 +49,28 @@ def secret() -> bytes:
         If it is not 32 hexadecimal digits; the value is not repeated.
     """
     text = os.environ.get(SECRET_VARIABLE)
-    if text is None:
-        return SECRET
+    return SECRET if text is None else secret_from(text, SECRET_VARIABLE)
+
+
+def earlier_secrets() -> list[bytes]:
+    """Return the secrets of before each rekey that the environment has; `InputError` as for `secret`."""
+    text = os.environ.get(EARLIER_VARIABLE, "")
+    return [secret_from(one, EARLIER_VARIABLE) for one in text.replace(",", " ").split()]
+
+
+def secret_from(text: str, source: str) -> bytes:
+    """Return a secret that is written as 32 hexadecimal digits; `InputError` names the source and not the value."""
     try:
         value = bytes.fromhex(text)
     except ValueError:
         value = b""
     if len(value) != 16:
-        msg = f"{SECRET_VARIABLE} must be 32 hexadecimal digits"
-        raise InputError(msg, field=SECRET_VARIABLE)
+        msg = f"{source} must be 32 hexadecimal digits"
+        raise InputError(msg, field=source)
     return value
 
 
-def plan_of(system: str, bundle: Path | None = None) -> Plan:
+def plan_of(system: str, bundle: Path | None = None, key: bytes | None = None) -> Plan:
     """Return the plan of a named system, deciding with a bundle or by its rules alone.
 
     Parameters
@@ -67,15 +79,19 @@ def plan_of(system: str, bundle: Path | None = None) -> Plan:
         Name, or path of a folder with a definition.
     bundle
         Directory of a bundle; None for rules alone.
+    key
+        Another secret than the workspace's.
     """
-    found = find(system)
+    found, key = find(system), key or secret()
     if bundle is None:
-        return compile(found.build({}), secret=secret())
-    return with_bundle(found.build, bundle, secret(), _say)
+        return compile(found.build({}), secret=key)
+    return with_bundle(found.build, bundle, key, _say)
 
 
-def plans_of(systems: Sequence[str], bundles: Sequence[Path]) -> list[Plan]:
+def plans_of(systems: Sequence[str], bundles: Sequence[Path], key: bytes | None = None) -> list[Plan]:
     """Return the plans of several systems; the first bundle belongs to the first system, and so on.
+
+    They are compiled for the workspace's secret, unless `key` is another one.
 
     Raises
     ------
@@ -86,7 +102,12 @@ def plans_of(systems: Sequence[str], bundles: Sequence[Path]) -> list[Plan]:
         msg = f"there are {len(bundles)} bundles for {len(systems)} systems"
         raise InputError(msg, field="bundle")
     padded = [*bundles, *[None] * (len(systems) - len(bundles))]
-    return [plan_of(s, b) for s, b in zip(systems, padded, strict=True)]
+    return [plan_of(s, b, key) for s, b in zip(systems, padded, strict=True)]
+
+
+def earlier_plans(systems: Sequence[str], bundles: Sequence[Path]) -> dict[str, list[Plan]]:
+    """Return the plans of several systems for every earlier secret that is given, by its fingerprint."""
+    return {fingerprint(key): plans_of(systems, bundles, key) for key in earlier_secrets()}
 
 
 @dataclass(frozen=True)

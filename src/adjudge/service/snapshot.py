@@ -32,6 +32,7 @@ from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known, Passed
 from adjudge.service.personal.erasure import Erased
 from adjudge.service.personal.keys import Keys
+from adjudge.service.rekey.moved import moved_at
 from adjudge.service.workspace import RETRACTED, Change, Running, Workspace
 from adjudge.typing import AnyArray
 
@@ -84,6 +85,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         The last erasure of every person that was erased.
     passed
         As in the workspace.
+    rekey
+        Where the rekey stands that led to the secret in use; None if the log begins with that secret.
     """
 
     format: int
@@ -102,6 +105,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     management: ManagementFacts = ManagementFacts()
     erased: list[Erased] = []
     passed: dict[int, int] = {}
+    rekey: int | None = None
 
     @property
     def end(self) -> End:
@@ -148,6 +152,7 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
             management=workspace.management.facts(),
             erased=list(workspace.erased.values()),
             passed=workspace.passed.times,
+            rekey=None if workspace.moved is None else workspace.moved.position,
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
@@ -247,6 +252,7 @@ def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) 
     workspace.active, workspace.activated = dict(facts.active), dict(facts.activated)
     workspace.passed = Passed(facts.passed)
     workspace.management = Management(facts.management)
+    workspace.moved = None if facts.rekey is None else moved_at(log, facts.rekey, workspace.secret)
     workspace.wait_for(facts.waiting)
     for erased in facts.erased:
         workspace.remember_erased(erased)

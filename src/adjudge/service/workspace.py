@@ -27,7 +27,15 @@ from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Again, Events, Note, Table
 from adjudge.service import table
 from adjudge.service.access.management import Management
-from adjudge.service.activation import Activation, FieldLayout, SystemActivation, fingerprint, rows_from, secret_of
+from adjudge.service.activation import (
+    Activation,
+    FieldLayout,
+    SystemActivation,
+    fingerprint,
+    rows_from,
+    secret_of,
+    wrong_secret,
+)
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
@@ -37,6 +45,8 @@ from adjudge.service.personal.erasure import Erased, Erasure
 from adjudge.service.personal.keys import Keys, MemoryKeys, Person
 from adjudge.service.personal.seal import Vault
 from adjudge.service.record import Recorded, Recorder
+from adjudge.service.rekey.entry import Rekey
+from adjudge.service.rekey.moved import Moved
 from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
 MEMORY = days(400)
@@ -200,6 +210,8 @@ class Workspace:
         What decides now, by system.
     activated
         Position of the last activation of each card, by its digest.
+    moved
+        The rekey that led to the secret of the plans; None if the log begins with that secret.
 
     Raises
     ------
@@ -226,6 +238,7 @@ class Workspace:
         self.active: dict[str, SystemActivation] = {}
         self.activated: dict[str, int] = {}
         self.management = Management()
+        self.moved: Moved | None = None
         self.log = log
         self.lookup = Lookup(log)
         self.erased: dict[Person, Erased] = {}
@@ -329,7 +342,7 @@ class Workspace:
             As the log keeps them.
         """
         ids = block.ids.texts()
-        fields = self._fields_of(block)
+        fields = self._fields_of(first, block)
         stretches = []
         for start, stop in self._stretches(block.stream, ids):
             part, seqs = fields[:, start:stop], np.arange(first + start, first + stop)
@@ -533,13 +546,29 @@ class Workspace:
         DefinitionError
             If the log's keys and ids were hashed with another secret than that of the plans.
         """
-        if activation.secret != fingerprint(self.secret):
-            msg = "the log was made with another secret than the one given (ADJUDGE_SECRET)"
-            raise DefinitionError(msg)
+        own = fingerprint(self.secret)
+        if activation.secret != own and not self._is_moved(position):
+            raise wrong_secret(activation.secret, own)
         self.cards.update({s.card.digest: s.card for s in activation.systems.values()})
         self.layouts.update({layout.digest: layout for layout in activation.streams.values()})
         self.active = dict(activation.systems)
         self.activated.update({s.card.digest: position for s in activation.systems.values()})
+
+    def rekey(self, position: int, rekey: Rekey) -> None:
+        """Pass a rekey: what came before it was folded with the new secret already.
+
+        Raises
+        ------
+        DefinitionError
+            If the log goes on with another secret than that of the plans.
+        """
+        own = fingerprint(self.secret)
+        if rekey.new != own and not self._is_moved(position):
+            raise wrong_secret(rekey.new, own)
+
+    def moved_hashes(self, position: int, hashes: HashArray) -> HashArray:
+        """Return what the secret of the plans makes of hashes that an entry at a position holds."""
+        return self.moved.all(hashes) if self.moved is not None and self._is_moved(position) else hashes
 
     def made_of(self, first: int, block: Events, ids: Sequence[str]) -> dict[str, Recorded]:
         """Return what was decided about the events of a block, by system.
@@ -554,6 +583,8 @@ class Workspace:
             Their ids.
         """
         read = [Recorded.read(self.cards[made.card], ids, first, made) for made in block.made]
+        if self.moved is not None and self._is_moved(first):
+            read = [recorded.rehashed(self.moved.where_known) for recorded in read]
         return {recorded.card.system: recorded for recorded in read}
 
     def decided_again(self, first: int, block: Again) -> None:
@@ -629,6 +660,7 @@ class Workspace:
         erasure
             What the log says.
         """
+        erasure = erasure.moved(lambda hashes: self.moved_hashes(position, hashes))
         person = erasure.person
         for stream, door in self.doors.items():
             if door.schema.person_field == person.field:
@@ -659,11 +691,13 @@ class Workspace:
             raise InputError(message, field="stream", code="not_personal")
         return Person(field, int(hash_texts(self.secret, TEXT_TAG, [value])[0]))
 
-    def hashes_in(self, block: Events | Table, names: Sequence[str]) -> HashArray:
+    def hashes_in(self, first: int, block: Events | Table, names: Sequence[str]) -> HashArray:
         """Return the keyed hashes of some text fields of logged events, one row a field.
 
         Parameters
         ----------
+        first
+            Position of the first.
         block
             As the log keeps them.
         names
@@ -671,7 +705,7 @@ class Workspace:
         """
         encoder = self._encoder(block.stream)
         if isinstance(block, Events):
-            fields = self._fields_of(block)
+            fields = self._fields_of(first, block)
         else:
             fields = np.empty((encoder.width, len(block)))
             encoder.frame(table.decode(block.parquet), fields)
@@ -692,8 +726,11 @@ class Workspace:
         then = self.vault.read(stream, block.ids[i].decode(), block.bodies[i])
         if not then.erased:
             return self.doors[stream].one(then.body) == event
-        fields = self.prepare(stream, [event], position).fields
-        return fields.tobytes() == self.fields_at(stream, [position]).tobytes()
+        rows = [self.prepare(stream, [event], position).fields, self.fields_at(stream, [position])]
+        if self._is_moved(position):  # nobody can tell any more what a rekey would have made of what was erased
+            row = self._encoder(stream).row
+            rows = [np.delete(r, [row[name] for name in self.doors[stream].schema.personal_fields], 0) for r in rows]
+        return rows[0].tobytes() == rows[1].tobytes()
 
     def fields_at(self, stream: str, positions: Sequence[int]) -> FloatArray:
         """Return the encoded fields of earlier events of one stream, one column each."""
@@ -701,7 +738,7 @@ class Workspace:
         for (first, block), places in self.lookup.grouped(positions):
             rows = np.array([positions[i] - first for i in places])
             if isinstance(block, Events):
-                fields[:, places] = self._fields_of(block)[:, rows]
+                fields[:, places] = self._fields_of(first, block)[:, rows]
             else:
                 assert isinstance(block, Table)
                 part = np.empty((len(fields), len(rows)))
@@ -717,12 +754,23 @@ class Workspace:
             raise DefinitionError(msg)
         return MemoryKeys()
 
-    def _fields_of(self, block: Events) -> FloatArray:
-        """Return a block's fields in the rows of the schema as it is now."""
+    def _fields_of(self, first: int, block: Events) -> FloatArray:
+        """Return a block's fields in the rows of the schema as it is now, hashed with the secret of the plans."""
         fields, schema = block.matrix(), self.doors[block.stream].schema
-        if block.schema == schema.digest:
-            return fields
-        return rows_from(fields, self.layouts[block.schema], schema)
+        if block.schema != schema.digest:
+            fields = rows_from(fields, self.layouts[block.schema], schema)
+        if self._is_moved(first):
+            row = self._encoder(block.stream).row
+            fields = np.array(fields)
+            hashes = fields.view(np.uint64)
+            texts = [row[f.name] for f in schema if f.is_text and f.name != schema.id_field]
+            hashes[texts] = self.moved_hashes(first, hashes[texts])
+            hashes[row[schema.id_field]] = hash_texts(self.secret, TEXT_TAG, block.ids.texts())
+        return fields
+
+    def _is_moved(self, position: int) -> bool:
+        """Whether an entry was hashed with an earlier secret."""
+        return self.moved is not None and position < self.moved.position
 
     def _encoder(self, stream: str) -> Any:
         return self._reading(stream)[0].plan.stream(stream).encoder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,9 +24,11 @@ from adjudge.define import (
     hours,
 )
 from adjudge.define import field as declared
+from adjudge.engine import SECRET
 from adjudge.engine import compile as compile_system
 from adjudge.engine.plan import Plan
 from adjudge.log import Kind, Log
+from adjudge.service.activation import secret_of
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower
 from adjudge.service.personal.keys import Keys, MemoryKeys
@@ -73,7 +75,7 @@ rules:
 """
 
 
-def bank(capacity: int = 8) -> Plan:
+def bank(capacity: int = 8, secret: bytes = SECRET) -> Plan:
     """Return the compiled system; keys have merged rows from `capacity` rows on."""
     user = Payment.by("user", capacity=capacity)
     pair = Payment.by("user", "merchant", capacity=capacity)
@@ -98,7 +100,7 @@ def bank(capacity: int = 8) -> Plan:
         policy=Policy(thresholds={"review": 0.5, "block": 0.9}),
         amount="amount",
     )
-    return compile_system(system)
+    return compile_system(system, secret=secret)
 
 
 def payment(number: int | str, user: str = "ada", minute: float = 0.0, **changes: Any) -> dict[str, Any]:
@@ -140,17 +142,34 @@ class Bank:
         """Erase a person."""
         return self.decider.erase(stream, person, who="officer", why="asked for it")
 
+    def rekey(self, plan: Plan) -> None:
+        """Replace the secret by that of another plan for the same system, and start again with it."""
+        self.decider.rekey(secret_of([plan]), who="officer", why="every year")
+        self.plan = plan
+        self.decider = Decider([plan], self.log, clock=self.clock, follower=self.follower())
+
 
 USERS = ("ada", "bob", "cleo", "dan")
 """The customers."""
 
 
-def random_life(bank: Bank, seed: int, steps: int, erased: Sequence[str] = ("ada", "bob")) -> set[str]:
-    """Let random things happen, some persons be erased and some of them come back; return the ids of erased events."""
+def random_life(
+    bank: Bank,
+    seed: int,
+    steps: int,
+    erased: Sequence[str] = ("ada", "bob"),
+    meanwhile: Mapping[int, Callable[[], None]] | None = None,
+) -> set[str]:
+    """Let random things happen, some persons be erased and some of them come back; return the ids of erased events.
+
+    What is to be done before a step is in `meanwhile`.
+    """
     rng = random.Random(seed)
     of: dict[str, list[str]] = {user: [] for user in USERS}
     gone: set[str] = set()
     for step in range(steps):
+        if meanwhile and step in meanwhile:
+            meanwhile[step]()
         bank.clock.advance(timedelta(minutes=rng.choice((1, 20, 400))))
         minute = (bank.clock.at - START).total_seconds() / 60
         user = rng.choice(USERS)

@@ -51,6 +51,23 @@ def test_a_destroyed_key_is_known_as_destroyed(keys: Keys) -> None:
     assert keys.secret(new.id) == new.secret
 
 
+def test_persons_are_named_anew_all_at_once(keys: Keys) -> None:
+    """Names may change places; whoever is left out has a key that opens and is nobody's; the store knows the secret."""
+    assert (keys.secret_used(), keys.persons()) == ("", [])
+    old = keys.make([ADA, BOB, DOCTOR])
+    destroyed = keys.make([Person("user", 5)])[Person("user", 5)]
+    keys.destroy(destroyed.id)
+    assert set(keys.persons()) == {ADA, BOB, DOCTOR}
+    keys.rename("abc", {ADA: BOB, BOB: ADA, Person("user", 99): Person("user", 98)})
+    assert keys.secret_used() == "abc"
+    assert keys.find([ADA, BOB, DOCTOR, Person("user", 98)]) == {ADA: old[BOB], BOB: old[ADA]}
+    assert keys.secret(old[DOCTOR].id) == old[DOCTOR].secret
+    assert keys.secret(destroyed.id) is None
+    assert keys.make([DOCTOR])[DOCTOR].id != old[DOCTOR].id
+    keys.rename("def", {})
+    assert (keys.secret_used(), keys.persons()) == ("def", [])
+
+
 def test_a_file_of_keys_is_its_owners_and_outlives_the_process(tmp_path: Path) -> None:
     """Nobody else may read it, and without the master key it is of no use."""
     path = tmp_path / "home" / "keys.sqlite"

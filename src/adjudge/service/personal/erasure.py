@@ -6,6 +6,7 @@ that stood beside it, from which the keys of whatever entities there are follow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,6 +66,20 @@ class Erasure(msgspec.Struct, frozen=True):
     def person(self) -> Person:
         """Who is erased."""
         return Person(self.field, int(self.token, 16))
+
+    def hashes(self) -> list[int]:
+        """Return every hash in it."""
+        return [int(h, 16) for b in self.beside.values() for row in b.hashes for h in row] + [self.person.token]
+
+    def moved(self, move: Callable[[HashArray], HashArray]) -> Erasure:
+        """Return the erasure with other hashes, as `move` says."""
+        hashes = self.hashes()
+        now = dict(zip(hashes, move(np.array(hashes, np.uint64)).tolist(), strict=True))
+        beside = {
+            stream: Beside(b.fields, [[f"{now[int(h, 16)]:016x}" for h in row] for row in b.hashes])
+            for stream, b in self.beside.items()
+        }
+        return Erasure(self.field, f"{now[self.person.token]:016x}", self.key, beside)
 
     def note(self, who: str, why: str) -> Note:
         """Return the entry of the log."""
@@ -127,8 +142,8 @@ class Search:
     def go_on(self) -> None:
         """Look through whatever the log has by now."""
         for commit in self._workspace.log.read(self.position):
-            for _, block in blocks_of(commit):
-                self._look(block)
+            for first, block in blocks_of(commit):
+                self._look(first, block)
             self.position = commit.stop
 
     def erasure(self) -> Erasure | None:
@@ -143,11 +158,11 @@ class Search:
         id_ = "" if key is None else key.id.hex()
         return Erasure(self._person.field, f"{self._person.token:016x}", id_, found)
 
-    def _look(self, block: Block) -> None:
+    def _look(self, first: int, block: Block) -> None:
         if isinstance(block, (Note, Changes, Again)) or block.stream not in self._fields:
             return
         names = self._fields[block.stream]
-        columns = self._workspace.hashes_in(block, [self._person.field, *names])
+        columns = self._workspace.hashes_in(first, block, [self._person.field, *names])
         hit = columns[0] == np.uint64(self._person.token)
         if hit.any():
             rows = np.unique(columns[1:, hit], axis=1).T.tolist()

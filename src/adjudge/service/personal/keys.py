@@ -83,6 +83,26 @@ class Keys(Protocol):
         """Destroy a key for good; that of a key that was destroyed or has never been changes nothing."""
         ...
 
+    def secret_used(self) -> str:
+        """Return the fingerprint of the secret that persons' tokens are hashed with, empty before the first rekey."""
+        ...
+
+    def rename(self, secret_used: str, names: Mapping[Person, Person]) -> None:
+        """Note that tokens are hashed with another secret now, all at once.
+
+        Parameters
+        ----------
+        secret_used
+            Its fingerprint.
+        names
+            What each person is called now; the key of one that is left out opens what it has sealed, and seals no more.
+        """
+        ...
+
+    def persons(self) -> list[Person]:
+        """Return everybody who has a key."""
+        ...
+
     def close(self) -> None:
         """Release what the store holds."""
         ...
@@ -106,6 +126,7 @@ class MemoryKeys:
     def __init__(self) -> None:
         self._keys: dict[Person, Key] = {}
         self._secrets: dict[bytes, bytes | None] = {}
+        self._secret_used = ""
 
     def find(self, persons: Sequence[Person]) -> dict[Person, Key]:
         """Return the keys of those persons that have one."""
@@ -130,6 +151,19 @@ class MemoryKeys:
         if id_ in self._secrets:
             self._secrets[id_] = None
             self._keys = {person: key for person, key in self._keys.items() if key.id != id_}
+
+    def secret_used(self) -> str:
+        """Return the fingerprint of the secret that persons' tokens are hashed with."""
+        return self._secret_used
+
+    def rename(self, secret_used: str, names: Mapping[Person, Person]) -> None:
+        """Note that tokens are hashed with another secret now."""
+        self._keys = {names[person]: key for person, key in self._keys.items() if person in names}
+        self._secret_used = secret_used
+
+    def persons(self) -> list[Person]:
+        """Return everybody who has a key."""
+        return list(self._keys)
 
     def close(self) -> None:
         """Do nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS keys (
 ) WITHOUT ROWID
 """
 """A destroyed key keeps its id alone, so that it is not taken for one that was lost."""
+
+_FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+"""What is true of all keys: the fingerprint of the secret that tokens are hashed with, once that was replaced."""
 
 _SIGNED = 1 << 63
 
@@ -54,6 +57,7 @@ class SqliteKeys:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
                 self._db.execute(f"PRAGMA {pragma}")
             self._db.execute(_SCHEMA)
+            self._db.execute(_FACTS)
             self._db.execute("INSERT OR IGNORE INTO keys (id, wrapped) VALUES (?, ?)", (CHECK, wrap.check()))
         self.secret(CHECK)
 
@@ -87,6 +91,34 @@ class SqliteKeys:
             clear = "UPDATE keys SET field = NULL, token = NULL, wrapped = NULL WHERE id = ? AND wrapped IS NOT NULL"
             if self._db.execute(clear, (id_,)).rowcount:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def secret_used(self) -> str:
+        """Return the fingerprint of the secret that persons' tokens are hashed with, empty before the first rekey."""
+        with self._told():
+            row = self._db.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
+        return "" if row is None else str(row[0])
+
+    def rename(self, secret_used: str, names: Mapping[Person, Person]) -> None:
+        """Note that tokens are hashed with another secret now, all at once."""
+        called = [(new.field, _signed(new.token), old.field, _signed(old.token)) for old, new in names.items()]
+        with self._told(), self._transaction():
+            self._db.execute("CREATE TEMP TABLE called (field TEXT, token INTEGER, id BLOB)")
+            self._db.executemany(
+                "INSERT INTO called SELECT ?, ?, id FROM keys WHERE field = ? AND token = ?",
+                called,
+            )
+            self._db.execute("UPDATE keys SET field = NULL, token = NULL")
+            self._db.execute(
+                "UPDATE keys SET field = called.field, token = called.token FROM called WHERE keys.id = called.id"
+            )
+            self._db.execute("DROP TABLE called")
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('secret', ?)", (secret_used,))
+
+    def persons(self) -> list[Person]:
+        """Return everybody who has a key."""
+        with self._told():
+            rows = self._db.execute("SELECT field, token FROM keys WHERE token IS NOT NULL").fetchall()
+        return [Person(field, token % (2 * _SIGNED)) for field, token in rows]
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,65 @@
+"""Replacing the secret of a workspace that no service runs on, and leaving it ready to be started with the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from adjudge.service import logs
+from adjudge.service.activation import secret_of
+from adjudge.service.decider import Decider
+from adjudge.service.follow import Follower, Told, nobody
+from adjudge.service.home import holder, open_keys, open_log, snapshots_of
+from adjudge.service.personal.keys import Keys
+from adjudge.service.rekey.entry import Rekey
+from adjudge.service.settings import Settings
+
+if TYPE_CHECKING:
+    from adjudge.engine.plan import Plan
+
+
+def replace_secret(
+    old: Sequence[Plan], new: Sequence[Plan], settings: Settings, *, who: str, why: str, told: Told = nobody
+) -> Rekey:
+    """Log the rekey, then fold the log with the new secret, write a snapshot, and name the keys of persons anew.
+
+    If anything fails after the entry is logged, the next start with the new secret does the rest.
+
+    Parameters
+    ----------
+    old, new
+        The systems compiled with either secret.
+    settings
+        Where the workspace is.
+    who, why
+        Who replaces it and for what reason, for the log.
+    told
+        Is told how far folding has come.
+
+    Raises
+    ------
+    UnavailableError
+        If a service runs on the workspace.
+    """
+    folder = snapshots_of(settings)
+    with closing(open_log(settings)) as log, ExitStack() as keys:
+        follower = Follower(old, log, folder, say=logs.say, keys=_keys(old, settings, keys))
+        follower.catch_up(told)
+        decider = Decider(old, log, holder=holder(), follower=follower)
+        rekey = decider.rekey(secret_of(new), who=who, why=why)
+    with closing(open_log(settings)) as log, ExitStack() as keys:
+        follower = Follower(new, log, say=logs.say, keys=_keys(new, settings, keys))
+        follower.catch_up(told)
+        if folder is not None:
+            follower.snapshot(folder)
+        Decider(new, log, holder=holder(), follower=follower)
+    return rekey
+
+
+def _keys(plans: Sequence[Plan], settings: Settings, stack: ExitStack) -> Keys | None:
+    """Return the keys of persons, closed with the stack."""
+    keys = open_keys(plans, settings)
+    if keys is not None:
+        stack.callback(keys.close)
+    return keys
