@@ -4,7 +4,7 @@ export PYTHON MAKECMDGOALS
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check audit format fuzz bench docs reference constraints venv venv-all services lint types imports clean
+.PHONY: help demo test check audit format fuzz bench soak docs reference constraints venv venv-all services lint types imports clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ bench: venv-all services ## run every benchmark quickly; results are kept in ben
 
 audit: venv-all ## look the pinned dependencies up in a public list of weaknesses, or say that none could be reached
 	@$(RUN) tools.audit
+
+soak: venv-all ## twenty minutes at half the highest rate: is memory what it was? SOAK=--quick takes one
+	$(RUN) benchmarks run soak $(SOAK)
 
 docs: venv-docs ## build the documentation into site/
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet docs site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,10 +37,10 @@ SCALES = {
 """What the forest reads, and about how large each is."""
 
 
-def draw(seed: int = 3) -> Forest:
+def draw(about: Mapping[str, float] = SCALES, seed: int = 3) -> Forest:
     """Return whole trees with thresholds that the features really pass."""
     rng = np.random.default_rng(seed)
-    names, scales = tuple(SCALES), np.array(list(SCALES.values()))
+    names, scales = tuple(about), np.array(list(about.values()))
     nodes, leaves = 2**DEPTH - 1, 2**DEPTH
     feature = rng.integers(0, len(names), TREES * nodes)
     children = 2 * np.arange(nodes)[:, None] + [1, 2]
@@ -61,13 +62,23 @@ def draw(seed: int = 3) -> Forest:
     )
 
 
-def write(folder: Path) -> Path:
-    """Write the bundle that the service decides with, and return its directory."""
-    scorer = ModelScorer(draw())
+def write(folder: Path, system: str = SYSTEM, about: Mapping[str, float] = SCALES) -> Path:
+    """Write the bundle that the service decides with, and return its directory.
+
+    Parameters
+    ----------
+    folder
+        Where it is written.
+    system
+        Folder of the definition.
+    about
+        The features that the forest reads, and about how large each is.
+    """
+    scorer = ModelScorer(draw(about))
     rng = np.random.default_rng(4)
-    sample = rng.exponential(size=(len(SCALES), 1_000)) * np.array(list(SCALES.values()))[:, None]
-    plan = compile(find(SYSTEM).build({}), secret=secret())
+    sample = rng.exponential(size=(len(about), 1_000)) * np.array(list(about.values()))[:, None]
+    plan = compile(find(system).build({}), secret=secret())
     made = folder / "bundle"
-    rows = np.arange(len(SCALES))
+    rows = np.arange(len(about))
     bundle.write(made, plan=plan, scorer=scorer, sample=(sample, rows), created_at=datetime.now(UTC))
     return made

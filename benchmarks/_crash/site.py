@@ -98,6 +98,8 @@ class Site:
         As the settings have them.
     power
         Whether with a service that is killed the power is lost as well: whatever it has not synced is gone.
+    system
+        Folder of the definition.
     """
 
     folder: Path
@@ -105,6 +107,7 @@ class Site:
     log: str = "sqlite"
     durability: str = "process"
     power: bool = False
+    system: str = SYSTEM
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _safe: dict[Path, int] = field(default_factory=dict)
 
@@ -148,7 +151,7 @@ class Site:
 
     def _run(self, verb: str, name: Path, more: list[str], trace: Path | None = None) -> subprocess.Popen[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = python("adjudge", verb, "--system", SYSTEM, "--bundle", str(self.bundle))
+        command = python("adjudge", verb, "--system", self.system, "--bundle", str(self.bundle))
         command += ["--workspace", str(self.folder), "--log", self.log, *more]
         with name.with_suffix(".txt").open("ab") as said:
             child = subprocess.Popen(
