@@ -15,7 +15,20 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from adjudge.commands import analyse, backup, decide, erase, health, inspect, keys, outbox, rekey, tell, workspace
+from adjudge.commands import (
+    analyse,
+    archive,
+    backup,
+    decide,
+    erase,
+    health,
+    inspect,
+    keys,
+    outbox,
+    rekey,
+    tell,
+    workspace,
+)
 from adjudge.commands.show import err, grid, out, show
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
@@ -37,7 +50,7 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for group in (workspace, decide, tell, inspect, health, erase, rekey, backup, analyse):
+for group in (workspace, decide, tell, inspect, health, erase, rekey, backup, archive, analyse):
     for command in group.COMMANDS:
         app.command()(command)
 app.add_typer(keys.app, name="keys")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.show import as_json, err, grid, out, show
 from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
 from adjudge.progress import Bars
@@ -27,7 +28,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 def export(
-    workspace: WorkspaceOption = None, log: LogOption = None, to: ToOption = None, json: JsonOption = False
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    to: ToOption = None,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Bring Parquet files up to where the log ends now: events, decisions, features, labels and notes, by day.
 
@@ -36,7 +41,7 @@ def export(
     Example: adjudge export --workspace payments --to lake/payments
     """
     settings = settings_of(workspace, log)
-    found = _export(settings, to)
+    found = _export(settings, to, archive)
     facts = {"positions": [found.start, found.stop], "rows": found.rows, "files": found.files}
     show({"folder": str(_folder(settings, to)), **facts}, json)
 
@@ -69,12 +74,18 @@ def query(
         out.print(f"and {len(found.rows) - SHOWN:,} rows more; --json prints all of them")
 
 
-def _export(settings: Settings, to: Path | None) -> Exported:
+def _export(settings: Settings, to: Path | None, archive: Path | None = None) -> Exported:
+    from adjudge.service.archive.joined import open_with
     from adjudge.service.export import export as run
-    from adjudge.service.home import open_log
+    from adjudge.service.home import snapshots_of
 
-    with closing(open_log(settings)) as opened, Bars(err) as bars:
-        return run(opened, _folder(settings, to), told=lambda done, total: bars("export", done, total))
+    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
+        return run(
+            opened,
+            _folder(settings, to),
+            snapshots=snapshots_of(settings),
+            told=lambda done, total: bars("export", done, total),
+        )
 
 
 def _folder(settings: Settings, to: Path | None) -> Path:

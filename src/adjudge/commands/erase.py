@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.workspace import BundlesOption, LogOption, SystemsOption, WorkspaceOption, settings_of
 
 
@@ -20,22 +21,26 @@ def erase(
     bundle: BundlesOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    archive: ArchiveOption = None,
 ) -> None:
     """Erase a person: destroy the key of the readable values and drop the histories; others are not touched.
+
+    Give the archive of the log, if there is one: what stood beside the person is looked up there as well.
 
     The value is neither printed nor logged. Exit code 1 if there is nothing to erase.
 
     Example: adjudge erase --stream payment --person - --who officer --why "asked for it"
     """
+    from adjudge.service.archive.joined import open_with
     from adjudge.service.decider import Decider
     from adjudge.service.follow import Follower
-    from adjudge.service.home import holder, open_keys, open_log, snapshots_of
+    from adjudge.service.home import holder, open_keys, snapshots_of
     from adjudge.service.run import plans_of
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
     value = sys.stdin.readline().rstrip("\n") if person == "-" else person
-    with closing(open_log(settings)) as opened:
+    with closing(open_with(settings, archive)) as opened:
         follower = Follower(plans, opened, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
         decider = Decider(plans, opened, holder=holder(), follower=follower)
         done = decider.erase(stream, value, who=who, why=why)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.show import as_json, err, grid, out
 from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
 from adjudge.errors import InputError
@@ -28,25 +29,36 @@ COLORS = {"good": "green", "notice": "yellow", "fault": "red"}
 
 
 def audit(
-    workspace: WorkspaceOption = None, log: LogOption = None, known: KnownOption = None, json: JsonOption = False
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    known: KnownOption = None,
+    archive: ArchiveOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Prove the log whole, commit by commit, or name the first link that is broken; exit code 1 if one is.
 
     The links that snapshots noted are checked as well. Note the end that is printed somewhere else: given later with
-    --known, it proves that nothing up to it was rewritten.
+    --known, it proves that nothing up to it was rewritten. With --archive the archive is proven too, and that the log
+    follows it.
 
     Example: adjudge audit --workspace payments
     """
     from adjudge.log.audit import audit as run
-    from adjudge.service.home import open_log
+    from adjudge.service.archive.joined import Joined, open_with
 
     settings = settings_of(workspace, log)
-    with closing(open_log(settings)) as opened, Bars(err) as bars:
+    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
+        joint = opened.join if isinstance(opened, Joined) else None
         found = run(opened, known=_known(settings, known), told=lambda done, total: bars("audit", done, total))
     if json:
-        as_json({"whole": found.whole, "begin": found.begin, "end": found.end, "broken": found.broken})
+        facts = {"whole": found.whole, "begin": found.begin, "end": found.end, "broken": found.broken}
+        as_json(facts if joint is None else facts | {"archived_to": joint})
     elif found.broken is None:
         out.print(f"[green]whole[/]: {found.commits:,} commits, positions {found.begin[0]:,} to {found.end[0]:,}")
+        if joint is not None:
+            out.print(f"the log begins at position {joint:,} and follows the archive")
+        elif found.begin[0]:
+            out.print("what came before was archived: --archive FOLDER proves that the log follows it")
         out.print(f"to note elsewhere: {found.end[0]}:{found.end[1]}", highlight=False, soft_wrap=True)
     else:
         out.print(f"[red]broken[/] at position {found.broken.position:,}: {found.broken.reason}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.show import as_json, err, grid, out, show
 from adjudge.commands.workspace import BundlesOption, LogOption, SystemsOption, WorkspaceOption, settings_of
 from adjudge.progress import Bars
@@ -27,6 +28,7 @@ def replay(
     log: LogOption = None,
     start: Annotated[int, typer.Option("--from", min=0, help="First position of the log to compare.")] = 0,
     stop: Annotated[int | None, typer.Option("--to", min=0, help="Position after the last; the end if absent.")] = None,
+    archive: ArchiveOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Decide again what a log holds, and report every feature, score and decision that differs: none should.
@@ -36,19 +38,20 @@ def replay(
 
     Example: adjudge replay --system payments --workspace payments --from 100000
     """
-    from adjudge.service.home import bundles_of, open_keys, open_log, snapshots_of
+    from adjudge.service.archive.joined import open_with
+    from adjudge.service.home import bundles_of, open_keys, snapshots_of
     from adjudge.service.replay import replay as run
     from adjudge.service.run import earlier_plans, plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
-    with closing(open_log(settings)) as opened, Bars(err) as bars:
+    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
         found = run(
             plans,
             opened,
             start=start,
             stop=stop,
-            snapshots=snapshots_of(settings) if start else None,
+            snapshots=snapshots_of(settings),
             keys=open_keys(plans, settings),
             bundles=bundles_of(settings, secret()),
             earlier=earlier_plans(system or ["payments"], bundle or []),
@@ -62,6 +65,7 @@ def replay(
         "scores_differing": found.scores_differing,
         "by_other_versions": found.other_versions,
         "of_erased_persons": found.erased,
+        "of_archived_events": found.archived,
         "not_restored": found.not_restored,
         "differences": found.differences,
     }
@@ -82,19 +86,21 @@ def explain(
     workspace: WorkspaceOption = None,
     log: LogOption = None,
     which: Annotated[str | None, typer.Option("--by", help="The system meant, where several decided.")] = None,
+    archive: ArchiveOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tell everything behind one earlier decision: event, features with the rows that made them, rules, model, labels.
 
     Example: adjudge explain p-1042 --system payments --workspace payments
     """
+    from adjudge.service.archive.joined import open_with
     from adjudge.service.explain import explain as run
-    from adjudge.service.home import bundles_of, open_keys, open_log, snapshots_of
+    from adjudge.service.home import bundles_of, open_keys, snapshots_of
     from adjudge.service.run import earlier_plans, plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
-    with closing(open_log(settings)) as opened, Bars(err) as bars:
+    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
         found = run(
             plans,
             opened,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.show import err
 from adjudge.commands.workspace import BundlesOption, LogOption, SystemsOption, WorkspaceOption, settings_of
 from adjudge.errors import InputError
@@ -28,6 +29,7 @@ def rekey(
     bundle: BundlesOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    archive: ArchiveOption = None,
 ) -> None:
     """Replace the secret that keys, ids and texts are hashed with (ADJUDGE_SECRET), and move everything to the new one.
 
@@ -54,6 +56,7 @@ def rekey(
             settings,
             who=who,
             why=why,
+            archive=archive,
             told=lambda done, total: bars("fold the log", done, total),
         )
     sys.stdout.write(

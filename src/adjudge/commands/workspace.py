@@ -120,14 +120,17 @@ def snapshot(
     bundle: BundlesOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    archive: Annotated[Path | None, typer.Option("--archive", help="Folder of an archive, to fold it first.")] = None,
 ) -> None:
     """Make a snapshot of the state, so that the next start need not fold the whole log; the service may go on.
+
+    Definitions that are new, such as another feature, need all of the log: give the archive, if there is one.
 
     Example: adjudge snapshot --system payments --workspace payments
     """
     from adjudge.service.run import take_snapshot
 
-    made = take_snapshot(_served(system, bundle), settings_of(workspace, log))
+    made = take_snapshot(_served(system, bundle), settings_of(workspace, log), archive)
     told = f"made snapshot {made}" if made is not None else "nothing is new since the last snapshot"
     sys.stdout.write(told + "\n")
 

@@ -150,7 +150,8 @@ class Admission:
         for i, event in enumerate(events):
             id_ = getattr(event, id_field)
             there = known[i] >= 0 and not passed(ids.until(id_), newest)
-            if there and (known[i] >= logged or self._is_at(known[i], id_)):
+            archived = there and workspace.is_archived(known[i])
+            if there and not archived and (known[i] >= logged or self._is_at(known[i], id_)):
                 ticket.known.append((i, known[i]))
             elif id_ in new and not passed(self._until(schema, events[new[id_]]), newest):
                 if events[new[id_]] == event:
@@ -162,6 +163,9 @@ class Admission:
                 found = self.refuse_time(ts, ticket.received, newest)
                 if found is not None:
                     ticket.verdicts[i] = Verdict(error=refusal(found, time_field))
+                    continue
+                if archived:  # whatever was archived is too late by now, so this is another event
+                    ticket.verdicts[i] = Verdict(error=conflict(id_field))
                     continue
                 if not schema.profile:
                     newest = ts if newest is None else max(newest, ts)

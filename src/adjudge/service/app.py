@@ -329,6 +329,7 @@ def _add_reads(api: FastAPI, service: Service) -> None:
         start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
     ) -> Response:
         """Return a stretch of the log, one entry after another; a commit that begins in it is given whole."""
+        start = max(start, decider.log.begin().position)
         commits = list(decider.log.read(start, start + limit))
         end = commits[-1].stop if commits else len(decider.log)
         entries = [entry for commit in commits for entry in entries_of(commit) if entry.seq >= start]
@@ -339,6 +340,7 @@ def _add_reads(api: FastAPI, service: Service) -> None:
         start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
     ) -> Response:
         """Return a stretch of the log as it is kept: whole commits with their links, for replay and for audit."""
+        start = max(start, decider.log.begin().position)
         found = list(decider.log.read(start, start + limit))
         end = found[-1].stop if found else len(decider.log)
         return _json(CommitPage(found, end if end < len(decider.log) else None))

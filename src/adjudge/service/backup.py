@@ -1,7 +1,8 @@
 """Backup and restore of a workspace's folder, while the service goes on.
 
-The log is copied as it is at one moment, through SQLite's own online backup. The newest snapshot is copied before,
-so that the log reaches at least as far, and everything else after it, so that whatever the log's entries need is there.
+The log is copied as it is at one moment, through SQLite's own online backup. The newest snapshot, and the one where an
+archived log begins, are copied before, so that the log reaches at least as far, and everything else after it, so that
+whatever the log's entries need is there.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ def backup(settings: Settings, target: Path) -> Manifest:
         raise InputError(message, field="log")
     with closing(open_log(settings)) as log:
         _make(target)
-        for newest in snapshot.found(snapshots)[:1]:
-            shutil.copytree(newest, target / snapshots.name / newest.name)
+        for i, path in enumerate(snapshot.found(snapshots)):
+            if i == 0 or snapshot.is_pinned(path):
+                shutil.copytree(path, target / snapshots.name / path.name)
         if settings.log == "sqlite":
             _copy_database(source / LOG_FILE, target / LOG_FILE)
         for path in _others(source, snapshots):

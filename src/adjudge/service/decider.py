@@ -302,6 +302,9 @@ class Decider:
                     results.append(problem)
                 elif self._says_nothing_new(change):
                     results.append("unchanged")
+                elif self._is_archived(change):
+                    message = "the event was archived, and nothing new counts for it any more"
+                    results.append(InputError(message, field="id", code="archived"))
                 elif (unknown := change.id not in self.workspace.ids[change.stream]) and (
                     max_waiting is not None and self.workspace.waiting + early >= max_waiting
                 ):
@@ -753,6 +756,10 @@ class Decider:
             message = f"stream {change.stream!r} holds profiles: a newer row replaces one, none can be taken back"
             return InputError(message, field="stream", code="not_retractable")
         return None if change.kind == Kind.RETRACTION else unsayable(self.workspace.deciding(change.stream), change)
+
+    def _is_archived(self, change: Change) -> bool:
+        position = self.workspace.ids[change.stream].get(change.id)
+        return position is not None and self.workspace.is_archived(position)
 
     def _says_nothing_new(self, change: Change) -> bool:
         if change.kind == Kind.RETRACTION:

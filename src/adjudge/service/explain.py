@@ -23,6 +23,7 @@ from adjudge.errors import NotFoundError
 from adjudge.history.histories import Row
 from adjudge.log import Log
 from adjudge.log.codec import Events
+from adjudge.log.scan import scan
 from adjudge.service.activation import secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
@@ -184,10 +185,7 @@ def explain(
     now = Follower(plans, log, snapshots, say=quiet, keys=keys)
     now.catch_up(told)
     running = now.workspace.system(system)
-    position = now.workspace.ids[running.plan.decides].get(id_)
-    if position is None:
-        message = f"there is no decision of system {running.name!r} for this id"
-        raise NotFoundError(message)
+    position = _position(now, running, id_)
     first, block = now.workspace.lookup.block(position)
     recorded = now.workspace.made_of(first, block, []).get(running.name) if isinstance(block, Events) else None
     if recorded is None or not isinstance(block, Events):
@@ -234,6 +232,25 @@ def _plans_then(workspace: Workspace, resolver: Resolver, card: Card) -> list[Pl
         return [resolver.plan(active)]
     except (NotRestoredError, NotFoundError):
         return [resolver.plans[card.system]]
+
+
+def _position(now: Follower, running: Running, id_: str) -> int:
+    """Return where the event with an id is; one that the state has forgotten is looked for in the log."""
+    log, stream, name = now.log, running.plan.decides, id_.encode()
+    position, begin = now.workspace.ids[stream].get(id_), log.begin().position
+    if position is not None and position < begin:
+        message = f"the event is at position {position:,}, which was archived: say where the archive is (--archive)"
+        raise NotFoundError(message)
+    if position is not None:
+        return position
+    for stretch in scan(log, parts=()):
+        block = stretch.block
+        if isinstance(block, Events) and block.stream == stream and name in block.ids.run and name in block.ids.all():
+            return stretch.first + block.ids.all().index(name)
+    message = f"there is no decision of system {running.name!r} for this id"
+    if begin:
+        message += f"; what came before position {begin:,} was archived, and is looked at with --archive"
+    raise NotFoundError(message)
 
 
 def _asked_again(then: Running, fields: FloatArray, position: int, guard: Guard) -> tuple[Batch, Decisions]:

@@ -184,7 +184,9 @@ def _start(
             say(f"{error}; going back to an earlier one")
     begin = log.begin()
     if begin.position:
-        message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
+        message = (
+            "the beginning of the log was archived, and no snapshot that fits reaches back to it: give the archive"
+        )
         raise SnapshotError(message)
     workspace = Workspace(plans, log, keys)
     workspace.moved = moved_to(log, workspace.secret)

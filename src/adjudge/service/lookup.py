@@ -72,7 +72,7 @@ class Lookup:
                 return commit, blocks
         found = next(iter(self._log.read(position, position + 1)), None)
         if found is None:
-            message = f"the log does not hold position {position} any more"
+            message = f"position {position} was archived: the log begins at {self._log.begin().position} now"
             raise NotFoundError(message)
         self._commits[found.first] = found, list(blocks_of(found))
         if len(self._commits) > KEPT:

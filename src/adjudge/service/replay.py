@@ -56,6 +56,8 @@ class Replay:
         Which versions these are, and why.
     erased
         Events of persons whose keys are destroyed; they were folded and can not be compared.
+    archived
+        Second decisions about events that were archived; what they were made from is not at hand.
     differences
         The first differences in words.
     """
@@ -67,6 +69,7 @@ class Replay:
     scores_differing: int = 0
     other_versions: int = 0
     erased: int = 0
+    archived: int = 0
     not_restored: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
@@ -159,6 +162,8 @@ class Comparer(Folder):
         running = workspace.systems.get(then.card.system)
         if running is None or running.recorder.card != then.card:
             self.result.other_versions += len(block)
+        elif block.events().min() < workspace.log.begin().position:
+            self.result.archived += len(block)
         else:
             guard = Replayed(then.records["layers"].T, functools.partial(failed, running.name))
             decisions = First.read(workspace, running, block.events()).decide(running, guard)
@@ -208,7 +213,7 @@ def replay(
         What they left behind.
     start, stop
         First position to compare, and one past the last; what lies before is folded, from a snapshot where there is
-        one. A commit that holds some of these positions is compared whole.
+        one, and what was archived is left out. A commit that holds some of these positions is compared whole.
     snapshots
         Folder of the log's snapshots; None folds from the beginning.
     batch
@@ -228,6 +233,7 @@ def replay(
     DefinitionError
         If a part of the range was hashed with a secret that is not given, naming its fingerprint.
     """
+    start = max(start, log.begin().position)
     result, end = Replay(), len(log) if stop is None else min(stop, len(log))
     known = {**(earlier or {}), fingerprint(secret_of(plans)): plans}
     for secret, first, after in stretches(log, secret_of(plans)):

@@ -282,7 +282,7 @@ def _snapshot(follower: Follower, folder: Path) -> None:
         logs.say(f"made snapshot {made.name}", "snapshot_made", position=follower.end.position)
 
 
-def take_snapshot(served: Served, settings: Settings) -> Path | None:
+def take_snapshot(served: Served, settings: Settings, archive: Path | None = None) -> Path | None:
     """Fold what the log has more than its newest snapshot, and write a new one; None where there is nothing new.
 
     Parameters
@@ -291,19 +291,22 @@ def take_snapshot(served: Served, settings: Settings) -> Path | None:
         The systems.
     settings
         Where the log is.
+    archive
+        Folder of its archive; None for none.
 
     Raises
     ------
     InputError
         If the log does not outlive its process.
     """
+    from adjudge.service.archive.joined import open_with
     from adjudge.service.follow import Follower
 
     folder = snapshots_of(settings)
     if folder is None:
         msg = "a log in memory has no snapshots"
         raise InputError(msg, field="log")
-    with closing(open_log(settings)) as log:
+    with closing(open_with(settings, archive)) as log:
         plans = plans_of(served.systems, served.bundles)
         follower = Follower(plans, log, folder, say=_say, keys=open_keys(plans, settings))
         follower.catch_up()

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from adjudge.service.index import Ids, Known, Passed
 from adjudge.service.personal.erasure import Erased
 from adjudge.service.personal.keys import Keys
 from adjudge.service.rekey.moved import moved_at
+from adjudge.service.remains import Remains
 from adjudge.service.workspace import RETRACTED, Change, Running, Workspace
 from adjudge.typing import AnyArray
 
@@ -46,8 +47,11 @@ MANIFEST = "snapshot.json"
 BUILDING, LOCK = ".building-", "lock"
 """How the directory begins in which a snapshot is written, and the file in it that its process locks meanwhile."""
 
+PINNED = "pinned"
+"""Empty file in the directory of a snapshot that stays: the log begins there, and nothing else leads to that state."""
+
 KEEP = 3
-"""Snapshots that are kept: a damaged one falls back to the one before."""
+"""Snapshots that are kept besides: a damaged one falls back to the one before."""
 
 
 class SnapshotError(AdjudgeError):
@@ -113,7 +117,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return End(self.position, bytes.fromhex(self.link))
 
 
-def save(workspace: Workspace, end: End, folder: Path) -> Path:
+def save(workspace: Workspace, end: End, folder: Path, *, pinned: bool = False) -> Path:
     """Write a snapshot and return its directory; older ones than the newest few are removed.
 
     Parameters
@@ -124,10 +128,12 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
         Where the log ended that was folded into it.
     folder
         Where the snapshots are.
+    pinned
+        Whether it stays; one that is there already and would not is written anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{end.position:016d}"
-    if target.exists():
+    if target.exists() and (is_pinned(target) or not pinned):
         return target
     _sweep(folder)
     building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=folder))
@@ -156,6 +162,9 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        if pinned:
+            _write_bytes(building / PINNED, b"")
+            shutil.rmtree(target, ignore_errors=True)
         if not target.exists():  # else another process has just made the same
             os.replace(building, target)
             (target / LOCK).unlink(missing_ok=True)
@@ -163,9 +172,19 @@ def save(workspace: Workspace, end: End, folder: Path) -> Path:
     finally:
         lock.give_back()
         shutil.rmtree(building, ignore_errors=True)  # renamed, unless something has failed
-    for old in found(folder)[KEEP:]:
-        shutil.rmtree(old, ignore_errors=True)  # another process may be at it; what is left goes the next time
+    remove([path for path in found(folder) if not is_pinned(path)][KEEP:])
     return target
+
+
+def is_pinned(path: Path) -> bool:
+    """Return whether a snapshot stays however old it is."""
+    return (path / PINNED).exists()
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Remove snapshots; another process may be at it, and what is left goes the next time."""
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:
@@ -208,6 +227,27 @@ def facts_of(path: Path) -> Facts:
     return facts
 
 
+def facts_at(folder: Path | None, end: End) -> Facts | None:
+    """Return what the snapshot says of itself that was made where a log ended; None if there is no good one.
+
+    Parameters
+    ----------
+    folder
+        Of the snapshots; None if there are none.
+    end
+        Where the log ended, such as where an archived one begins.
+    """
+    for path in found(folder) if folder is not None else ():
+        if position_of(path) == end.position:
+            try:
+                facts = facts_of(path)
+            except SnapshotError as error:
+                logger.warning("%s", error)
+            else:
+                return facts if facts.end == end else None
+    return None
+
+
 def check(path: Path) -> None:
     """Raise `SnapshotError` unless every file of a snapshot is as it was written."""
     files = _Files(path, facts_of(path).files)
@@ -247,6 +287,8 @@ def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) 
         ids, span = arrays.under(f"ids.{name}"), workspace.span_of(name)
         workspace.ids[name] = Ids.from_arrays(workspace.secret, span, ids, facts.twins[name])
         workspace.retracted[name] = Known.from_arrays(RETRACTED, arrays.under(f"retracted.{name}"))
+        if remains := arrays.under(f"remains.{name}"):
+            workspace.remains[name] = Remains.from_arrays(remains)
     workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
     workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
     workspace.active, workspace.activated = dict(facts.active), dict(facts.activated)
@@ -293,7 +335,9 @@ def newest(log: Log, folder: Path | None, until: int | None = None) -> tuple[Fac
             return facts, facts.end
     begin = log.begin()
     if begin.position:
-        message = "the beginning of the log was archived, and no snapshot reaches back to where it begins now"
+        message = (
+            "the beginning of the log was archived, and no snapshot that fits reaches back to it: give the archive"
+        )
         raise SnapshotError(message)
     return None, begin
 
@@ -330,6 +374,8 @@ def _arrays(workspace: Workspace) -> Iterator[tuple[str, AnyArray]]:
     for name in workspace.doors:
         yield from ((f"ids.{name}.{key}", array) for key, array in workspace.ids[name].arrays().items())
         yield from ((f"retracted.{name}.{key}", array) for key, array in workspace.retracted[name].arrays().items())
+    for name, remains in workspace.remains.items():
+        yield from ((f"remains.{name}.{key}", array) for key, array in remains.arrays().items())
 
 
 def _restore(s: Running, arrays: _Files) -> None:

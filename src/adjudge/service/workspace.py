@@ -47,6 +47,7 @@ from adjudge.service.personal.seal import Vault
 from adjudge.service.record import Recorded, Recorder
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.rekey.moved import Moved
+from adjudge.service.remains import Remains
 from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
 MEMORY = days(400)
@@ -202,6 +203,8 @@ class Workspace:
         How many labels, outcomes and retractions wait for events that are not there.
     management
         Who may do what, and what waits for a second person.
+    remains
+        What is kept of archived events, by stream.
     span
         How long an event can be spoken of by its id.
     passed
@@ -242,6 +245,7 @@ class Workspace:
         self.log = log
         self.lookup = Lookup(log)
         self.erased: dict[Person, Erased] = {}
+        self.remains: dict[str, Remains] = {}
         self.vault = Vault({name: door.schema for name, door in self.doors.items()}, keys or self._no_keys(log))
         self.passed = Passed()
         self._changes: dict[tuple[str, str], list[Change]] = {}
@@ -529,6 +533,10 @@ class Workspace:
         position = self.ids[stream].get(id_)
         return position is not None and bool(self.retracted[stream].of(position))
 
+    def is_archived(self, position: int) -> bool:
+        """Return whether what stands at a position was archived; nothing new counts for it any more."""
+        return position < self.management.archives.position
+
     def activate(self, position: int, activation: Activation) -> None:
         """Learn how to read the decisions and fields that follow, and what decides them.
 
@@ -734,16 +742,23 @@ class Workspace:
 
     def fields_at(self, stream: str, positions: Sequence[int]) -> FloatArray:
         """Return the encoded fields of earlier events of one stream, one column each."""
-        fields = np.empty((self._width(stream), len(positions)))
-        for (first, block), places in self.lookup.grouped(positions):
-            rows = np.array([positions[i] - first for i in places])
+        fields, at = np.empty((self._width(stream), len(positions))), np.asarray(positions)
+        if stream in self.remains:
+            kept = self.remains[stream].have(at)
+            fields[:, kept] = self.remains[stream].take(at[kept])
+            rest = np.flatnonzero(~kept)
+        else:
+            rest = np.arange(len(at))
+        for (first, block), places in self.lookup.grouped(at[rest].tolist()):
+            columns = rest[places]
+            rows = at[columns] - first
             if isinstance(block, Events):
-                fields[:, places] = self._fields_of(first, block)[:, rows]
+                fields[:, columns] = self._fields_of(first, block)[:, rows]
             else:
                 assert isinstance(block, Table)
                 part = np.empty((len(fields), len(rows)))
                 self._encoder(stream).frame(self.lookup.frame(first, block)[rows.tolist()], part)
-                fields[:, places] = part
+                fields[:, columns] = part
         return fields
 
     def _no_keys(self, log: Log) -> Keys:

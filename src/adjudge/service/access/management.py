@@ -6,6 +6,7 @@ import msgspec
 
 from adjudge.service.access.keys import Key, Keys
 from adjudge.service.access.ledger import Act
+from adjudge.service.archive.archives import Archived, Archives
 
 
 class ManagementFacts(msgspec.Struct, frozen=True):
@@ -15,9 +16,12 @@ class ManagementFacts(msgspec.Struct, frozen=True):
     ----------
     keys
         Every key.
+    archived
+        The last archiving; None if there was none.
     """
 
     keys: list[Key] = []
+    archived: Archived | None = None
 
 
 class Management:
@@ -32,11 +36,13 @@ class Management:
     def __init__(self, facts: ManagementFacts | None = None) -> None:
         facts = facts or ManagementFacts()
         self.keys = Keys(facts.keys)
+        self.archives = Archives(facts.archived)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
         self.keys.apply(act)
+        self.archives.apply(act)
 
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
-        return ManagementFacts(list(self.keys))
+        return ManagementFacts(list(self.keys), self.archives.last)

@@ -21,6 +21,7 @@ import numpy as np
 from adjudge.errors import InputError
 from adjudge.log import Commit, End, Log
 from adjudge.log.codec import blocks_of
+from adjudge.service import snapshot
 from adjudge.service.export.rows import Found, Gathered, Known, Rows
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class Exported(msgspec.Struct, frozen=True):
     files: int
 
 
-def export(log: Log, folder: Path, *, told: Told = lambda position, stop: None) -> Exported:
+def export(
+    log: Log, folder: Path, *, snapshots: Path | None = None, told: Told = lambda position, stop: None
+) -> Exported:
     """Bring a folder up to where a log ends now.
 
     Parameters
@@ -85,6 +88,8 @@ def export(log: Log, folder: Path, *, told: Told = lambda position, stop: None) 
         The log; it may be appended to meanwhile.
     folder
         Where the files are, or are to be.
+    snapshots
+        Folder of the log's snapshots: the one where an archived log begins says how to read it.
     told
         Told of progress.
 
@@ -93,7 +98,7 @@ def export(log: Log, folder: Path, *, told: Told = lambda position, stop: None) 
     InputError
         If the folder was made from another log or by another version, or holds something else.
     """
-    manifest, end = _begin(log, folder), log.end()
+    manifest, end = _begin(log, folder, snapshots), log.end()
     start, rows, files = manifest.position, dict[str, int](), 0
     _remove_unfinished(folder, start)
     for commits in _steps(log.read(start, end.position)):
@@ -107,7 +112,7 @@ def export(log: Log, folder: Path, *, told: Told = lambda position, stop: None) 
     return Exported(start, manifest.position, rows, files)
 
 
-def _begin(log: Log, folder: Path) -> Manifest:
+def _begin(log: Log, folder: Path, snapshots: Path | None) -> Manifest:
     """Return what has been exported already, after checking that it came from this log."""
     begin = log.begin()
     try:
@@ -116,7 +121,9 @@ def _begin(log: Log, folder: Path) -> Manifest:
         if folder.is_dir() and any(folder.iterdir()):
             message = f"{folder} holds something else, and no export; name another folder"
             raise InputError(message, field="folder") from None
-        return Manifest(FORMAT, begin.position, begin.link.hex(), Known())
+        facts = snapshot.facts_at(snapshots, begin) if begin.position else None
+        known = Known() if facts is None else Known(facts.cards, facts.fields)
+        return Manifest(FORMAT, begin.position, begin.link.hex(), known)
     except msgspec.DecodeError as error:
         message = f"{folder / MANIFEST} cannot be read: {error}"
         raise InputError(message, field="folder") from None

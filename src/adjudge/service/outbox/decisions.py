@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -46,13 +46,17 @@ class DecisionReader:
         Only read.
     ledger
         Keeps the cards, so that they are looked for once.
+    archived
+        Cards that were logged before the log begins, by digest.
     """
 
-    def __init__(self, log: Log, ledger: Ledger) -> None:
+    def __init__(self, log: Log, ledger: Ledger, archived: Mapping[str, Card] | None = None) -> None:
         self._log = log
         self._ledger = ledger
         self._lookup = Lookup(log)
-        self._cards = {digest: msgspec.json.decode(c, type=Card) for digest, c in ledger.cards().items()}
+        self._cards = dict(archived or {}) | {
+            digest: msgspec.json.decode(c, type=Card) for digest, c in ledger.cards().items()
+        }
 
     def read(self, commit: Commit) -> Iterator[Decided]:
         """Yield the decisions of a commit."""

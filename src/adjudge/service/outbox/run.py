@@ -13,7 +13,8 @@ import httpx
 
 from adjudge.errors import UnavailableError
 from adjudge.log.holder import HolderLock
-from adjudge.service.home import open_log
+from adjudge.service import snapshot
+from adjudge.service.home import open_log, snapshots_of
 from adjudge.service.logs import configure
 from adjudge.service.outbox.decisions import DecisionReader
 from adjudge.service.outbox.endpoint import read_endpoints
@@ -82,7 +83,9 @@ def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None
             raise UnavailableError(message)
         stack.callback(lock.give_back)
         ledger = stack.enter_context(closing(Ledger(folder / FILE)))
-        reader, client = DecisionReader(log, ledger), stack.enter_context(httpx.Client())
+        facts = snapshot.facts_at(snapshots_of(settings), log.begin())
+        reader = DecisionReader(log, ledger, facts.cards if facts is not None else None)
+        client = stack.enter_context(httpx.Client())
         found = [
             Sender(endpoint, secret, log, ledger, reader, client, wall_clock)
             for endpoint, secret in zip(endpoints, secrets, strict=True)

@@ -58,7 +58,7 @@ def note_of_rekey(workspace: Workspace, secret: bytes, who: str, why: str) -> No
         message = "the new secret is one that the log was hashed with before"
         raise InputError(message, field="secret", code="known_secret")
     if workspace.log.begin().position:
-        message = "the beginning of the log was archived: a rekey has to read all of it"
+        message = "the beginning of the log was archived, and a rekey has to read all of it: give the archive"
         raise InputError(message, code="archived")
     return rekey.note(who, why, rekey.close(secret, *_Collected(workspace, secret).collect()))
 

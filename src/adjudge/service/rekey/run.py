@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adjudge.service import logs
 from adjudge.service.activation import secret_of
+from adjudge.service.archive.joined import open_with
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower, Told, nobody
-from adjudge.service.home import holder, open_keys, open_log, snapshots_of
+from adjudge.service.home import holder, open_keys, snapshots_of
 from adjudge.service.personal.keys import Keys
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.settings import Settings
@@ -20,7 +22,14 @@ if TYPE_CHECKING:
 
 
 def replace_secret(
-    old: Sequence[Plan], new: Sequence[Plan], settings: Settings, *, who: str, why: str, told: Told = nobody
+    old: Sequence[Plan],
+    new: Sequence[Plan],
+    settings: Settings,
+    *,
+    who: str,
+    why: str,
+    archive: Path | None = None,
+    told: Told = nobody,
 ) -> Rekey:
     """Log the rekey, then fold the log with the new secret, write a snapshot, and name the keys of persons anew.
 
@@ -34,6 +43,8 @@ def replace_secret(
         Where the workspace is.
     who, why
         Who replaces it and for what reason, for the log.
+    archive
+        Folder of the log's archive; None for none.
     told
         Is told how far folding has come.
 
@@ -43,12 +54,12 @@ def replace_secret(
         If a service runs on the workspace.
     """
     folder = snapshots_of(settings)
-    with closing(open_log(settings)) as log, ExitStack() as keys:
+    with closing(open_with(settings, archive)) as log, ExitStack() as keys:
         follower = Follower(old, log, folder, say=logs.say, keys=_keys(old, settings, keys))
         follower.catch_up(told)
         decider = Decider(old, log, holder=holder(), follower=follower)
         rekey = decider.rekey(secret_of(new), who=who, why=why)
-    with closing(open_log(settings)) as log, ExitStack() as keys:
+    with closing(open_with(settings, archive)) as log, ExitStack() as keys:
         follower = Follower(new, log, say=logs.say, keys=_keys(new, settings, keys))
         follower.catch_up(told)
         if folder is not None:
