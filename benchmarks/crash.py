@@ -35,8 +35,8 @@ MIXED: list[Kind] = ["restart", "restart", "standby", "restart", "snapshot"]
 
 FULL: dict[str, list[Kind]] = {
     "sqlite": [*MIXED * 10, "hang"],
-    "sqlite, fsync": [*MIXED * 10, "hang"],
-    "sqlite, fsync, power": ["restart"] * 25,
+    "sqlite, fsync": [*MIXED * 5, "hang"],
+    "sqlite, fsync, power": ["restart"] * 50,
     "postgres": [*MIXED * 10, "hang"],
 }
 
