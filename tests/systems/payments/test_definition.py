@@ -57,7 +57,7 @@ class Line:
         return self
 
     def tell(self, name: str, before: timedelta, **fields: Any) -> None:
-        """Make a payment of the past fraud, or a declined one."""
+        """Make a payment of the past fraud, or a declined one, or set another mark on it."""
         batch = self.encode("payment", self.row(before, fields))
         self.plan.step(self.state, batch)
         self.plan.label(self.state, batch, name, np.full(1, np.nan), np.ones(1))
@@ -287,6 +287,33 @@ def test_declines_of_the_last_hour() -> None:
     _, found = line.pay(card="c")
     assert found["user_declined_count_1h"] == 2
     assert (found["card_declined_count_1h"], found["card_declined_count_1d"]) == (1, 3)
+
+
+@pytest.mark.parametrize(("failed", "fires"), [(1, False), (2, True)])
+def test_step_ups_failed(failed: int, fires: bool) -> None:
+    """Of the last day alone: one that is exactly a day old counts no more."""
+    line = Line()
+    line.tell("step_up_failed", DAY)
+    line.tell("step_up_passed", HOUR)
+    for i in range(failed):
+        line.tell("step_up_failed", 2 * HOUR + i * MINUTE)
+    found = line.pay()
+    assert found[1]["user_step_up_failed_count_1d"] == failed
+    expect(found, "step_ups_failed", fires, "review")
+
+
+def test_disputes_of_a_merchant() -> None:
+    """Those that are open or were lost, of whatever customer, within 30 days."""
+    line = Line()
+    for name, before, merchant in (
+        ("dispute_opened", 30 * DAY, "m"),
+        ("dispute_opened", 29 * DAY, "m"),
+        ("dispute_lost", 3 * DAY, "m"),
+        ("dispute_won", 2 * DAY, "m"),
+        ("dispute_lost", DAY, "another"),
+    ):
+        line.tell(name, before, merchant=merchant, user="bob")
+    assert line.pay()[1]["merchant_disputes"] == 2
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ def of_world(world: World) -> Source:
         ),
     }
     labels["declined"] = labels["declined"].filter(pl.col("value"))
+    for outcome in ("verification", "step_up", "review", "dispute"):
+        labels[outcome] = world.inquiries.filter(outcome=outcome).drop("outcome")
     lists = {name: world.lists[name] for name in ("proxy_ips", "holidays", "blocked_cards", "risky_merchants")}
     return Source({"payment": payments, "account": accounts}, labels, lists, world.truth)
 

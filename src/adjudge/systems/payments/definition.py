@@ -49,6 +49,18 @@ POLICY = Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200), compare="l
 """Thresholds from training: a team that can look at 200 payments a day looks where most money is at stake."""
 
 
+OUTCOMES = (
+    Outcome("declined", decided=("block",), meaning="declined by the issuer or by us"),
+    Outcome(
+        "verification", values=("passed", "failed", "timed_out"), meaning="whether the customer proved who they are"
+    ),
+    Outcome("step_up", values=("passed", "failed", "timed_out"), meaning="whether the payer confirmed the payment"),
+    Outcome("review", values=("fraud", "legitimate", "unclear"), meaning="what a person found who looked at it"),
+    Outcome("dispute", values=("opened", "won", "lost"), meaning="the customer's dispute, and how it ended for us"),
+)
+"""What becomes known about a payment besides whether it was fraud."""
+
+
 class Payment(Event):
     """A payment before authorisation."""
 
@@ -130,6 +142,7 @@ SPEED = FeatureGroup(
     + [
         user.count(hours(1), of="declined"),
         card.count(hours(1), hours(24), of="declined"),
+        user.count(hours(24), of="step_up_failed"),
         user.where("amount < 5", called="small").count(hours(1), hours(24)),
         user.decayed_sum("amount", hours(6)),
     ],
@@ -184,6 +197,13 @@ COUNTERPART = FeatureGroup(
         merchant.mean("amount", MONTH),
         merchant.std("amount", MONTH),
         feature("merchant_amount_zscore", "(amount - merchant_amount_mean_30d) / merchant_amount_std_30d"),
+        merchant.count(MONTH, of="dispute_opened"),
+        merchant.count(MONTH, of="dispute_lost"),
+        feature(
+            "merchant_disputes",
+            "merchant_dispute_opened_count_30d + merchant_dispute_lost_count_30d",
+            meaning="disputes of the last month that are open or were lost",
+        ),
         merchant.distinct("user", hours(24)),
         device.distinct("user", hours(24), MONTH),
         device.distinct("card", hours(24), MONTH),
@@ -247,7 +267,7 @@ def payments(
         name="payments",
         decides=Payment,
         label=Label("fraud", delay=days(7), meaning="reported by the customer or found by review"),
-        outcomes=[Outcome("declined", decided=("block",), meaning="declined by the issuer or by us")],
+        outcomes=OUTCOMES,
         features=[RAW, SPEED, HABIT, COUNTERPART, geography(impossible_kmh)],
         rules=rules if rules is not None else Rules.load(RULES),
         policy=policy or POLICY,

@@ -44,6 +44,7 @@ session_s         Float64            yes   seconds from opening to paying, where
 ``accounts``: user, at, opened, verification (Int8, 0 to 3), home_lat, home_lon, home_country, home_area.
 ``labels``: payment_id, fraud, known_at; false where a dispute was withdrawn; no row where nobody reports.
 ``outcomes``: payment_id, declined, reason (insufficient_funds, wrong_code, issuer, or null), at.
+``inquiries``: payment_id, outcome (step_up, verification, review, dispute), value, known_at.
 ``truth``: payment_id, fraud, pattern, case, looks_legitimate, loss (EUR, 0 where declined or honest).
 ``lists``: base_currency, proxy_ips, holidays (yyyymmdd), pay_days, blocked_cards, risky_merchants.
 """
@@ -63,6 +64,7 @@ from adjudge.systems.payments.simulate.draws import DAY_US, some
 from adjudge.systems.payments.simulate.fraud import PATTERNS, SHARES, budgets, fraud
 from adjudge.systems.payments.simulate.fraud.scene import Scene
 from adjudge.systems.payments.simulate.geography import make_geography
+from adjudge.systems.payments.simulate.inquiries import inquiries_frame
 from adjudge.systems.payments.simulate.labels import reports
 from adjudge.systems.payments.simulate.life import honest_payments
 from adjudge.systems.payments.simulate.merchants import make_merchants
@@ -119,7 +121,7 @@ def simulate(
     _check(events, days, fraud_share, start, customers, merchants)
     start = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     frauds = budgets(round(events * fraud_share), patterns)
-    world_rng, life_rng, fraud_rng, label_rng, name_rng = np.random.default_rng(seed).spawn(5)
+    world_rng, life_rng, fraud_rng, label_rng, name_rng, desk_rng = np.random.default_rng(seed).spawn(6)
     society = _society(world_rng, events, days, frauds, start, customers, merchants)
     batch, scene = _payments(life_rng, fraud_rng, society, events, frauds)
     row, reported, known_at = reports(label_rng, batch)
@@ -132,6 +134,7 @@ def simulate(
         accounts=naming.accounts_frame(name_rng, society, scene, names),
         labels=naming.labels_frame(ids, row, reported, known_at),
         outcomes=naming.outcomes_frame(name_rng, batch, ids),
+        inquiries=inquiries_frame(desk_rng, batch, (row, reported, known_at), ids),
         truth=naming.truth_frame(batch, payments),
         lists=naming.named_lists(society, scene, names, _bad_names(fraud_rng, society, scene)),
     )

@@ -11,7 +11,7 @@ import polars as pl
 
 from adjudge.errors import InputError
 
-FRAMES = ("payments", "accounts", "labels", "outcomes", "truth")
+FRAMES = ("payments", "accounts", "labels", "outcomes", "inquiries", "truth")
 """Names of the tables, and of their files."""
 
 
@@ -29,6 +29,8 @@ class World:
         Reports of fraud and withdrawals, in the order in which they became known.
     outcomes
         The issuer's answer to each payment, in order of time.
+    inquiries
+        What step-ups, verifications, reviews and disputes came to, in the order in which it became known.
     truth
         What really happened, in the order of `payments`; for judging only, never for deciding.
     lists
@@ -39,6 +41,7 @@ class World:
     accounts: pl.DataFrame
     labels: pl.DataFrame
     outcomes: pl.DataFrame
+    inquiries: pl.DataFrame
     truth: pl.DataFrame
     lists: dict[str, Any]
 
