@@ -86,8 +86,7 @@ def change_of(workspace: Workspace, kind: Kind, item: Any) -> Change | InputErro
     if name is None:
         message = f"{what} is required, one of {', '.join(names) or 'none: there is no such thing'}"
         return InputError(message, field=what, code="missing_field")
-    said = (1.0, item.value) if isinstance(item.value, str) else (float(item.value),)
-    change = Change(kind, stream, item.id, name, *said)
+    change = Change.saying(kind, stream, item.id, name, item.value)
     return unsayable(systems, change) or change
 
 

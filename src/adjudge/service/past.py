@@ -74,5 +74,4 @@ def _changes(plan: Plan, truth: Truth, known: pl.DataFrame) -> Iterator[Change]:
     kind = Kind.LABEL if isinstance(truth, Label) else Kind.OUTCOME
     ids = known[plan.schema(plan.decides).id_field].to_list()
     for id_, value in zip(ids, known["value"].to_list(), strict=True):
-        said = (1.0, str(value)) if truth.values else (float(value),)
-        yield Change(kind, plan.decides, id_, truth.name, *said)
+        yield Change.saying(kind, plan.decides, id_, truth.name, value if truth.values else bool(value))

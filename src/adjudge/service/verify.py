@@ -127,6 +127,12 @@ class Known:
     old: list[float]
     new: list[float]
 
+    def told(self, plan: Plan, ids: Sequence[str]) -> list[tuple[str, bool | str]]:
+        """Return which events it names, of those that are there, and what it says of each."""
+        values: Sequence[bool | str] = plan.truth(self.name).values or (False, True)
+        known = zip(self.rows, self.new, strict=True)
+        return [(ids[row], values[int(code)]) for row, code in known if row < len(ids)]
+
 
 Script = list[Events | Known]
 """What happened, in the order in which it became known."""

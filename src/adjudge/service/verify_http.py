@@ -168,13 +168,9 @@ class _Sender:
 
     def mark(self, known: Known) -> None:
         """Say what became known about events that were sent."""
-        values = self.plan.truth(known.name).values or (False, True)
         what, path = ("label", "/v1/labels") if known.name == self._label else ("outcome", "/v1/outcomes")
-        rows = [
-            {"id": self.ids[row], what: known.name, "value": values[int(value)]}
-            for row, value in zip(known.rows, known.new, strict=True)
-            if row < len(self.ids)
-        ]
+        told = known.told(self.plan, self.ids)
+        rows = [{"id": id_, what: known.name, "value": value} for id_, value in told]
         for start in range(0, len(rows), MANY):
             self.client.post(path, msgspec.json.encode(rows[start : start + MANY]))
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from adjudge.engine import Plan
 from adjudge.engine.encode import micros_of
-from adjudge.errors import ParityError
+from adjudge.errors import InputError, ParityError
 from adjudge.log import Kind, Log
 from adjudge.log.codec import Events as EventBlock
 from adjudge.log.codec import blocks_of
@@ -180,13 +180,12 @@ class Desk:
     def mark(self, known: Known) -> None:
         """Say what became known about events that were decided."""
         kind = Kind.LABEL if known.name == self._label else Kind.OUTCOME
-        self._decider.change(
-            [
-                Change(kind, self._plan.decides, self.ids[row], known.name, float(bool(value)))
-                for row, value in zip(known.rows, known.new, strict=True)
-                if row < len(self.ids)
-            ]
-        )
+        told = known.told(self._plan, self.ids)
+        said = [Change.saying(kind, self._plan.decides, id_, known.name, value) for id_, value in told]
+        refused = next((error for error in self._decider.change(said) if isinstance(error, InputError)), None)
+        if refused is not None:
+            message = f"a label was refused by a decider with a log: {refused}"
+            raise ParityError(message)
 
     def restart(self) -> int:
         """End, go on from what is in the folder, and return the position of the snapshot that was found."""

@@ -145,6 +145,15 @@ class Change:
     value: float = 0.0
     text: str = ""
 
+    @classmethod
+    def saying(cls, kind: Kind, stream: str, id_: str, name: str, value: bool | str) -> Change:
+        """Return what sets a label or outcome of an event: to true or false, or to one of its values."""
+        return (
+            cls(kind, stream, id_, name, 1.0, value)
+            if isinstance(value, str)
+            else cls(kind, stream, id_, name, float(value))
+        )
+
     def is_like(self, other: Change) -> bool:
         """Whether it says the same kind of thing of the same stream, so that the two can be folded as one."""
         mine, theirs = (self.kind, self.stream, self.name), (other.kind, other.stream, other.name)
