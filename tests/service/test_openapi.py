@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
 
 from adjudge.service.access.keys import Grant, create
+from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
 from adjudge.service.app import Service
 from tests.service.shop import Shop, shop
@@ -20,8 +21,7 @@ KEY = create(
     SERVICE.decider.workspace.management.keys,
     SERVICE.decider,
     Grant("tester", [*Scope]),
-    who="tester",
-    why="everything is tested",
+    By("tester", "everything is tested"),
 )
 HEADERS = {"Authorization": f"Bearer {KEY.text}"}
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", SERVICE, headers=HEADERS)

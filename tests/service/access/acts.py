@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from adjudge.service.access.keys import DAY_US, Grant
-from adjudge.service.access.ledger import MemoryLedger
+from adjudge.service.access.ledger import By, MemoryLedger
 from adjudge.service.access.management import Management
 
 START_US = 20_000 * DAY_US
@@ -15,14 +13,7 @@ CHECKOUT = Grant("checkout", ["decide", "label"])
 """A key of a program."""
 
 
-class Signature(TypedDict):
-    """Who does something, and why."""
-
-    who: str
-    why: str
-
-
-BY: Signature = {"who": "ada", "why": "because"}
+BY = By("ada", "because")
 """Somebody with a reason."""
 
 

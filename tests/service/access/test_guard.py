@@ -36,7 +36,7 @@ class Entrance(Desk):
 
     def key(self, **changes: Any) -> str:
         """Return a new key."""
-        return create(self.keys, self.ledger, msgspec.structs.replace(CHECKOUT, **changes), **BY).text
+        return create(self.keys, self.ledger, msgspec.structs.replace(CHECKOUT, **changes), by=BY).text
 
     def enter(self, text: str, need: Need = Scope.DECIDE) -> Visitor:
         """Send a key."""
@@ -115,14 +115,14 @@ def test_a_remembered_key_is_revoked_at_once_and_rotated_without_a_gap() -> None
     at = Entrance()
     other, old = at.key(owner="other"), at.key()
     at.enter(old)
-    new = rotate(at.keys, at.ledger, old.split("_")[1], **BY).text
+    new = rotate(at.keys, at.ledger, old.split("_")[1], by=BY).text
     at.enter(old)
     at.enter(new)
     at.advance(GRACE_US)
     at.enter(new)
     with pytest.raises(UnauthenticatedError):
         at.enter(old)
-    revoke(at.keys, at.ledger, old.split("_")[1], **BY)
+    revoke(at.keys, at.ledger, old.split("_")[1], by=BY)
     with pytest.raises(UnauthenticatedError):
         at.enter(new)
     at.enter(other)
@@ -167,7 +167,7 @@ def test_bad_credentials_fill_no_memory_and_good_ones_only_so_much(monkeypatch: 
 def test_a_rate_is_shared_by_the_secrets_of_a_key_and_by_nobody_else() -> None:
     at = Entrance(rate_per_s=2)
     old, other = at.key(), at.key(owner="other", rate_per_s=1)
-    new = rotate(at.keys, at.ledger, old.split("_")[1], **BY).text
+    new = rotate(at.keys, at.ledger, old.split("_")[1], by=BY).text
     for key in (old, new, old, new):
         at.enter(key)
     for key in (old, new):

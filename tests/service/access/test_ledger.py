@@ -27,7 +27,7 @@ def plan() -> Any:
 
 def test_an_action_is_an_entry_with_who_and_why(plan: Any) -> None:
     desk = Shop(plan)
-    made = create(desk.decider.workspace.management.keys, desk.decider, CHECKOUT, **BY)
+    made = create(desk.decider.workspace.management.keys, desk.decider, CHECKOUT, by=BY)
     entry = [entry for commit in desk.decider.log.read() for entry in entries_of(commit)][-1]
     assert (entry.kind, entry.who, entry.why) == (Kind.MANAGEMENT, "ada", "because")
     assert b'"action":"key_created"' in bytes(entry.content)
@@ -39,14 +39,14 @@ def test_a_restart_knows_the_keys_with_and_without_a_snapshot(plan: Any, tmp_pat
     desk = Shop(plan)
     log, keys = desk.decider.log, desk.decider.workspace.management.keys
     desk.decide(purchase(1))
-    first = create(keys, desk.decider, CHECKOUT, **BY)
+    first = create(keys, desk.decider, CHECKOUT, by=BY)
     desk.decide(purchase(2))
     told: list[str] = []
     follower = Follower([plan], log, say=told.append)
     follower.catch_up()
     follower.snapshot(tmp_path)
-    second = create(keys, desk.decider, CHECKOUT, **BY)
-    revoke(keys, desk.decider, first.key.id, **BY)
+    second = create(keys, desk.decider, CHECKOUT, by=BY)
+    revoke(keys, desk.decider, first.key.id, by=BY)
     desk.decide(purchase(3))
     for folder in (None, tmp_path):
         again = Follower([plan], log, folder, say=told.append)
@@ -76,7 +76,7 @@ def test_what_cannot_be_logged_has_not_happened(plan: Any, monkeypatch: pytest.M
     monkeypatch.setattr(desk.decider.log, "append", full)
     keys = desk.decider.workspace.management.keys
     with pytest.raises(UnavailableError):
-        create(keys, desk.decider, CHECKOUT, **BY)
+        create(keys, desk.decider, CHECKOUT, by=BY)
     assert len(keys) == 0
     assert not desk.decider.broken
 

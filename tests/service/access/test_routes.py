@@ -57,7 +57,7 @@ class Client(OpenClient):
     def key(self, *scopes: Scope, **more: Any) -> str:
         """Return a new key."""
         grant = Grant(f"owner of {', '.join(scopes)}", [*scopes], **more)
-        return create(self.desk.decider.workspace.management.keys, self.desk.decider, grant, **BY).text
+        return create(self.desk.decider.workspace.management.keys, self.desk.decider, grant, by=BY).text
 
     def ask(self, name: str, key: str | None) -> httpx.Response:
         """Ask a route by its name in the table, with a key or without."""

@@ -60,7 +60,9 @@ def check(tokens: OidcTokens, *sent: str, at_us: int = START_US) -> list[Princip
 def test_a_token_makes_its_subject_somebody_with_its_scopes(issuer: PrivateIssuer, algorithm: str) -> None:
     token = SIGNERS[algorithm].sign(issuer.claims())
     (found,) = check(checker(issuer), token)
-    assert found == Principal("ada", frozenset({Scope.REVIEW, Scope.LABEL}), START_US + RENEW_US)
+    assert found == Principal(
+        "ada", frozenset({Scope.REVIEW, Scope.LABEL}), START_US + RENEW_US, holders=frozenset({"ada"})
+    )
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS384", "EdDSA"])

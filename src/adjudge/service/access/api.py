@@ -12,7 +12,7 @@ from adjudge.errors import InputError
 from adjudge.service.access import keys
 from adjudge.service.access.gate import visitor_of
 from adjudge.service.access.keys import DAY_US, Grant, Keys
-from adjudge.service.access.ledger import Ledger
+from adjudge.service.access.ledger import By, Ledger
 from adjudge.service.access.view import Issued, KeyView
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def add_keys(api: FastAPI, registry: Keys, ledger: Ledger, clock: Callable[[], i
     async def create_key(request: Request) -> Response:
         """Make a key; its secret is in this answer and nowhere else."""
         asked = read(await body_of(request), NewKey)
-        made = keys.create(registry, ledger, asked.grant(), who=_who(request), why=asked.why)
+        made = keys.create(registry, ledger, asked.grant(), by(request, asked.why))
         return _json(Issued.of(made, clock()), 201)
 
     @api.post("/v1/keys/{id}/rotate")
@@ -116,14 +116,14 @@ def add_keys(api: FastAPI, registry: Keys, ledger: Ledger, clock: Callable[[], i
         """Give a key another secret; the present one stays good for a while, so that nothing has to stop."""
         asked = read(await body_of(request), Rotation)
         grace_us = round(asked.grace_hours * HOUR_US)
-        made = keys.rotate(registry, ledger, id, grace_us=grace_us, who=_who(request), why=asked.why)
+        made = keys.rotate(registry, ledger, id, by(request, asked.why), grace_us=grace_us)
         return _json(Issued.of(made, clock()))
 
     @api.post("/v1/keys/{id}/revoke")
     async def revoke_key(id: str, request: Request) -> Response:
         """End a key at once and for good."""
         asked = read(await body_of(request), Revocation)
-        return _json(KeyView.of(keys.revoke(registry, ledger, id, who=_who(request), why=asked.why), clock()))
+        return _json(KeyView.of(keys.revoke(registry, ledger, id, by(request, asked.why)), clock()))
 
 
 def read(body: bytes, type_: type[T]) -> T:
@@ -151,8 +151,10 @@ def read(body: bytes, type_: type[T]) -> T:
         raise InputError(message, code="malformed") from None
 
 
-def _who(request: Request) -> str:
-    return visitor_of(request).principal.who
+def by(request: Request, why: str) -> By:
+    """Return who sent a request, with the reason they give."""
+    principal = visitor_of(request).principal
+    return By(principal.who, why, principal.holders)
 
 
 def _json(content: object, status: int = 200) -> Response:

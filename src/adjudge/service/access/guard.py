@@ -189,7 +189,7 @@ class LocalGuard:
     """
 
     def __init__(self) -> None:
-        self._visitor = Visitor(Principal(SOMEBODY, frozenset(Scope)))
+        self._visitor = Visitor(Principal(SOMEBODY, frozenset(Scope), holders=frozenset({SOMEBODY})))
         self._local: set[bytes] = set()
 
     async def admit(self, headers: Headers, need: Need) -> Visitor:

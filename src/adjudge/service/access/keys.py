@@ -13,7 +13,7 @@ import msgspec
 
 from adjudge.errors import InputError, NotFoundError, did_you_mean
 from adjudge.service.access import secret
-from adjudge.service.access.ledger import Act, Ledger
+from adjudge.service.access.ledger import Act, By, Ledger
 from adjudge.service.access.scope import NEVER_US, Principal, Scope, scopes_of
 
 CREATED, ROTATED, REVOKED = "key_created", "key_rotated", "key_revoked"
@@ -27,7 +27,7 @@ GRACE_US = DAY_US
 MAX_US = 10_000 * DAY_US
 """Longest lifetime and grace."""
 
-NOBODY = (("0" * 64, 0),)
+NOBODY: tuple[tuple[str, int, list[str]], ...] = (("0" * 64, 0, []),)
 """What a secret is compared with where there is no such key, so that this takes as long."""
 
 
@@ -65,7 +65,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         Of its secret; see `adjudge.service.access.secret`.
     created_us, rotated_us
         When it was made, and when it got this secret.
-    old_digest, old_until_us
+    holders
+        Everybody who has its secret: the owner, and where it was made over HTTP everybody who had the credential that
+        it was made with.
+    old_digest, old_until_us, old_holders
         Of the secret before, and how long that one is still good.
     revoked_us
         When it was revoked; None if it was not.
@@ -79,8 +82,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     created_us: int
     rotated_us: int
+    holders: list[str] = []
     old_digest: str = ""
     old_until_us: int = 0
+    old_holders: list[str] = []
     revoked_us: int | None = None
 
     @property
@@ -90,17 +95,22 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             return self.revoked_us
         return NEVER_US if self.lifetime_us is None else self.rotated_us + self.lifetime_us
 
-    def secrets(self) -> Iterator[tuple[str, int]]:
-        """Yield the digest of each secret with its end."""
-        yield self.digest, self.until_us
+    def secrets(self) -> Iterator[tuple[str, int, list[str]]]:
+        """Yield the digest of each secret with its end and its holders."""
+        yield self.digest, self.until_us, self.holders
         if self.old_digest:
-            yield self.old_digest, min(self.old_until_us, self.revoked_us or NEVER_US)
+            yield self.old_digest, min(self.old_until_us, self.revoked_us or NEVER_US), self.old_holders
 
-    def rotated(self, digest: str, at_us: int, grace_us: int) -> Key:
+    def rotated(self, digest: str, at_us: int, grace_us: int, holders: list[str]) -> Key:
         """Return the key with another secret."""
-        until = min(self.until_us, at_us + grace_us)
         return msgspec.structs.replace(
-            self, digest=digest, rotated_us=at_us, old_digest=self.digest, old_until_us=until
+            self,
+            digest=digest,
+            rotated_us=at_us,
+            holders=holders,
+            old_digest=self.digest,
+            old_until_us=min(self.until_us, at_us + grace_us),
+            old_holders=self.holders,
         )
 
 
@@ -110,12 +120,14 @@ class _Created(msgspec.Struct):
     id: str
     digest: str
     grant: Grant
+    holders: list[str] | None = None  # in entries from before they were kept
 
 
 class _Rotated(msgspec.Struct):
     id: str
     digest: str
     grace_us: int
+    holders: list[str] | None = None
 
 
 class _Revoked(msgspec.Struct):
@@ -137,10 +149,10 @@ class Keys:
 
     Examples
     --------
-    >>> from adjudge.service.access.ledger import MemoryLedger
+    >>> from adjudge.service.access.ledger import By, MemoryLedger
     >>> keys = Keys()
     >>> ledger = MemoryLedger(lambda: 0, keys)
-    >>> made = create(keys, ledger, Grant("shop", ["decide"]), who="ada", why="the checkout")
+    >>> made = create(keys, ledger, Grant("shop", ["decide"]), By("ada", "the checkout"))
     >>> keys.check(made.text, now_us=1).who
     'shop'
     """
@@ -179,14 +191,14 @@ class Keys:
             return None
         key = self._keys.get(parsed[0])
         digest = secret.digest_of(*parsed)
-        until = 0
-        for known, end in NOBODY if key is None else key.secrets():
+        until, holders = 0, list[str]()
+        for known, end, having in NOBODY if key is None else key.secrets():
             if hmac.compare_digest(digest, known):
-                until = end
+                until, holders = end, having
         if key is None or now_us >= until:
             return None
         scopes = frozenset(scope for scope in Scope if scope in key.scopes)  # a later version may know more
-        return Principal(key.owner, scopes, until, key.id, key.rate_per_s)
+        return Principal(key.owner, scopes, until, key.id, key.rate_per_s, frozenset(holders))
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
@@ -197,12 +209,14 @@ class Keys:
                 digest=new.digest,
                 created_us=act.at_us,
                 rotated_us=act.at_us,
+                holders=[new.grant.owner, act.who] if new.holders is None else new.holders,
                 **msgspec.structs.asdict(new.grant),
             )
         elif act.action == ROTATED:
             change = msgspec.convert(act.content, _Rotated)
             key = self._keys[change.id]
-            self._keys[key.id] = key.rotated(change.digest, act.at_us, change.grace_us)
+            holders = [key.owner, act.who] if change.holders is None else change.holders
+            self._keys[key.id] = key.rotated(change.digest, act.at_us, change.grace_us, holders)
         elif act.action == REVOKED:
             key = self._keys[msgspec.convert(act.content, _Revoked).id]
             self._keys[key.id] = msgspec.structs.replace(key, revoked_us=act.at_us)
@@ -230,7 +244,7 @@ class Made:
         return f"Made({self.key.id})"
 
 
-def create(keys: Keys, ledger: Ledger, grant: Grant, *, who: str, why: str) -> Made:
+def create(keys: Keys, ledger: Ledger, grant: Grant, by: By) -> Made:
     """Make a key.
 
     Parameters
@@ -241,7 +255,7 @@ def create(keys: Keys, ledger: Ledger, grant: Grant, *, who: str, why: str) -> M
         Where it is written.
     grant
         What it is to be.
-    who, why
+    by
         Who makes it, and the reason.
 
     Raises
@@ -252,16 +266,17 @@ def create(keys: Keys, ledger: Ledger, grant: Grant, *, who: str, why: str) -> M
     grant = checked(grant)
     id_ = secret.new_id()
     text, digest = secret.mint(id_)
-    ledger.record(CREATED, who, why, {"id": id_, "digest": digest, "grant": msgspec.to_builtins(grant)})
+    content = {"id": id_, "digest": digest, "grant": msgspec.to_builtins(grant), "holders": _holders(grant.owner, by)}
+    ledger.record(CREATED, by.who, by.why, content)
     return Made(keys[id_], text)
 
 
-def rotate(keys: Keys, ledger: Ledger, id_: str, *, grace_us: int = GRACE_US, who: str, why: str) -> Made:
+def rotate(keys: Keys, ledger: Ledger, id_: str, by: By, *, grace_us: int = GRACE_US) -> Made:
     """Give a key a new secret, whose lifetime begins now; the old one stays good for a while.
 
     Parameters
     ----------
-    keys, ledger, who, why
+    keys, ledger, by
         As in `create`.
     id_
         The key.
@@ -278,20 +293,21 @@ def rotate(keys: Keys, ledger: Ledger, id_: str, *, grace_us: int = GRACE_US, wh
     _check_usable(keys[id_])
     _check_span("grace", grace_us, 0)
     text, digest = secret.mint(id_)
-    ledger.record(ROTATED, who, why, {"id": id_, "digest": digest, "grace_us": grace_us})
+    content = {"id": id_, "digest": digest, "grace_us": grace_us, "holders": _holders(keys[id_].owner, by)}
+    ledger.record(ROTATED, by.who, by.why, content)
     return Made(keys[id_], text)
 
 
-def revoke(keys: Keys, ledger: Ledger, id_: str, *, who: str, why: str) -> Key:
+def revoke(keys: Keys, ledger: Ledger, id_: str, by: By) -> Key:
     """End a key for good, with all of its secrets, from this moment.
 
     Parameters
     ----------
-    keys, ledger, id_, who, why
+    keys, ledger, id_, by
         As in `rotate`.
     """
     _check_usable(keys[id_])
-    ledger.record(REVOKED, who, why, {"id": id_})
+    ledger.record(REVOKED, by.who, by.why, {"id": id_})
     return keys[id_]
 
 
@@ -306,6 +322,15 @@ def checked(grant: Grant) -> Grant:
         message = "rate_per_s must be between 0, for no limit of its own, and ten million"
         raise InputError(message, field="rate_per_s", code="out_of_range")
     return msgspec.structs.replace(grant, scopes=sorted(scopes_of(grant.scopes)))
+
+
+def _holders(owner: str, by: By) -> list[str]:
+    """Return who has a secret that is made for an owner.
+
+    Whoever makes one over HTTP has seen it. Whoever makes one offline could write anything into the log anyway, and is
+    trusted not to.
+    """
+    return sorted({owner} | by.holders)
 
 
 def _check_usable(key: Key) -> None:

@@ -7,6 +7,7 @@ can change it without leaving their name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -20,6 +21,23 @@ MAX_NAME = 200
 
 MAX_REASON = 1_000
 """Longest reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who does something, and why.
+
+    Parameters
+    ----------
+    who, why
+        Their name and their reason, for the log.
+    holders
+        Everybody who could have done it in their name, because they had the credential as well.
+    """
+
+    who: str
+    why: str
+    holders: frozenset[str] = frozenset()
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +114,11 @@ def note_of(action: str, who: str, why: str, content: Mapping[str, Any]) -> Note
 class Ledger(Protocol):
     """Where management actions are written."""
 
+    @property
+    def clock(self) -> Callable[[], int]:
+        """What stamps them: returns microseconds since 1970 UTC."""
+        ...
+
     def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
         """Append an action, have every projection fold it, and return its position.
 
@@ -135,12 +158,12 @@ class MemoryLedger:
 
     def __init__(self, clock: Callable[[], int], *projections: Projection) -> None:
         self.acts: list[Act] = []
-        self._clock = clock
+        self.clock = clock
         self._projections = projections
 
     def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
         """Append an action and fold it."""
-        act = Act.read(len(self.acts), self._clock(), note_of(action, who, why, content))
+        act = Act.read(len(self.acts), self.clock(), note_of(action, who, why, content))
         self.acts.append(act)
         for projection in self._projections:
             projection.apply(act)

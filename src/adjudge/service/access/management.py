@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from adjudge.service.access.approval import Approvals, Proposal
 from adjudge.service.access.keys import Key, Keys
 from adjudge.service.access.ledger import Act
 from adjudge.service.archive.archives import Archived, Archives
@@ -18,10 +19,13 @@ class ManagementFacts(msgspec.Struct, frozen=True):
         Every key.
     archived
         The last archiving; None if there was none.
+    proposals
+        What waits for a second person, and what came to its end lately.
     """
 
     keys: list[Key] = []
     archived: Archived | None = None
+    proposals: list[Proposal] = []
 
 
 class Management:
@@ -37,12 +41,14 @@ class Management:
         facts = facts or ManagementFacts()
         self.keys = Keys(facts.keys)
         self.archives = Archives(facts.archived)
+        self.approvals = Approvals(facts.proposals)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
         self.keys.apply(act)
         self.archives.apply(act)
+        self.approvals.apply(act)
 
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
-        return ManagementFacts(list(self.keys), self.archives.last)
+        return ManagementFacts(list(self.keys), self.archives.last, list(self.approvals))

@@ -18,7 +18,7 @@ from adjudge.log.codec import Note, blocks_of
 from adjudge.service import snapshot
 from adjudge.service.access import keys
 from adjudge.service.access.keys import Grant
-from adjudge.service.access.ledger import Act, note_of
+from adjudge.service.access.ledger import Act, By, note_of
 from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.home import holder, open_log, snapshots_of
 from adjudge.service.settings import Settings
@@ -46,7 +46,7 @@ class OfflineLedger:
     ) -> None:
         self._log = log
         self._holder = holder
-        self._clock = clock
+        self.clock = clock
         self._writer: Writer | None = None
         self.management, end = snapshot.management_of(log, snapshots)
         self._position = end.position
@@ -56,10 +56,10 @@ class OfflineLedger:
         """Append an action and fold it; see `Ledger`."""
         note = note_of(action, who, why, content)
         if self._writer is None:
-            self._writer = Writer(self._log, clock=self._clock, timer=time.monotonic, holder=self._holder)
+            self._writer = Writer(self._log, clock=self.clock, timer=time.monotonic, holder=self._holder)
             self._catch_up()
         seq = self._writer.position
-        self._writer.append([note], self._clock())
+        self._writer.append([note], self.clock())
         self._catch_up()
         return seq
 
@@ -96,17 +96,17 @@ class OfflineDesk:
 
     def create(self, grant: Grant, why: str) -> Issued:
         """Make a key."""
-        made = keys.create(self._keys, self._ledger, grant, who=self._who, why=why)
+        made = keys.create(self._keys, self._ledger, grant, By(self._who, why))
         return Issued.of(made, self._clock())
 
     def rotate(self, id_: str, grace_us: int, why: str) -> Issued:
         """Give a key a new secret."""
-        made = keys.rotate(self._keys, self._ledger, id_, grace_us=grace_us, who=self._who, why=why)
+        made = keys.rotate(self._keys, self._ledger, id_, By(self._who, why), grace_us=grace_us)
         return Issued.of(made, self._clock())
 
     def revoke(self, id_: str, why: str) -> KeyView:
         """End a key."""
-        return KeyView.of(keys.revoke(self._keys, self._ledger, id_, who=self._who, why=why), self._clock())
+        return KeyView.of(keys.revoke(self._keys, self._ledger, id_, By(self._who, why)), self._clock())
 
 
 @contextmanager

@@ -67,6 +67,23 @@ class ForbiddenError(RefusedError):
         super().__init__(f"this needs the scope {scope!r}", [(b"www-authenticate", challenge.encode())])
 
 
+class SecondPersonError(RefusedError):
+    """Something needs two people, and this is the first one again.
+
+    Parameters
+    ----------
+    who
+        Who proposed it.
+    """
+
+    code = "second_person"
+
+    def __init__(self, who: str) -> None:
+        super().__init__(
+            f"{who} has proposed this; it takes another person, with a credential that {who} has never had in hand"
+        )
+
+
 class IssuerAwayError(RefusedError):
     """A token cannot be checked, because its issuer cannot be asked for its keys.
 

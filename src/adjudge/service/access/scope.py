@@ -47,6 +47,8 @@ class Principal:
         Id of the key; empty where it was no key.
     rate_per_s
         Events a second that the credential is good for; 0 for as many as the settings say.
+    holders
+        Everybody who has the credential, or has had it in hand when it was made.
     """
 
     who: str
@@ -54,6 +56,7 @@ class Principal:
     until_us: int = NEVER_US
     key: str = ""
     rate_per_s: int = 0
+    holders: frozenset[str] = frozenset()
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[Scope]:

@@ -189,7 +189,7 @@ class OidcTokens:
         if not begins_us <= now_us < ends_us or not found.sub.isprintable() or not found.sub.strip():
             return None
         scopes = scopes_in((claims or {}).get(self._claim))
-        return Principal(found.sub, scopes, min(ends_us, now_us + RENEW_US))
+        return Principal(found.sub, scopes, min(ends_us, now_us + RENEW_US), holders=frozenset({found.sub}))
 
 
 def fitting(jwk: Jwk) -> frozenset[str]:
