@@ -33,6 +33,7 @@ from adjudge.service.hot import SECURITY, TRANSPORT, HotPath, Message, Receive, 
 from adjudge.service.logs import failed
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
+from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
 from adjudge.service.workspace import Change, Running
@@ -157,6 +158,7 @@ def _api(service: Service) -> FastAPI:
     _add_reads(api, service)
     _add_operations(api, service)
     decider = service.decider
+    add_erasures(api, decider, service.body_of)
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
@@ -326,14 +328,20 @@ def _add_reads(api: FastAPI, service: Service) -> None:
 
     @api.get("/v1/log")
     async def export(
-        start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
+        request: Request,
+        start: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000,
     ) -> Response:
-        """Return a stretch of the log, one entry after another; a commit that begins in it is given whole."""
+        """Return a stretch of the log, one entry after another; a commit that begins in it is given whole.
+
+        Personal values are sealed, as the log has them, unless whoever asks may also read decisions.
+        """
         start = max(start, decider.log.begin().position)
         commits = list(decider.log.read(start, start + limit))
         end = commits[-1].stop if commits else len(decider.log)
-        entries = [entry for commit in commits for entry in entries_of(commit) if entry.seq >= start]
-        return _json(Page(entries, end if end < len(decider.log) else None))
+        entries = (entry for commit in commits for entry in entries_of(commit) if entry.seq >= start)
+        told = list(opened(entries, decider.workspace.vault, visitor_of(request).principal))
+        return _json(Page(told, end if end < len(decider.log) else None))
 
     @api.get("/v1/log/commits")
     async def commits(

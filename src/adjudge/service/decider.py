@@ -29,7 +29,7 @@ from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundE
 from adjudge.log import Kind, Log, LogError, MemoryLog
 from adjudge.log.codec import Changes, Events, Table, Texts
 from adjudge.service import table
-from adjudge.service.access.ledger import Act, note_of
+from adjudge.service.access.ledger import Act, check_signed, note_of
 from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.again import First, Tries, again_of
@@ -516,10 +516,13 @@ class Decider:
 
         Raises
         ------
+        InputError
+            If the stream has no personal fields, or nobody is named or gives a reason.
         UnavailableError
             If the log cannot be written, or the key cannot be destroyed now: then it is as soon as this is called
             again or the next decider starts; until then it is not used.
         """
+        check_signed(who, why)
         target = self.workspace.person(stream, person)
         before = self.workspace.erased.get(target)
         search = Search(self.workspace, target, self.log.begin().position if before is None else before.position)
@@ -560,6 +563,7 @@ class Decider:
         UnavailableError
             If the log cannot be written, or values cannot be read that nobody has erased.
         """
+        check_signed(who, why)
         with self._alone():
             self._settle()
             note = note_of_rekey(self.workspace, secret, who, why)

@@ -21,6 +21,7 @@ from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.card import StoredAnswer
 from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
+from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.workspace import Workspace
 
@@ -80,7 +81,7 @@ class Catalogue(msgspec.Struct):
     features: list[CatalogueRow]
 
 
-MANAGED = (KeyList, NewKey, Revocation, Rotation, Issued, KeyView)
+MANAGED = (KeyList, NewKey, Revocation, Rotation, Issued, KeyView, NewErasure, ErasureDone)
 """What routes take and answer that manage who may do what."""
 
 REFUSALS = {
@@ -236,6 +237,7 @@ def _manage(paths: Json) -> None:
         "/v1/keys": ("NewKey", "Issued", "The key with its secret."),
         "/v1/keys/{id}/rotate": ("Rotation", "Issued", "The key with its new secret."),
         "/v1/keys/{id}/revoke": ("Revocation", "KeyView", "The key that was."),
+        "/v1/erasures": ("NewErasure", "ErasureDone", "Whether there was something to erase."),
     }.items():
         route = paths[path]["post"]
         route["tags"] = ["manage"]

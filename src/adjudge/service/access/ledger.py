@@ -101,6 +101,12 @@ def note_of(action: str, who: str, why: str, content: Mapping[str, Any]) -> Note
     >>> Act.read(7, 0, note).content
     {'id': 'k1'}
     """
+    check_signed(who, why)
+    return Note(Kind.MANAGEMENT, msgspec.json.encode({"action": action, **content}), who, why)
+
+
+def check_signed(who: str, why: str) -> None:
+    """Raise `InputError` unless somebody is named and gives a reason, in words that people can read."""
     for name, text, most in (("who", who, MAX_NAME), ("why", why, MAX_REASON)):
         if not text.strip() or not text.isprintable():
             message = f"every management action needs {name} in readable words"
@@ -108,7 +114,6 @@ def note_of(action: str, who: str, why: str, content: Mapping[str, Any]) -> Note
         if len(text) > most:
             message = f"{name} may have {most} characters"
             raise InputError(message, field=name, code="too_long")
-    return Note(Kind.MANAGEMENT, msgspec.json.encode({"action": action, **content}), who, why)
 
 
 class Ledger(Protocol):

@@ -36,6 +36,7 @@ NEEDS: Mapping[str, Need] = {
     "POST /v1/keys": Scope.MANAGE,
     "POST /v1/keys/{id}/rotate": Scope.MANAGE,
     "POST /v1/keys/{id}/revoke": Scope.MANAGE,
+    "POST /v1/erasures": Scope.MANAGE,
     "GET /v1/log": Scope.AUDIT,
     "GET /v1/log/commits": Scope.AUDIT,
     "GET /metrics": Scope.AUDIT,

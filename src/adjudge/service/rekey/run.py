@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.service import logs
+from adjudge.service import logs, snapshot
 from adjudge.service.activation import secret_of
 from adjudge.service.archive.joined import open_with
 from adjudge.service.decider import Decider
@@ -63,7 +63,8 @@ def replace_secret(
         follower = Follower(new, log, say=logs.say, keys=_keys(new, settings, keys))
         follower.catch_up(told)
         if folder is not None:
-            follower.snapshot(folder)
+            # with an archive nothing else leads to the state by the new secret, so it has to stay
+            snapshot.save(follower.workspace, follower.end, folder, pinned=archive is not None)
         Decider(new, log, holder=holder(), follower=follower)
     return rekey
 
