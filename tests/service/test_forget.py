@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower
 from adjudge.service.index import Ids, Known, Span
 from adjudge.service.workspace import Workspace
-from tests.service.shop import START, Shop, purchase, shop
+from tests.service.shop import START, Shop, as_json, purchase, shop
 from tests.service.test_decider import Moody, label
 
 KEPT = timedelta(days=407)
@@ -69,9 +70,10 @@ def test_a_profile_is_never_too_late_so_its_id_is_kept(desk: Shop) -> None:
     assert len(desk.decider.log) == length
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
-def test_the_batch_does_not_matter(plan: Plan, size: int) -> None:
-    """An id may be forgotten in the middle of a batch, even that of an event of this very batch."""
+def test_the_batch_does_not_matter(plan: Plan, size: int, ahead: bool) -> None:
+    """An id may be forgotten in the middle of a batch, of this very batch, or of one admitted ahead of its turn."""
     rows = [
         purchase("a"),
         purchase("a"),
@@ -86,8 +88,14 @@ def test_the_batch_does_not_matter(plan: Plan, size: int) -> None:
         purchase("c", START + LONG),
     ]
     desk = Shop(plan, at=START + 10 * KEPT)
-    found = [v for i in range(0, len(rows), size) for v in desk.decide(*rows[i : i + size])]
-    outcomes = [v if isinstance(v, str) else v["id"] for v in found]
+    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    if ahead:
+        batches = [desk.decider.workspace.door("purchase").many(as_json(part)).events for part in parts]
+        verdicts = [v for made in desk.decider.decide_all("purchase", batches) for v in made]
+        outcomes = [v.error.code if v.error else json.loads(v.record or b"")["id"] for v in verdicts]
+    else:
+        found = [v for part in parts for v in desk.decide(*part)]
+        outcomes = [v if isinstance(v, str) else v["id"] for v in found]
     late = "too_late"
     assert outcomes == ["pa", "pa", "pb", "conflict", "pb", "pc", late, "pd", "pb", "pb", late]
     assert desk.decider.workspace.known_events == 2
