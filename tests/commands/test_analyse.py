@@ -50,6 +50,18 @@ def test_a_question_is_answered_from_what_the_log_holds_now(workspace: Path, mon
     assert "15 rows more" in run("query", "SELECT seq FROM decisions", "-w", str(workspace))
 
 
+def test_what_is_too_wide_is_shown_row_by_row(workspace: Path) -> None:
+    """In 80 columns, whatever is asked and whatever a value looks like."""
+    text = run("query", "SELECT * FROM decisions LIMIT 2", "-w", str(workspace))
+    assert max(map(len, text.splitlines())) <= 80
+    assert [line for line in text.splitlines() if line.startswith("row ")] == ["row 1", "row 2"]
+    assert len([line for line in text.splitlines() if line.startswith("decision ")]) == 2
+    assert "[bold]not markup[/]" in run("query", "SELECT '[bold]not markup[/]' AS said", "-w", str(workspace))
+    assert json.loads(run("query", "SELECT 0.5 AS a, NULL AS b, {'c': 1} AS d", "-w", str(workspace), "--json")) == [
+        {"a": "0.5", "b": None, "d": {"c": 1}}
+    ]
+
+
 def test_what_is_wrong_is_one_sentence(workspace: Path, tmp_path: Path) -> None:
     """And nothing is made by looking."""
     found = CliRunner().invoke(app, ["query", "SELEC", "-w", str(workspace)]).exception

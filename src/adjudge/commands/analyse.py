@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
+from rich.text import Text
 
 from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.show import as_json, err, grid, out, show
@@ -24,6 +28,20 @@ SHOWN = 200
 """Rows that are shown to people; programs get all of them."""
 
 ToOption = Annotated[Path | None, typer.Option("--to", help="Folder; export in the workspace's folder unless given.")]
+
+
+class PersonalFields(StrEnum):
+    """What becomes of personal fields."""
+
+    HIDDEN = "hidden"
+    SEALED = "sealed"
+    READABLE = "readable"
+
+
+PersonalOption = Annotated[
+    PersonalFields | None,
+    typer.Option(help="Personal fields: hidden (null), sealed beside that, or readable with ADJUDGE_MASTER_KEY."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -32,16 +50,18 @@ def export(
     log: LogOption = None,
     to: ToOption = None,
     archive: ArchiveOption = None,
+    personal: PersonalOption = None,
     json: JsonOption = False,
 ) -> None:
     """Bring Parquet files up to where the log ends now: events, decisions, features, labels and notes, by day.
 
-    Only what is new since the last time is read. The service may go on meanwhile.
+    Only what is new since the last time is read. The service may go on meanwhile. A folder keeps to what becomes of
+    personal fields; one with readable ones is made anew when somebody was erased.
 
     Example: adjudge export --workspace payments --to lake/payments
     """
     settings = settings_of(workspace, log)
-    found = _export(settings, to, archive)
+    found = _export(settings, to, archive, personal)
     facts = {"positions": [found.start, found.stop], "rows": found.rows, "files": found.files}
     show({"folder": str(_folder(settings, to)), **facts}, json)
 
@@ -55,7 +75,8 @@ def query(
 ) -> None:
     """Export what is new, and answer a question about all of it.
 
-    The tables are events, decisions, features, labels and notes, and one for each stream.
+    The tables are events, decisions, second_decisions, features, labels and notes, and one for each stream. What is too
+    wide for the terminal is shown row by row.
 
     Example: adjudge query "SELECT day, decision, count(*) FROM decisions GROUP BY ALL ORDER BY ALL" -w payments
     """
@@ -67,23 +88,48 @@ def query(
     if json:
         as_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
         return
-    with grid(*found.columns) as table:
-        for row in found.rows[:SHOWN]:
-            table.add_row(*("" if value is None else str(value) for value in row))
+    texts = [["" if value is None else str(value) for value in row] for row in found.rows[:SHOWN]]
+    if _fits(found.columns, texts):
+        with grid(*found.columns) as table:
+            for row in texts:
+                table.add_row(*(Text(cell) for cell in row))
+    else:
+        for i, row in enumerate(texts, start=1):
+            out.print(f"[bold]row {i}[/]")
+            with grid("", "", heads=False) as table:
+                for name, cell in zip(found.columns, row, strict=True):
+                    table.add_row(Text(name), Text(cell, justify="left"))
     if len(found.rows) > SHOWN:
         out.print(f"and {len(found.rows) - SHOWN:,} rows more; --json prints all of them")
 
 
-def _export(settings: Settings, to: Path | None, archive: Path | None = None) -> Exported:
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table is no wider than the terminal."""
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return sum(widths) + 2 * len(widths) <= out.width
+
+
+def _export(
+    settings: Settings, to: Path | None, archive: Path | None = None, personal: PersonalFields | None = None
+) -> Exported:
     from adjudge.service.archive.joined import open_with
     from adjudge.service.export import export as run
-    from adjudge.service.home import snapshots_of
+    from adjudge.service.export import made_for
+    from adjudge.service.home import find_keys, snapshots_of
 
-    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
+    folder = _folder(settings, to)
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(open_with(settings, archive)))
+        keys = None
+        if (made_for(folder) if personal is None else personal.value) == "readable":
+            keys = stack.enter_context(closing(find_keys(settings)))
+        bars = stack.enter_context(Bars(err))
         return run(
-            opened,
-            _folder(settings, to),
+            log,
+            folder,
             snapshots=snapshots_of(settings),
+            personal=None if personal is None else personal.value,
+            keys=keys,
             told=lambda done, total: bars("export", done, total),
         )
 

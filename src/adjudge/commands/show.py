@@ -19,9 +19,9 @@ err = Console(stderr=True)
 
 
 @contextmanager
-def grid(*columns: str) -> Iterator[Table]:
-    """Yield a table to be filled, and print it."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def grid(*columns: str, heads: bool = True) -> Iterator[Table]:
+    """Yield a table to be filled, and print it, with the names of its columns above or without."""
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=heads)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     yield table

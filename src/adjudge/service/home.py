@@ -75,6 +75,23 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
     return SqliteKeys(Path(settings.workspace) / KEYS_FILE, Wrap(master_key(os.environ)))
 
 
+def find_keys(settings: Settings) -> Keys:
+    """Return the keys of persons that there are, for reading what they have sealed; none are made.
+
+    Raises
+    ------
+    InputError
+        If there are none, or `ADJUDGE_MASTER_KEY` is not as it should be.
+    KeysError
+        If they cannot be opened, or were wrapped with another master key.
+    """
+    path = Path(settings.workspace) / KEYS_FILE
+    if not path.is_file():
+        message = f"there are no keys of persons in {settings.workspace!r}"
+        raise InputError(message, field="workspace")
+    return SqliteKeys(path, Wrap(master_key(os.environ)))
+
+
 def snapshots_of(settings: Settings) -> Path | None:
     """Return the folder of the snapshots; None where the log does not outlive the process."""
     return None if settings.log == "memory" else Path(settings.workspace) / "snapshots"

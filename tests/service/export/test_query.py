@@ -61,6 +61,8 @@ def test_what_a_decision_says_is_nested(folder: Path) -> None:
     """Reasons as a list, versions and families by name."""
     found = query(folder, "SELECT reasons[1].code, versions['system'] IS NOT NULL FROM decisions WHERE id = 'p2'")
     assert found.rows == [("listed", True)]
+    ((versions,),) = query(folder, "SELECT versions FROM decisions WHERE id = 'p2'").rows
+    assert versions["model"] == "slope-1"
 
 
 def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
@@ -82,14 +84,50 @@ def test_the_columns_that_are_promised_are_there(folder: Path) -> None:
 
 
 def test_a_question_that_cannot_be_answered_says_why(folder: Path) -> None:
-    with pytest.raises(InputError, match="nowhere"):
-        query(folder, "SELECT * FROM nowhere")
+    """In one line, with the names that were meant."""
+    with pytest.raises(
+        InputError, match=r"there is no table 'decisons'; did you mean 'decisions'\? *; there are events, "
+    ):
+        query(folder, "SELECT * FROM decisons")
+    with pytest.raises(InputError, match=r'column "amout" not found.*amount') as told:
+        query(folder, "SELECT amout FROM purchase")
+    assert "\n" not in str(told.value)
     with pytest.raises(InputError, match="syntax error"):
         query(folder, "SELEC")
 
 
-def test_a_statement_without_an_answer_has_no_rows(folder: Path) -> None:
-    assert query(folder, "CREATE TABLE mine (a INTEGER)").rows == []
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_text('{secret}')",
+        "SELECT * FROM read_text('{folder}/../secret.txt')",
+        "SELECT * FROM '{secret}'",
+        "SELECT * FROM glob('/etc/*')",
+        "COPY (SELECT 1) TO '{folder}/mine.csv'",
+        "ATTACH '{folder}/mine.db'",
+        "CREATE TABLE mine (a INTEGER)",
+        "CREATE OR REPLACE VIEW events AS SELECT 1",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "SELECT 1; SELECT 2",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/mine.csv'",
+        "",
+    ],
+)
+def test_a_question_only_reads_and_only_the_export(folder: Path, sql: str) -> None:
+    """Whoever may ask may not look around, nor leave anything."""
+    secret = folder.parent / "secret.txt"
+    secret.write_text("secret")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(InputError) as refused:
+        query(folder, sql.format(secret=secret, folder=folder))
+    assert "secret\n" not in str(refused.value)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_columns_of_the_same_name_are_told_apart(folder: Path) -> None:
+    found = query(folder, "SELECT d.id, l.id FROM decisions d JOIN labels l USING (id)")
+    assert (found.columns, found.rows) == (["id", "id_2"], [("p2", "p2")])
 
 
 def test_without_duckdb_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,14 @@ import msgspec
 import numpy as np
 
 from adjudge.errors import InputError
-from adjudge.log import Commit, End, Log
-from adjudge.log.codec import blocks_of
+from adjudge.log import Commit, End, Kind, Log
+from adjudge.log.codec import Note, blocks_of
+from adjudge.log.scan import scan
 from adjudge.service import snapshot
-from adjudge.service.export.rows import Found, Gathered, Known, Rows
+from adjudge.service.export.rows import Found, Gathered, Known, Personal, Rows
+from adjudge.service.personal.erasure import Erasure
+from adjudge.service.personal.keys import Keys
+from adjudge.service.personal.seal import Vault
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the layout of the folder."""
 
-MANIFEST = "export.json"
+MANIFEST, PARTS = "export.json", "*/**/*part-*.parquet*"
+"""The file that says how far an export has come, and where its other files are."""
 
 STEP = 100_000
 """Positions that are read before files are written: the most that is in memory at a time."""
@@ -50,12 +55,15 @@ class Manifest(msgspec.Struct):
         Where the log ended that was exported; the link in hexadecimal.
     known
         What later entries need to be read.
+    personal
+        What becomes of personal fields.
     """
 
     format: int
     position: int
     link: str
     known: Known
+    personal: Personal = "hidden"
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -78,9 +86,17 @@ class Exported(msgspec.Struct, frozen=True):
 
 
 def export(
-    log: Log, folder: Path, *, snapshots: Path | None = None, told: Told = lambda position, stop: None
+    log: Log,
+    folder: Path,
+    *,
+    snapshots: Path | None = None,
+    personal: Personal | None = None,
+    keys: Keys | None = None,
+    told: Told = lambda position, stop: None,
 ) -> Exported:
     """Bring a folder up to where a log ends now.
+
+    A folder with readable values is made anew whenever somebody was erased since: nothing of them is left in it.
 
     Parameters
     ----------
@@ -90,19 +106,30 @@ def export(
         Where the files are, or are to be.
     snapshots
         Folder of the log's snapshots: the one where an archived log begins says how to read it.
+    personal
+        What becomes of personal fields; as the folder was made before where absent, and hidden in a new one.
+    keys
+        The keys of persons, for readable ones.
     told
         Told of progress.
 
     Raises
     ------
     InputError
-        If the folder was made from another log or by another version, or holds something else.
+        If the folder was made from another log, by another version or otherwise, or holds something else.
     """
-    manifest, end = _begin(log, folder, snapshots), log.end()
+    manifest, end = _begin(log, folder, snapshots, personal), log.end()
+    vault = None
+    if manifest.personal == "readable":
+        if keys is None:
+            message = "personal fields can only be read with the keys of persons"
+            raise InputError(message, field="personal")
+        vault = Vault({}, keys)
+        manifest = _without_erased(log, folder, manifest, vault, _new(log, snapshots, "readable"))
     start, rows, files = manifest.position, dict[str, int](), 0
     _remove_unfinished(folder, start)
     for commits in _steps(log.read(start, end.position)):
-        made = _write(folder, commits, manifest.known)
+        made = _write(folder, commits, Gathered(manifest.known, manifest.personal, vault))
         for dataset, count in made:
             rows[dataset] = rows.get(dataset, 0) + count
         files += len(made)
@@ -112,24 +139,45 @@ def export(
     return Exported(start, manifest.position, rows, files)
 
 
-def _begin(log: Log, folder: Path, snapshots: Path | None) -> Manifest:
-    """Return what has been exported already, after checking that it came from this log."""
-    begin = log.begin()
+def made_for(folder: Path) -> Personal | None:
+    """Return what becomes of personal fields in a folder, None if nothing was exported there yet."""
+    manifest = _read(folder)
+    return None if manifest is None else manifest.personal
+
+
+def _read(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder, None if there is none."""
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError:
-        if folder.is_dir() and any(folder.iterdir()):
-            message = f"{folder} holds something else, and no export; name another folder"
-            raise InputError(message, field="folder") from None
-        facts = snapshot.facts_at(snapshots, begin) if begin.position else None
-        known = Known() if facts is None else Known(facts.cards, facts.fields)
-        return Manifest(FORMAT, begin.position, begin.link.hex(), known)
+        return None
     except msgspec.DecodeError as error:
         message = f"{folder / MANIFEST} cannot be read: {error}"
         raise InputError(message, field="folder") from None
+
+
+def _new(log: Log, snapshots: Path | None, personal: Personal) -> Manifest:
+    """Return the manifest of a folder into which nothing was exported yet."""
+    begin = log.begin()
+    facts = snapshot.facts_at(snapshots, begin) if begin.position else None
+    known = Known() if facts is None else Known(facts.cards, facts.fields)
+    return Manifest(FORMAT, begin.position, begin.link.hex(), known, personal)
+
+
+def _begin(log: Log, folder: Path, snapshots: Path | None, personal: Personal | None) -> Manifest:
+    """Return what has been exported already, after checking that it came from this log."""
+    begin, manifest = log.begin(), _read(folder)
+    if manifest is None:
+        if folder.is_dir() and any(folder.iterdir()):
+            message = f"{folder} holds something else, and no export; name another folder"
+            raise InputError(message, field="folder")
+        return _new(log, snapshots, personal or "hidden")
     if manifest.format != FORMAT:
         message = f"{folder} was written by another version; export into a new folder"
         raise InputError(message, field="folder")
+    if manifest.personal != (personal or manifest.personal):
+        message = f"{folder} was made with {manifest.personal} personal fields; export into a new folder"
+        raise InputError(message, field="personal")
     if manifest.position < begin.position:
         message = f"{folder} ends at position {manifest.position}, but the log begins at {begin.position}"
         raise InputError(message, field="folder")
@@ -139,6 +187,25 @@ def _begin(log: Log, folder: Path, snapshots: Path | None) -> Manifest:
         message = f"{folder} was made from another log; export into a new folder"
         raise InputError(message, field="folder")
     return manifest
+
+
+def _without_erased(log: Log, folder: Path, manifest: Manifest, vault: Vault, new: Manifest) -> Manifest:
+    """Return where to go on: from the beginning if somebody was erased since the last time."""
+    erased = [
+        Erasure.read(stretch.block)
+        for stretch in scan(log, manifest.position, parts=())
+        if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ERASURE
+    ]
+    for erasure in erased:  # its key is destroyed by whoever decides, and maybe not yet
+        vault.doom(erasure.person, bytes.fromhex(erasure.key))
+    if not erased or manifest.position == new.position:
+        return manifest
+    first = min((_first_of(path) for path in folder.glob(PARTS)), default=new.position)
+    if first < new.position:
+        message = f"somebody was erased whose values may be in {folder}: remove it, and export anew with the archive"
+        raise InputError(message, field="folder")
+    _replace(folder / MANIFEST, msgspec.json.encode(new))
+    return new
 
 
 def _steps(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
@@ -153,9 +220,8 @@ def _steps(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
         yield run
 
 
-def _write(folder: Path, commits: list[Commit], known: Known) -> list[tuple[str, int]]:
+def _write(folder: Path, commits: list[Commit], gathered: Gathered) -> list[tuple[str, int]]:
     """Write the files of some commits, and return for each its table and how many rows it has."""
-    gathered = Gathered(known)
     for commit in commits:
         for first, block in blocks_of(commit):
             gathered.add(Found(first, block, commit.received_at))
@@ -204,6 +270,11 @@ def _replace(path: Path, data: Any) -> None:
 
 def _remove_unfinished(folder: Path, position: int) -> None:
     """Remove what an export has left behind that was cut short: it is made again, perhaps cut otherwise."""
-    for path in folder.glob("*/**/*part-*.parquet*"):
-        if path.name.startswith(".") or int(path.name[len("part-") : -len(".parquet")]) >= position:
+    for path in folder.glob(PARTS):
+        if path.name.startswith(".") or _first_of(path) >= position:
             path.unlink()
+
+
+def _first_of(part: Path) -> int:
+    """Return the position from which on a file holds rows."""
+    return int(part.name.lstrip(".")[len("part-") :].split(".")[0])

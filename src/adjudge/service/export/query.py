@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from adjudge.errors import InputError, UnavailableError
+from adjudge.errors import InputError, UnavailableError, did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +47,8 @@ class Answered(msgspec.Struct, frozen=True):
 def query(folder: Path, sql: str) -> Answered:
     """Return what a SQL question about an export comes to.
 
-    The tables are `EMPTY`'s, and one for each stream with the columns of its own fields alone.
+    The tables are `EMPTY`'s, and one for each stream with the columns of its own fields alone. A question reads these
+    and nothing else: no other file, no network, and it changes nothing.
 
     Parameters
     ----------
@@ -67,20 +71,61 @@ def query(folder: Path, sql: str) -> Answered:
         raise UnavailableError(message) from None
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for name, columns in EMPTY.items():
-            _view(connection, name, folder / name, columns)
-        for stream in sorted((folder / "events").glob("stream=*")):
-            name = stream.name.removeprefix("stream=")
-            if name not in EMPTY:
-                _view(connection, name, stream, "")
+        tables = _add_views(connection, folder)
+        _close_off(connection, folder)
         try:
-            asked = connection.sql(sql)
-            if asked is None:  # a statement that has no answer
-                return Answered([], [])
-            found = asked.to_arrow_table()
+            statements = connection.extract_statements(sql)
+            if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
+                message = "ask one question, such as SELECT, FROM, WITH, DESCRIBE or SUMMARIZE; nothing can be changed"
+                raise InputError(message, field="sql")
+            found = connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise InputError(str(error).strip(), field="sql") from None
-    return Answered(found.column_names, list(zip(*(column.to_pylist() for column in found.columns), strict=True)))
+            raise InputError(_told(error, tables), field="sql") from None
+    rows = zip(*(column.to_pylist(maps_as_pydicts="strict") for column in found.columns), strict=True)
+    return Answered(_distinct(found.column_names), list(rows))
+
+
+def _add_views(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
+    """Make a view of each table, and return their names."""
+    for name, columns in EMPTY.items():
+        _view(connection, name, folder / name, columns)
+    streams = sorted((folder / "events").glob("stream=*"))
+    named = [(path, name) for path in streams if (name := path.name.removeprefix("stream=")) not in EMPTY]
+    for path, name in named:
+        _view(connection, name, path, "")
+    return [*EMPTY, *(name for _, name in named)]
+
+
+def _close_off(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Let nothing be read but the export from here on."""
+    allowed = str(folder.absolute()).replace("'", "''")
+    connection.execute(f"SET allowed_directories = ['{allowed}/']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _told(error: Exception, tables: Sequence[str]) -> str:
+    """Return what DuckDB says is wrong as one sentence, with the names that were meant."""
+    said = str(error).split("\nLINE ")[0]
+    missing = re.search(r"Table with name (.+) does not exist", said)
+    if missing is not None:
+        return f"there is no table {missing[1]!r}{did_you_mean(missing[1], tables)}; there are {', '.join(tables)}"
+    return "; ".join(line.strip() for line in said.splitlines() if line.strip())
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Return names of columns of which no two are the same.
+
+    Examples
+    --------
+    >>> _distinct(["seq", "id", "id"])
+    ['seq', 'id', 'id_2']
+    """
+    names: list[str] = []
+    for column in columns:
+        tries = itertools.chain([column], (f"{column}_{n}" for n in itertools.count(2)))
+        names.append(next(name for name in tries if name not in names))
+    return names
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, columns: str) -> None:
@@ -88,7 +133,7 @@ def _view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, column
         typed = ", ".join(f"NULL::{c.split()[1]} AS {c.split()[0]}" for c in columns.split(", "))
         source = f"SELECT {typed} WHERE false"
     else:
-        files = str(folder / "**" / "part-*.parquet").replace("'", "''")
+        files = str(folder.absolute() / "**" / "part-*.parquet").replace("'", "''")
         source = f"SELECT * FROM read_parquet('{files}', hive_partitioning = true, union_by_name = true)"
     quoted = name.replace('"', '""')
     connection.execute(f'CREATE VIEW "{quoted}" AS {source}')

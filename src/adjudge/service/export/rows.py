@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from adjudge.log.codec import Again, Block, Changes, Events, Note, Table, change
 from adjudge.service import table
 from adjudge.service.activation import Activation, FieldLayout
 from adjudge.service.card import Card
+from adjudge.service.personal.seal import SEALED, Vault
 from adjudge.service.record import Recorded
 from adjudge.typing import AnyArray, IntArray
 
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 DAY_US = 86_400_000_000
 
-RESERVED = frozenset({"seq", "ts", "received_at", "day", "stream", "system"})
+RESERVED = frozenset({"seq", "ts", "received_at", "day", "stream", "system", "sealed"})
 """Columns that every table of events has; a field of such a name gets an underscore behind it."""
+
+Personal = Literal["hidden", "sealed", "readable"]
+"""What becomes of personal fields: null; null, and what is sealed beside them; or readable, null where erased."""
 
 DIGITS = (20, 4)
 """Of amounts: all of them, and those behind the point; no currency has more."""
@@ -88,10 +92,16 @@ class Gathered:
     ----------
     known
         How to read them; what they say of reading others is added to it.
+    personal
+        What becomes of personal fields.
+    vault
+        Opens what is sealed, where that is wanted.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, personal: Personal = "hidden", vault: Vault | None = None) -> None:
         self._known = known
+        self._personal: Personal = personal
+        self._vault = vault
         self._alike: dict[Any, list[Found]] = {}
         self._tables: list[Rows] = []
 
@@ -125,12 +135,21 @@ class Gathered:
         for alike in self._alike.values():
             match alike[0].block:
                 case Events():
-                    rows += _events(alike, self._known)
+                    rows += _events(alike, self._known, self._bodies(alike), self._personal)
                 case Changes():
                     rows.append(_changes(alike))
                 case Note():
                     rows.append(_notes(alike))
         return rows
+
+    def _bodies(self, alike: Sequence[Found]) -> list[dict[str, Any]]:
+        """Return the members of events; of what is sealed those that can be opened, where that is wanted."""
+        blocks = [found.block for found in alike if isinstance(found.block, Events)]
+        texts = [body for block in blocks for body in block.bodies.all()]
+        if self._vault is not None:
+            ids = [id_ for block in blocks for id_ in block.ids.texts()]
+            texts = [self._vault.read(blocks[0].stream, id_, t).body for id_, t in zip(ids, texts, strict=True)]
+        return _decoded(texts)
 
 
 def _learn(known: Known, activation: Activation) -> None:
@@ -140,7 +159,9 @@ def _learn(known: Known, activation: Activation) -> None:
     known.streams.update({stream: layout.digest for stream, layout in activation.streams.items()})
 
 
-def _events(alike: Sequence[Found], known: Known) -> list[Rows]:
+def _events(
+    alike: Sequence[Found], known: Known, bodies: Sequence[Mapping[str, Any]], personal: Personal
+) -> list[Rows]:
     """Return the rows of events of one stream and schema that the same systems decided."""
     import pyarrow as pa
 
@@ -149,8 +170,9 @@ def _events(alike: Sequence[Found], known: Known) -> list[Rows]:
     layout = _needed(known.layouts, schema, f"the fields of stream {stream}", alike[0].first)
     ts = np.concatenate([block.matrix()[_time_row(layout)] for block in blocks]).astype(np.int64)
     head = {"seq": _positions(alike), "ts": _moments(ts), "received_at": _received(alike)}
-    bodies = _decoded([body for block in blocks for body in block.bodies.all()])
     columns = {name: _column(role, [body.get(field) for body in bodies]) for field, name, role in _columns(layout)}
+    if personal == "sealed" and any(SEALED in body for body in bodies):
+        columns["sealed"] = pa.array([body.get(SEALED) for body in bodies], pa.string())
     days = ts // DAY_US
     rows = [Rows("events", f"stream={stream}", days, pa.table({**head, **columns}))]
     for m, made in enumerate(blocks[0].made):
