@@ -59,7 +59,8 @@ def open_log(settings: Settings, *, new: bool = False) -> Log:
 def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
     """Return the keys of the persons whose data is in a log; None where no stream has personal fields.
 
-    They are beside the log and never in it: in a file of the workspace's folder, also where the log is in a database.
+    They are beside the log and never in it: in a file of the workspace's folder, or, where the log is in a database,
+    in a schema of their own there, unless the settings name another one.
 
     Raises
     ------
@@ -72,7 +73,13 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
         return None
     if settings.log == "memory":
         return MemoryKeys()
-    return SqliteKeys(Path(settings.workspace) / KEYS_FILE, Wrap(master_key(os.environ)))
+    wrap = Wrap(master_key(os.environ))
+    where = settings.person_keys or settings.log
+    if where == "sqlite":
+        return SqliteKeys(Path(settings.workspace) / KEYS_FILE, wrap)
+    from adjudge.service.personal.postgres import PostgresKeys
+
+    return PostgresKeys(where, wrap)
 
 
 def find_keys(settings: Settings) -> Keys:

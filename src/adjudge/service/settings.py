@@ -58,6 +58,9 @@ class Settings:
     log
         ``sqlite`` keeps the log in the workspace's folder, ``memory`` forgets it with the process, and an address such
         as ``postgresql://user@host/name`` keeps it in that database.
+    person_keys
+        Where the keys of persons are: ``sqlite`` for a file in the workspace's folder, or the address of a database;
+        empty for the same kind of place as the log.
     durability
         What an answered decision survives: ``process`` the end of the process (kill -9), ``fsync`` the loss of power.
     snapshot_every
@@ -101,6 +104,7 @@ class Settings:
     retry_after_s: int = 1
     workspace: str = "adjudge-workspace"
     log: str = "sqlite"
+    person_keys: str = ""
     durability: str = "process"
     snapshot_every: int = 1_000_000
     log_format: str = "text"
@@ -144,6 +148,9 @@ class Settings:
                 message = "with auth off nobody is asked for a token; leave out the issuer, or auth"
                 raise InputError(message, field="oidc_issuer")
         needs(self.public)
+        if self.person_keys and self.person_keys != "sqlite" and not self.person_keys.startswith(DATABASES):
+            message = "person_keys must be sqlite or an address such as postgresql://localhost/keys"
+            raise InputError(message, field="person_keys")
         for name in (f.name for f in fields(self) if f.type == "int" and f.name != "port"):
             least = 0 if name in UNBOUNDED else 1
             if getattr(self, name) < least:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from adjudge.errors import InputError
 from adjudge.service.personal.keys import CHECK, Keys, KeysError, MemoryKeys, Person, Wrap, master_key
+from adjudge.service.personal.postgres import PostgresKeys
 from adjudge.service.personal.sqlite import SqliteKeys
 
 MASTER = bytes(range(32))
 ADA, BOB, DOCTOR = Person("user", 2**64 - 1), Person("user", 1), Person("doctor", 1)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def open_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> Keys:
+    """Return an empty store of a kind."""
+    if kind == "memory":
+        return MemoryKeys()
+    if kind == "sqlite":
+        return SqliteKeys(folder / "keys.sqlite", Wrap(MASTER))
+    return PostgresKeys(request.getfixturevalue("postgres_url"), Wrap(MASTER), schema=uuid4().hex)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def keys(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Keys]:
-    """Return an empty store."""
-    made: Keys = MemoryKeys() if request.param == "memory" else SqliteKeys(tmp_path / "keys.sqlite", Wrap(MASTER))
+    """Return an empty store of each kind: all keep the same contract."""
+    made = open_store(request.param, request, tmp_path)
     yield made
     made.close()
 

@@ -230,3 +230,19 @@ def master_key(environ: Mapping[str, str]) -> bytes:
 def missing(id_: bytes) -> KeysError:
     """Return the error of a key that has never been in a store."""
     return KeysError(f"there is no key {id_.hex()}: these are not the keys of this log, or are an older copy")
+
+
+def signed(token: int) -> int:
+    """Return a hash as databases have numbers: with a sign.
+
+    Examples
+    --------
+    >>> signed(2**64 - 1), unsigned(signed(2**64 - 1)) == 2**64 - 1
+    (-1, True)
+    """
+    return token - (1 << 64) if token >= 1 << 63 else token
+
+
+def unsigned(token: int) -> int:
+    """Return the hash that `signed` has made a number of."""
+    return token % (1 << 64)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from adjudge.service.personal.keys import CHECK, Key, KeysError, Person, Wrap, missing
+from adjudge.service.personal.keys import CHECK, Key, KeysError, Person, Wrap, missing, signed, unsigned
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -24,8 +24,6 @@ CREATE TABLE IF NOT EXISTS keys (
 
 _FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
 """What is true of all keys: the fingerprint of the secret that tokens are hashed with, once that was replaced."""
-
-_SIGNED = 1 << 63
 
 
 class SqliteKeys:
@@ -73,7 +71,7 @@ class SqliteKeys:
             made = {person: Key.new() for person in persons if person not in known}
             self._db.executemany(
                 "INSERT INTO keys (id, field, token, wrapped) VALUES (?, ?, ?, ?)",
-                [(key.id, p.field, _signed(p.token), self._wrap.close(key)) for p, key in made.items()],
+                [(key.id, p.field, signed(p.token), self._wrap.close(key)) for p, key in made.items()],
             )
             return known | made
 
@@ -100,7 +98,7 @@ class SqliteKeys:
 
     def rename(self, secret_used: str, names: Mapping[Person, Person]) -> None:
         """Note that tokens are hashed with another secret now, all at once."""
-        called = [(new.field, _signed(new.token), old.field, _signed(old.token)) for old, new in names.items()]
+        called = [(new.field, signed(new.token), old.field, signed(old.token)) for old, new in names.items()]
         with self._told(), self._transaction():
             self._db.execute("CREATE TEMP TABLE called (field TEXT, token INTEGER, id BLOB)")
             self._db.executemany(
@@ -118,7 +116,7 @@ class SqliteKeys:
         """Return everybody who has a key."""
         with self._told():
             rows = self._db.execute("SELECT field, token FROM keys WHERE token IS NOT NULL").fetchall()
-        return [Person(field, token % (2 * _SIGNED)) for field, token in rows]
+        return [Person(field, unsigned(token)) for field, token in rows]
 
     def close(self) -> None:
         """Close the file."""
@@ -128,7 +126,7 @@ class SqliteKeys:
         found = {}
         for person in persons:
             row = self._db.execute(
-                "SELECT id, wrapped FROM keys WHERE field = ? AND token = ?", (person.field, _signed(person.token))
+                "SELECT id, wrapped FROM keys WHERE field = ? AND token = ?", (person.field, signed(person.token))
             ).fetchone()
             if row is not None:
                 found[person] = Key(row[0], self._wrap.open(row[0], row[1]))
@@ -153,8 +151,3 @@ class SqliteKeys:
             except (sqlite3.Error, OSError) as error:
                 message = f"the keys of persons cannot be read or written: {error}"
                 raise KeysError(message) from error
-
-
-def _signed(token: int) -> int:
-    """Return a hash as the database has numbers: with a sign."""
-    return token - 2 * _SIGNED if token >= _SIGNED else token
