@@ -16,6 +16,7 @@ import msgspec
 import typer
 
 from adjudge.commands import (
+    activate,
     analyse,
     archive,
     backup,
@@ -50,11 +51,12 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for group in (workspace, decide, tell, inspect, health, erase, rekey, backup, archive, analyse):
+for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, backup, archive, analyse):
     for command in group.COMMANDS:
         app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(activate.lists, name="lists")
 
 
 def main() -> None:

@@ -33,16 +33,19 @@ def erase(
     """
     from adjudge.service.archive.joined import open_with
     from adjudge.service.decider import Decider
-    from adjudge.service.follow import Follower
-    from adjudge.service.home import holder, open_keys, snapshots_of
-    from adjudge.service.run import plans_of
+    from adjudge.service.follow import Follower, active_at
+    from adjudge.service.home import bundles_of, holder, open_keys, snapshots_of
+    from adjudge.service.resolver import Resolver
+    from adjudge.service.run import plans_of, secret
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
     value = sys.stdin.readline().rstrip("\n") if person == "-" else person
     with closing(open_with(settings, archive)) as opened:
-        follower = Follower(plans, opened, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
-        decider = Decider(plans, opened, holder=holder(), follower=follower)
+        snapshots, resolver = snapshots_of(settings), Resolver(plans, bundles_of(settings, secret()), gives=False)
+        active = resolver.starting(active_at(opened, snapshots, len(opened)))
+        follower = Follower(active, opened, snapshots, say=_say, keys=open_keys(active, settings))
+        decider = Decider(active, opened, holder=holder(), follower=follower, resolver=resolver)
         done = decider.erase(stream, value, who=who, why=why)
     sys.stdout.write("erased\n" if done else "there is nothing to erase\n")
     raise typer.Exit(0 if done else 1)

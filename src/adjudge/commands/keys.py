@@ -121,7 +121,7 @@ def _desk(
     from adjudge.service.access.remote import RemoteDesk
 
     if url is None:
-        with open_desk(settings_of(workspace, log), _name(who), new=new) as offline:
+        with open_desk(settings_of(workspace, log), name_of(who), new=new) as offline:
             yield offline
         return
     if who is not None:
@@ -158,7 +158,7 @@ def _table(keys: Sequence[KeyView]) -> None:
     Console().print(table)
 
 
-def _name(who: str | None) -> str:
+def name_of(who: str | None) -> str:
     """Return who acts: as they say, or as the operating system knows them."""
     if who is not None:
         return who

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,8 @@ class SystemActivation(msgspec.Struct, frozen=True, omit_defaults=True):
         Value strictly above which each action is taken, as training found them.
     lateness_us
         How late an event may be.
+    given
+        Short hash of each part of the system that the last start was given; see `adjudge.service.versions.given`.
     """
 
     card: Card
@@ -66,12 +68,13 @@ class SystemActivation(msgspec.Struct, frozen=True, omit_defaults=True):
     bundle: str = ""
     thresholds: dict[str, float] = {}
     lateness_us: int = micros(LATENESS)
+    given: dict[str, str] = {}
 
     @classmethod
-    def of(cls, plan: Plan) -> SystemActivation:
+    def of(cls, plan: Plan, given: Mapping[str, str] | None = None) -> SystemActivation:
         """Return the activation of one compiled system; `DefinitionError` if it cannot be written down."""
         spec = to_spec(plan.system)
-        return cls(Card.of(plan), spec, plan.bundle, dict(plan.thresholds), plan.lateness_us)
+        return cls(Card.of(plan), spec, plan.bundle, dict(plan.thresholds), plan.lateness_us, dict(given or {}))
 
     @property
     def lateness(self) -> timedelta:
@@ -97,17 +100,20 @@ class Activation(msgspec.Struct, frozen=True):
     secret: str = ""
 
     @classmethod
-    def of(cls, plans: Sequence[Plan]) -> Activation:
+    def of(cls, plans: Sequence[Plan], given: Mapping[str, Mapping[str, str]] | None = None) -> Activation:
         """Return the activation of some plans.
 
         Parameters
         ----------
         plans
             The compiled systems.
+        given
+            By system what the last start was given of it.
         """
+        given = given or {}
         schemas = {s.schema.name: s.schema for plan in plans for s in plan.streams.values()}
         return cls(
-            {plan.system.name: SystemActivation.of(plan) for plan in plans},
+            {plan.system.name: SystemActivation.of(plan, given.get(plan.system.name)) for plan in plans},
             {name: FieldLayout.of(schema) for name, schema in schemas.items()},
             fingerprint(secret_of(plans)),
         )

@@ -36,6 +36,8 @@ from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
+from adjudge.service.versions.api import add_activations
+from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.workspace import Change, Running
 
 log = logging.getLogger(__name__)
@@ -160,6 +162,7 @@ def _api(service: Service) -> FastAPI:
     decider = service.decider
     add_erasures(api, decider, service.body_of)
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
+    add_activations(api, LiveDesk(decider), service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 

@@ -7,6 +7,7 @@ what is read later is held to the hash: it is the very bundle, or it is none.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 from adjudge.errors import BundleError
 from adjudge.learn import bundle
 from adjudge.learn.bundle import Bundle
+
+_ID = re.compile(r"[0-9a-f]{64}")
 
 MADE_WITH = ".copying-"
 """How the name of a directory begins into which a bundle is copied."""
@@ -28,11 +31,39 @@ class Bundles:
         Where they are kept; None keeps none.
     secret
         The workspace's 16 bytes.
+    home
+        The workspace's folder, in which new ones may be found by their path; None if they may not.
     """
 
-    def __init__(self, folder: Path | None, secret: bytes) -> None:
+    def __init__(self, folder: Path | None, secret: bytes, home: Path | None = None) -> None:
         self.folder = folder
-        self._secret = secret
+        self.secret = secret
+        self.home = home
+
+    def find(self, reference: str) -> Bundle:
+        """Return the bundle that an id means, or a path inside the workspace; keep it if it is new.
+
+        Parameters
+        ----------
+        reference
+            The id of a bundle that is kept, or the path of a directory from the workspace's folder on.
+
+        Raises
+        ------
+        BundleError
+            If there is none, it is damaged, or lies elsewhere.
+        """
+        if _ID.fullmatch(reference):
+            return self.read(reference)
+        if self.home is None:
+            message = "a bundle is named by its id here"
+            raise BundleError(message)
+        home = self.home.resolve()
+        path = (home / reference).resolve()
+        if not path.is_relative_to(home):
+            message = "the bundle does not lie in the workspace"
+            raise BundleError(message)
+        return self.keep(path)
 
     def keep(self, path: Path) -> Bundle:
         """Read a bundle, and copy it if it is not kept yet.
@@ -47,14 +78,14 @@ class Bundles:
         BundleError
             If it is damaged.
         """
-        found = bundle.read(path, self._secret)
+        found = bundle.read(path, self.secret)
         if self.folder is not None and not (self.folder / found.id).is_dir():
             self._copy(path, self.folder, found.id)
         return found
 
     def under(self, secret: bytes) -> Bundles:
         """Return the same bundles for another secret: models that read texts are loaded for one."""
-        return Bundles(self.folder, secret)
+        return Bundles(self.folder, secret, self.home)
 
     def read(self, id_: str) -> Bundle:
         """Return a bundle by its id.
@@ -72,7 +103,7 @@ class Bundles:
         if self.folder is None or not (self.folder / id_).is_dir():
             message = f"the bundle {id_[:12]} is not in the workspace"
             raise BundleError(message)
-        found = bundle.read(self.folder / id_, self._secret)
+        found = bundle.read(self.folder / id_, self.secret)
         if found.id != id_:
             message = f"what is kept as bundle {id_[:12]} is another one"
             raise BundleError(message)
@@ -84,7 +115,7 @@ class Bundles:
         with tempfile.TemporaryDirectory(dir=folder, prefix=MADE_WITH) as scratch:
             draft = Path(scratch) / id_
             shutil.copytree(path, draft)
-            if bundle.read(draft, self._secret).id != id_:
+            if bundle.read(draft, self.secret).id != id_:
                 message = f"the bundle in {path} has changed while it was copied"
                 raise BundleError(message)
             _flush(draft)

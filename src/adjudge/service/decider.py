@@ -43,6 +43,7 @@ from adjudge.service.record import Recorded
 from adjudge.service.rekey.collect import note_of_rekey
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.rekey.persons import rename_persons
+from adjudge.service.resolver import Resolver
 from adjudge.service.stages import Stages
 from adjudge.service.verdict import Clock, Status, Stored, UndecidedError, Verdict, wall_clock
 from adjudge.service.watches import Watches
@@ -79,6 +80,8 @@ class Decider:
         Is told how far folding has come.
     watches
         Watch over the systems' layers; None lets them take as long as they want.
+    resolver
+        Makes the plans that were activated while an earlier process decided; None has the models of `plans` alone.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class Decider:
         follower: Follower | None = None,
         told: Told = nobody,
         watches: Watches | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
@@ -112,8 +116,10 @@ class Decider:
         self.repeated = 0
         self.failures = 0
         self.writer = Writer(self.log, clock=clock, timer=time.monotonic, holder=holder)
+        self.resolver = Resolver(plans) if resolver is None else resolver
         follower = follower or Follower(plans, self.log, say=logger.warning)
         follower.catch_up(told)  # nobody else appends from here on
+        follower.become(self.resolver.starting(follower.workspace.active), told)
         self.workspace = follower.workspace
         for s in self.workspace.systems.values():
             s.state.lap = self.stages.lap
@@ -130,11 +136,50 @@ class Decider:
     def _activate(self) -> None:
         """Say in the log who decides from here on, if that has changed."""
         workspace = self.workspace
-        activation = Activation.of([s.plan for s in workspace.systems.values()])
+        activation = Activation.of([s.plan for s in workspace.systems.values()], self.resolver.given)
         if workspace.active != activation.systems:
             position = self.writer.position
             self.writer.append([activation.note()], self.clock())
             workspace.activate(position, activation)
+
+    def activate(self, plan: Plan, who: str, why: str) -> int:
+        """Decide with another plan of one system from the next position on, and with it as it was before that.
+
+        Parameters
+        ----------
+        plan
+            The system as it is to be; the state must fit it.
+        who, why
+            Who wants it and for what reason, for the log.
+
+        Returns
+        -------
+        int
+            The position.
+
+        Raises
+        ------
+        InputError
+            If it is not signed with who and why.
+        UnavailableError
+            If it cannot be logged; then nothing is different, or will be as soon as the log can tell.
+        """
+        check_signed(who, why)
+        name = plan.system.name
+        others = [s.plan for s in self.workspace.systems.values() if s.name != name]
+        activation = Activation.of([*others, plan], self.resolver.given)
+        self.resolver.know(plan)
+        with self._alone():
+            self._settle()
+            position = self.writer.position
+            self.writer.append([activation.note(who, why)], self.clock())
+            try:
+                self.workspace.activate(position, activation)
+                self.workspace.go_on_with([plan])
+            except BaseException as error:  # the log has it and the state has not
+                self.broken = f"going on with another plan has failed: {type(error).__name__}"
+                raise
+            return position
 
     def decide(
         self, stream: str, events: Sequence[EventStruct], *, arrived: Sequence[float] | None = None
@@ -742,6 +787,7 @@ class Decider:
             folder = Folder(self.workspace)
             folder.fold(stored)
             folder.finish()
+            self.workspace.go_on_with(self.resolver.plans_of(self.workspace.active))
         except BaseException as error:  # the log has it and the state may have half of it
             self.broken = f"folding a commit whose answer was lost has failed: {type(error).__name__}"
             raise

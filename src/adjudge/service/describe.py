@@ -23,6 +23,8 @@ from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
+from adjudge.service.versions.desk import Activated, ActiveSystems
+from adjudge.service.versions.revision import Revision
 from adjudge.service.workspace import Workspace
 
 Json = dict[str, Any]
@@ -81,8 +83,20 @@ class Catalogue(msgspec.Struct):
     features: list[CatalogueRow]
 
 
-MANAGED = (KeyList, NewKey, Revocation, Rotation, Issued, KeyView, NewErasure, ErasureDone)
-"""What routes take and answer that manage who may do what."""
+MANAGED = (
+    KeyList,
+    NewKey,
+    Revocation,
+    Rotation,
+    Issued,
+    KeyView,
+    NewErasure,
+    ErasureDone,
+    Revision,
+    Activated,
+    ActiveSystems,
+)
+"""What routes take and answer that manage who may do what, and what decides."""
 
 REFUSALS = {
     "400": "The body is not JSON.",
@@ -232,12 +246,13 @@ def _guard(document: Json, needs: Mapping[str, Need]) -> None:
 
 
 def _manage(paths: Json) -> None:
-    """Describe the routes that manage who may do what."""
+    """Describe the routes that manage who may do what, and what decides."""
     for path, (shape, answer, description) in {
         "/v1/keys": ("NewKey", "Issued", "The key with its secret."),
         "/v1/keys/{id}/rotate": ("Rotation", "Issued", "The key with its new secret."),
         "/v1/keys/{id}/revoke": ("Revocation", "KeyView", "The key that was."),
         "/v1/erasures": ("NewErasure", "ErasureDone", "Whether there was something to erase."),
+        "/v1/activations": ("Revision", "Activated", "Since which position what decides."),
     }.items():
         route = paths[path]["post"]
         route["tags"] = ["manage"]
@@ -246,6 +261,8 @@ def _manage(paths: Json) -> None:
         route["responses"] = {done: _content(answer, description)} | _refusals(REFUSALS)
     paths["/v1/keys"]["get"]["tags"] = ["manage"]
     paths["/v1/keys"]["get"]["responses"]["200"] = _content("KeyList", "Every key.")
+    paths["/v1/activations"]["get"]["tags"] = ["manage"]
+    paths["/v1/activations"]["get"]["responses"]["200"] = _content("ActiveSystems", "What decides in each system.")
 
 
 def _hot_route(workspace: Workspace, path: str, summary: str, description: str) -> Json:

@@ -27,7 +27,7 @@ from adjudge.log.scan import scan
 from adjudge.service.activation import secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
-from adjudge.service.follow import Follower, Told, nobody, quiet, state_at
+from adjudge.service.follow import Follower, Told, active_at, nobody, quiet, state_at
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
 from adjudge.service.rekey.moved import plans_at
@@ -182,7 +182,8 @@ def explain(
     NotFoundError
         If there is no decision for that id.
     """
-    now = Follower(plans, log, snapshots, say=quiet, keys=keys)
+    resolver = Resolver(plans, bundles)
+    now = Follower(resolver.plans_of(active_at(log, snapshots, len(log))), log, snapshots, say=quiet, keys=keys)
     now.catch_up(told)
     running = now.workspace.system(system)
     position = _position(now, running, id_)

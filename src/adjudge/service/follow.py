@@ -6,6 +6,7 @@ A service that starts, a standby that waits for its turn and whoever makes snaps
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from adjudge.engine.plan import Plan
@@ -17,6 +18,7 @@ from adjudge.service import snapshot
 from adjudge.service.activation import Activation, SystemActivation
 from adjudge.service.fold import Folder, part_of
 from adjudge.service.personal.keys import Keys
+from adjudge.service.rekey.entry import Rekey
 from adjudge.service.rekey.moved import moved_to
 from adjudge.service.snapshot import SnapshotError
 from adjudge.service.workspace import Workspace
@@ -75,6 +77,7 @@ class Follower:
         keys: Keys | None = None,
     ) -> None:
         self.log = log
+        self._snapshots, self._say, self._keys = snapshots, say, keys
         self.workspace, self.end = _start(plans, log, snapshots, say, until, keys)
         self.restored = self.saved = self.end.position
         self._folder = Folder(self.workspace)
@@ -97,6 +100,24 @@ class Follower:
                 told(self.end.position, total)
         self._folder.finish()
         return self.end.position - first
+
+    def become(self, plans: Sequence[Plan], told: Told = nobody) -> None:
+        """Go on with other plans: over the same state where it fits them, else over one that is folded anew.
+
+        Parameters
+        ----------
+        plans
+            All systems from here on.
+        told
+            Is told how far folding has come.
+        """
+        systems = self.workspace.systems
+        if {plan.system.name for plan in plans} == systems.keys() and self.workspace.fits(plans):
+            self.workspace.go_on_with(plans)
+            return
+        other = Follower(plans, self.log, self._snapshots, say=self._say, keys=self._keys)
+        other.catch_up(told)
+        self.workspace, self.end, self._folder = other.workspace, other.end, Folder(other.workspace)
 
     def snapshot(self, folder: Path) -> Path:
         """Write a snapshot of the state as it is, and return its directory."""
@@ -143,24 +164,53 @@ def state_at(
     return follower.workspace
 
 
-def active_at(log: Log, snapshots: Path | None, position: int) -> dict[str, SystemActivation]:
-    """Return what decided just before a position of the log, by system; needs no plan and folds nothing.
+@dataclass(frozen=True)
+class Last:
+    """What decided last in a stretch of a log.
 
     Parameters
     ----------
-    log
-        The log.
-    snapshots
-        Folder of its snapshots: only what came after one has to be read.
-    position
-        Any.
+    active
+        The systems, by name.
+    activated
+        Position of the last activation of each card, by its digest.
+    secret
+        Fingerprint of the workspace's secret; empty if nothing was activated.
     """
-    facts, end = snapshot.newest(log, snapshots, until=position)
-    active = {} if facts is None else facts.active
-    for stretch in scan(log, end.position, position, NOTES):
-        if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ACTIVATION:
-            active = Activation.read(stretch.block).systems
-    return active
+
+    active: dict[str, SystemActivation]
+    activated: dict[str, int]
+    secret: str
+
+    @classmethod
+    def before(cls, log: Log, snapshots: Path | None, position: int) -> Last:
+        """Return what decided just before a position; needs no plan and folds nothing.
+
+        Parameters
+        ----------
+        log
+            The log.
+        snapshots
+            Folder of its snapshots: only what came after one has to be read.
+        position
+            Any.
+        """
+        facts, end = snapshot.newest(log, snapshots, until=position)
+        active, secret = ({}, "") if facts is None else (facts.active, facts.secret)
+        activated = {} if facts is None else dict(facts.activated)
+        for stretch in scan(log, end.position, position, NOTES):
+            if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ACTIVATION:
+                found = Activation.read(stretch.block)
+                active, secret = found.systems, found.secret
+                activated.update({one.card.digest: stretch.first for one in active.values()})
+            elif isinstance(stretch.block, Note) and stretch.block.kind == Kind.REKEY:
+                secret = Rekey.read(stretch.block).new
+        return cls(active, activated, secret)
+
+
+def active_at(log: Log, snapshots: Path | None, position: int) -> dict[str, SystemActivation]:
+    """Return what decided just before a position of a log, by system; see `Last.before`."""
+    return Last.before(log, snapshots, position).active
 
 
 def quiet(text: str) -> None:

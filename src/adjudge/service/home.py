@@ -106,7 +106,8 @@ def snapshots_of(settings: Settings) -> Path | None:
 
 def bundles_of(settings: Settings, secret: bytes) -> Bundles:
     """Return the bundles that are kept in a workspace: none where the log does not outlive the process."""
-    return Bundles(None if settings.log == "memory" else Path(settings.workspace) / "bundles", secret)
+    home = Path(settings.workspace)
+    return Bundles(None if settings.log == "memory" else home / "bundles", secret, home)
 
 
 def holder() -> str:

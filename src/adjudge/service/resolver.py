@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from adjudge.define.spec import from_spec
 from adjudge.engine import compile
 from adjudge.engine.plan import Plan
@@ -17,6 +19,7 @@ from adjudge.errors import AdjudgeError
 from adjudge.service.activation import SystemActivation, secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
+from adjudge.service.versions.given import digests_of, merged
 
 
 class NotRestoredError(AdjudgeError):
@@ -29,15 +32,23 @@ class Resolver:
     Parameters
     ----------
     plans
-        The plans at hand, at least one.
+        The plans at hand; at least one if there are no bundles.
     bundles
         Where models are; None if only those of the plans are at hand.
+    gives
+        Whether a start with the plans wants what is different in them; else what is active goes on as it is.
+
+    Attributes
+    ----------
+    given
+        By system what this start was given of it; empty before `starting`.
     """
 
-    def __init__(self, plans: Sequence[Plan], bundles: Bundles | None = None) -> None:
+    def __init__(self, plans: Sequence[Plan] = (), bundles: Bundles | None = None, *, gives: bool = True) -> None:
         self.plans = {plan.system.name: plan for plan in plans}
-        self.secret = secret_of(plans)
-        self.bundles = bundles or Bundles(None, self.secret)
+        self.bundles = Bundles(None, secret_of(plans)) if bundles is None else bundles
+        self.given: dict[str, dict[str, str]] = {}
+        self._gives = gives
         self._pool = next((plan.pool for plan in plans if plan.pool is not None), None)
         self._made: dict[str, Plan] = {}
         self._scorers: dict[str, Scorer] = {}
@@ -74,6 +85,33 @@ class Resolver:
         found = [plan for name, one in active.items() if (plan := self._plan_or_at_hand(name, one)) is not None]
         return found or list(self.plans.values())
 
+    def starting(self, active: Mapping[str, SystemActivation]) -> list[Plan]:
+        """Return what decides after a start that is given the plans at hand; see `adjudge.service.versions.given`.
+
+        Parameters
+        ----------
+        active
+            What decided last, by system.
+
+        Raises
+        ------
+        NotRestoredError
+            If what was activated since the last start cannot be made again.
+        """
+        if not self._gives and active:
+            self.given = {name: one.given for name, one in active.items()}
+            return [self.plan(one) for one in active.values()]
+        return [self._starting(plan, active.get(name)) for name, plan in self.plans.items()]
+
+    def _starting(self, plan: Plan, active: SystemActivation | None) -> Plan:
+        given = SystemActivation.of(plan)
+        given = msgspec.structs.replace(given, given=digests_of(given))
+        self.given[plan.system.name] = given.given
+        if active is None or active.card == given.card:
+            return plan
+        goal = merged(active, given)
+        return plan if goal is given else self._compiled(goal)
+
     def _plan_or_at_hand(self, name: str, active: SystemActivation) -> Plan | None:
         try:
             return self.plan(active)
@@ -82,26 +120,31 @@ class Resolver:
 
     def _make(self, active: SystemActivation) -> Plan:
         card = active.card
-        if active.spec is None:
-            message = f"{_name(card)}: the log is from before definitions were kept in it"
-            raise NotRestoredError(message)
-        try:
-            made = compile(
-                from_spec(active.spec),
-                secret=self.secret,
-                scorer=self._scorer(active),
-                thresholds=active.thresholds,
-                lateness=active.lateness,
-            )
-        except AdjudgeError as error:
-            message = f"{_name(card)}: {error}"
-            raise NotRestoredError(message) from error
-        plan = replace(made, bundle=active.bundle, pool=self._pool)
+        plan = self._compiled(active)
         now = Card.of(plan)
         if now != card:
             other = [part for part, version in card.versions.items() if now.versions.get(part) != version]
             message = f"{_name(card)}: this software makes something else of it: {', '.join(other) or 'its card'}"
             raise NotRestoredError(message)
+        return plan
+
+    def _compiled(self, active: SystemActivation) -> Plan:
+        """Compile a system as this software does it."""
+        if active.spec is None:
+            message = f"{_name(active.card)}: the log is from before definitions were kept in it"
+            raise NotRestoredError(message)
+        try:
+            made = compile(
+                from_spec(active.spec),
+                secret=self.bundles.secret,
+                scorer=self._scorer(active),
+                thresholds=active.thresholds,
+                lateness=active.lateness,
+            )
+        except AdjudgeError as error:
+            message = f"{_name(active.card)}: {error}"
+            raise NotRestoredError(message) from error
+        plan = replace(made, bundle=active.bundle, pool=self._pool)
         self.know(plan)
         return plan
 

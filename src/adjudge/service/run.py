@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from adjudge.service.decider import Decider
     from adjudge.service.follow import Follower
     from adjudge.service.front import Front
+    from adjudge.service.resolver import Resolver
 
 SECRET_VARIABLE = "ADJUDGE_SECRET"
 """Environment variable with the workspace's secret: 32 hexadecimal digits."""
@@ -178,15 +179,18 @@ def _begin(
 ) -> Iterator[None]:
     """Fold the log, take the right to append, and let the front hand over to the service until it ends."""
     from adjudge.service.app import Service
-    from adjudge.service.follow import Follower
+    from adjudge.service.follow import Follower, active_at
     from adjudge.service.gauges import Gauges
     from adjudge.service.keeper import Keeper
+    from adjudge.service.resolver import Resolver
 
     bundles = bundles_of(settings, secret_of(plans))
     for path in served.bundles:
         bundles.keep(path)
-    follower = Follower(plans, log, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
-    decider = _take_over(front, plans, log, follower, settings, standby, stop)
+    resolver = Resolver(plans, bundles)
+    last = resolver.starting(active_at(log, snapshots_of(settings), len(log)))
+    follower = Follower(last, log, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
+    decider = _take_over(front, resolver, log, follower, settings, standby, stop)
     if decider is None:
         yield
         return
@@ -229,7 +233,7 @@ def _check_entrance(settings: Settings, keys: Iterable[Key]) -> None:
 
 
 def _take_over(
-    front: Front, plans: list[Plan], log: Log, follower: Follower, settings: Settings, standby: bool, stop: Event
+    front: Front, resolver: Resolver, log: Log, follower: Follower, settings: Settings, standby: bool, stop: Event
 ) -> Decider | None:
     """Return what decides on the log once nobody else does; None if told to stop before."""
     from adjudge.service.decider import Decider
@@ -243,8 +247,13 @@ def _take_over(
     folder = snapshots_of(settings)
     waiting = False
     began, restored = time.monotonic(), follower.restored
+    plans = list(resolver.plans.values())
+    seen = follower.workspace.active
     while not stop.is_set():
         folded = follower.catch_up(told)
+        if follower.workspace.active is not seen:  # somebody has activated something; be ready to go on with it
+            follower.become(resolver.starting(follower.workspace.active), told)
+            seen = follower.workspace.active
         if not waiting:
             seconds = time.monotonic() - began
             logs.say(
@@ -256,7 +265,9 @@ def _take_over(
             )
         try:
             watches = Watches(settings.budget)
-            return Decider(plans, log, holder=holder(), follower=follower, told=told, watches=watches)
+            return Decider(
+                plans, log, holder=holder(), follower=follower, told=told, watches=watches, resolver=resolver
+            )
         except UnavailableError as error:
             if not standby:
                 raise
@@ -300,7 +311,8 @@ def take_snapshot(served: Served, settings: Settings, archive: Path | None = Non
         If the log does not outlive its process.
     """
     from adjudge.service.archive.joined import open_with
-    from adjudge.service.follow import Follower
+    from adjudge.service.follow import Follower, active_at
+    from adjudge.service.resolver import Resolver
 
     folder = snapshots_of(settings)
     if folder is None:
@@ -308,7 +320,8 @@ def take_snapshot(served: Served, settings: Settings, archive: Path | None = Non
         raise InputError(msg, field="log")
     with closing(open_with(settings, archive)) as log:
         plans = plans_of(served.systems, served.bundles)
-        follower = Follower(plans, log, folder, say=_say, keys=open_keys(plans, settings))
+        last = Resolver(plans, bundles_of(settings, secret_of(plans))).plans_of(active_at(log, folder, len(log)))
+        follower = Follower(last, log, folder, say=_say, keys=open_keys(plans, settings))
         follower.catch_up()
         return follower.snapshot(folder) if follower.end.position > follower.saved else None
 

@@ -26,7 +26,7 @@ from adjudge.history import Histories, Profiles
 from adjudge.log import Commit, End, Log
 from adjudge.log.holder import HolderLock
 from adjudge.service.access.management import Management, ManagementFacts
-from adjudge.service.activation import FieldLayout, SystemActivation
+from adjudge.service.activation import FieldLayout, SystemActivation, fingerprint
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known, Passed
@@ -87,6 +87,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         What the management entries have made.
     erased
         The last erasure of every person that was erased.
+    secret
+        Fingerprint of the workspace's secret.
     passed
         As in the workspace.
     rekey
@@ -108,6 +110,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     management: ManagementFacts = ManagementFacts()
     erased: list[Erased] = []
+    secret: str = ""
     passed: dict[int, int] = {}
     rekey: int | None = None
 
@@ -157,6 +160,7 @@ def save(workspace: Workspace, end: End, folder: Path, *, pinned: bool = False) 
             files=files,
             management=workspace.management.facts(),
             erased=list(workspace.erased.values()),
+            secret=fingerprint(workspace.secret),
             passed=workspace.passed.times,
             rekey=None if workspace.moved is None else workspace.moved.position,
         )

@@ -37,6 +37,8 @@ NEEDS: Mapping[str, Need] = {
     "POST /v1/keys/{id}/rotate": Scope.MANAGE,
     "POST /v1/keys/{id}/revoke": Scope.MANAGE,
     "POST /v1/erasures": Scope.MANAGE,
+    "GET /v1/activations": Scope.MANAGE,
+    "POST /v1/activations": Scope.MANAGE,
     "GET /v1/log": Scope.AUDIT,
     "GET /v1/log/commits": Scope.AUDIT,
     "GET /metrics": Scope.AUDIT,

@@ -11,10 +11,11 @@ from adjudge.service import logs, snapshot
 from adjudge.service.activation import secret_of
 from adjudge.service.archive.joined import open_with
 from adjudge.service.decider import Decider
-from adjudge.service.follow import Follower, Told, nobody
-from adjudge.service.home import holder, open_keys, snapshots_of
+from adjudge.service.follow import Follower, Told, active_at, nobody
+from adjudge.service.home import bundles_of, holder, open_keys, snapshots_of
 from adjudge.service.personal.keys import Keys
 from adjudge.service.rekey.entry import Rekey
+from adjudge.service.resolver import Resolver
 from adjudge.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,17 +56,21 @@ def replace_secret(
     """
     folder = snapshots_of(settings)
     with closing(open_with(settings, archive)) as log, ExitStack() as keys:
-        follower = Follower(old, log, folder, say=logs.say, keys=_keys(old, settings, keys))
+        resolver = Resolver(old, bundles_of(settings, secret_of(old)), gives=False)
+        active = resolver.starting(active_at(log, folder, len(log)))
+        follower = Follower(active, log, folder, say=logs.say, keys=_keys(active, settings, keys))
         follower.catch_up(told)
-        decider = Decider(old, log, holder=holder(), follower=follower)
+        decider = Decider(old, log, holder=holder(), follower=follower, resolver=resolver)
         rekey = decider.rekey(secret_of(new), who=who, why=why)
     with closing(open_with(settings, archive)) as log, ExitStack() as keys:
-        follower = Follower(new, log, say=logs.say, keys=_keys(new, settings, keys))
+        resolver = Resolver(new, bundles_of(settings, secret_of(new)), gives=False)
+        active = resolver.starting(active_at(log, folder, len(log)))
+        follower = Follower(active, log, say=logs.say, keys=_keys(active, settings, keys))
         follower.catch_up(told)
         if folder is not None:
             # with an archive nothing else leads to the state by the new secret, so it has to stay
             snapshot.save(follower.workspace, follower.end, folder, pinned=archive is not None)
-        Decider(new, log, holder=holder(), follower=follower)
+        Decider(new, log, holder=holder(), follower=follower, resolver=resolver)
     return rekey
 
 

@@ -1,0 +1,214 @@
+"""Verbs that change what decides: rules, policy and model, and what named lists hold."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+import yaml
+
+from adjudge.commands.keys import JsonOption, UrlOption, WhoOption, WhyOption, name_of
+from adjudge.commands.remote import KEY_VARIABLE
+from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
+from adjudge.errors import InputError
+
+if TYPE_CHECKING:
+    from adjudge.service.versions.desk import Activated
+    from adjudge.service.versions.remote import Desk
+    from adjudge.service.versions.revision import Element
+
+lists = typer.Typer(help="Change what named lists hold.", no_args_is_help=True, rich_markup_mode="rich")
+
+OfOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of the system, where there are several.")]
+ListArgument = Annotated[str, typer.Argument(help="Name of the list.")]
+ElementsArgument = Annotated[
+    list[str] | None, typer.Argument(help="What it is about; lines of standard input if none are given.")
+]
+NumbersOption = Annotated[bool, typer.Option("--numbers", help="The list holds numbers.")]
+
+
+def activate(
+    why: WhyOption,
+    rules: Annotated[Path | None, typer.Option("--rules", exists=True, dir_okay=False, help="A rule file.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="A policy as JSON or YAML.")
+    ] = None,
+    bundle: Annotated[str, typer.Option("--bundle", "-b", help="Id of a bundle, or its path in the workspace.")] = "",
+    system: OfOption = None,
+    who: WhoOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Have a system decide with other rules, another policy or another model, from the next position of the log on.
+
+    What is wrong is refused, and nothing is different. With --url a running service is changed, else a workspace at
+    rest.
+
+    Example: adjudge activate --rules rules.yaml --why "a ring of stolen cards" --url http://127.0.0.1:8000
+    """
+    from adjudge.define import Rules
+    from adjudge.service.versions.revision import Revision
+
+    rule_file = None if rules is None else Rules.load(rules).document()
+    revision = Revision(why, system, {}, rule_file, _document(policy), bundle)
+    with _desk(workspace, log, url, who) as desk:
+        _show(desk.revise(revision), json)
+
+
+@lists.command("set")
+def set_(
+    name: ListArgument,
+    why: WhyOption,
+    elements: ElementsArgument = None,
+    numbers: NumbersOption = False,
+    system: OfOption = None,
+    who: WhoOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Replace all that a list holds.
+
+    Example: adjudge lists set blocked c-17 c-23 --why "cleaned up" --workspace payments
+    """
+    from adjudge.service.versions.revision import ListRevision, Revision
+
+    revision = Revision(why, system, {name: ListRevision(set=_elements(elements, numbers))})
+    with _desk(workspace, log, url, who) as desk:
+        _show(desk.revise(revision), json)
+
+
+@lists.command()
+def add(
+    name: ListArgument,
+    why: WhyOption,
+    elements: ElementsArgument = None,
+    numbers: NumbersOption = False,
+    system: OfOption = None,
+    who: WhoOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add to what a list holds.
+
+    Example: adjudge lists add blocked c-17 --why "reported stolen" --url http://127.0.0.1:8000
+    """
+    from adjudge.service.versions.revision import ListRevision, Revision
+
+    revision = Revision(why, system, {name: ListRevision(add=_elements(elements, numbers))})
+    with _desk(workspace, log, url, who) as desk:
+        _show(desk.revise(revision), json)
+
+
+@lists.command()
+def remove(
+    name: ListArgument,
+    why: WhyOption,
+    elements: ElementsArgument = None,
+    numbers: NumbersOption = False,
+    system: OfOption = None,
+    who: WhoOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Remove from what a list holds.
+
+    Example: adjudge lists remove blocked c-17 --why "it was found again" --url http://127.0.0.1:8000
+    """
+    from adjudge.service.versions.revision import ListRevision, Revision
+
+    revision = Revision(why, system, {name: ListRevision(remove=_elements(elements, numbers))})
+    with _desk(workspace, log, url, who) as desk:
+        _show(desk.revise(revision), json)
+
+
+@lists.command()
+def show(
+    workspace: WorkspaceOption = None, log: LogOption = None, url: UrlOption = None, json: JsonOption = False
+) -> None:
+    """Tell what decides: versions, since when, and how much each list holds.
+
+    Example: adjudge lists show --workspace payments
+    """
+    with _desk(workspace, log, url, None) as desk:
+        active = desk.active()
+    if json:
+        sys.stdout.write(msgspec.json.encode(active).decode() + "\n")
+        return
+    for system in active.systems:
+        versions = ", ".join(f"{part} {version}" for part, version in system.versions.items())
+        sys.stdout.write(f"{system.system} since position {system.seq:,}: {versions}\n")
+        for name, size in system.lists.items():
+            sys.stdout.write(f"  {name}: {size:,}\n")
+
+
+@contextmanager
+def _desk(workspace: Path | None, log: str | None, url: str | None, who: str | None) -> Iterator[Desk]:
+    """Open what is changed: the log of a workspace, or the service that runs on it."""
+    if url is None:
+        from adjudge.service.run import secret
+        from adjudge.service.versions.offline import open_desk
+
+        with open_desk(settings_of(workspace, log), secret(), name_of(who)) as offline:
+            yield offline
+        return
+    from adjudge.service.versions.remote import RemoteVersions
+
+    if who is not None:
+        msg = "a service knows who asks it from the key; leave out --who"
+        raise InputError(msg, field="who")
+    with RemoteVersions(url, os.environ.get(KEY_VARIABLE, "")) as remote:
+        yield remote
+
+
+def _document(path: Path | None) -> dict[str, Any] | None:
+    """Return what a YAML or JSON file holds."""
+    if path is None:
+        return None
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = f"{path.name} cannot be read: {error}"
+        raise InputError(msg) from None
+    if not isinstance(content, dict):
+        msg = f"{path.name} must hold a mapping"
+        raise InputError(msg)
+    return content
+
+
+def _elements(given: list[str] | None, numbers: bool) -> list[Element]:
+    """Return what is named, on the command line or on standard input."""
+    texts = given or [line.strip() for line in sys.stdin if line.strip()]
+    if not numbers:
+        return [*texts]
+    try:
+        return [float(text) for text in texts]
+    except ValueError as error:
+        msg = f"not all of them are numbers: {error}"
+        raise InputError(msg) from None
+
+
+def _show(done: Activated, json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
+        return
+    said = "is active from" if done.status == "active" else "was active already, since"
+    versions = ", ".join(f"{part} {version}" for part, version in done.versions.items())
+    sys.stdout.write(f"{done.system} {said} position {done.seq:,}: {versions}\n")
+
+
+COMMANDS = (activate,)
+"""The verbs, in the order in which they are listed."""

@@ -1,0 +1,201 @@
+"""Revisions: what somebody wants to be different about a system, and the plan that comes of it.
+
+A revision says only what changes. What comes of it is compiled like any other system, with all of its checks, before
+anything is different; what is wrong is told by the field of the revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import msgspec
+
+from adjudge.define import Policy, Rules, System
+from adjudge.define.rule import elements
+from adjudge.define.spec import POLICY
+from adjudge.engine import compile
+from adjudge.engine.compile import lists_of
+from adjudge.engine.lists import with_lists
+from adjudge.engine.plan import Plan
+from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.learn.bundle import Bundle
+from adjudge.service.bundles import Bundles
+
+Element = str | float
+"""What lists hold."""
+
+
+class ListRevision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What becomes of a named list.
+
+    Parameters
+    ----------
+    set
+        All that it holds from here on; absent to go on from what it holds.
+    add, remove
+        What it holds, too, and what no longer.
+    """
+
+    set: list[Element] | None = None
+    add: list[Element] = []
+    remove: list[Element] = []
+
+    def after(self, before: tuple[Element, ...]) -> list[Element]:
+        """Return what the list holds afterwards.
+
+        Examples
+        --------
+        >>> ListRevision(add=["c", "d"], remove=["a", "d"]).after(("a", "b"))
+        ['b', 'c']
+        """
+        gone = {*self.remove}
+        return [e for e in dict.fromkeys([*(before if self.set is None else self.set), *self.add]) if e not in gone]
+
+
+class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is to be different about one system.
+
+    Parameters
+    ----------
+    why
+        The reason, for the log.
+    system
+        Its name; absent where there is only one.
+    lists
+        What becomes of named lists.
+    rules
+        All rules, as in a rule file. A list that the system has keeps what it holds, a new one comes with it.
+    policy
+        The policy: actions, bands or thresholds, costs, and whatever else is not as usual.
+    bundle
+        The model: id of a bundle that is kept, or a path inside the workspace. Its thresholds come with it.
+    """
+
+    why: str
+    system: str | None = None
+    lists: dict[str, ListRevision] = {}
+    rules: dict[str, Any] | None = None
+    policy: dict[str, Any] | None = None
+    bundle: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of what it changes."""
+        return [name for name in ("bundle", "rules", "policy", "lists") if getattr(self, name)]
+
+
+def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
+    """Return what becomes of a plan.
+
+    Parameters
+    ----------
+    plan
+        The system as it is.
+    revision
+        What is to be different.
+    bundles
+        Where models are.
+
+    Raises
+    ------
+    InputError
+        If nothing is to be different, or anything about it is wrong; names the field.
+    """
+    parts = revision.parts
+    if not parts:
+        message = "say what is to be different: lists, rules, policy or bundle"
+        raise InputError(message, code="missing_field")
+    if parts == ["lists"]:
+        return _with_lists(plan, _lists_after(plan.system, revision.lists))
+    system, bundle = plan.system, None
+    if revision.bundle:
+        try:
+            bundle = bundles.find(revision.bundle)
+        except AdjudgeError as error:
+            _refuse(str(error), "bundle", error)
+        own = {name: bundle.manifest.lists.get(name, values) for name, values in system.lists.items()}
+        system = replace(system, lists=own)
+    if revision.rules is not None:
+        system = replace(system, rules=_rules(system, revision.rules))
+    if revision.policy is not None:
+        system = replace(system, policy=_policy(revision.policy))
+    if revision.lists:
+        system = _holding(system, _lists_after(system, revision.lists))
+    return _compiled(plan, system, bundle, parts[0] if len(parts) == 1 else "")
+
+
+def _compiled(plan: Plan, system: System, bundle: Bundle | None, field: str) -> Plan:
+    from datetime import timedelta
+
+    try:
+        made = compile(
+            system,
+            secret=plan.streams[plan.decides].encoder.secret,
+            scorer=plan.scorer if bundle is None else bundle.scorer,
+            thresholds=plan.thresholds if bundle is None else bundle.manifest.thresholds,
+            lateness=timedelta(microseconds=plan.lateness_us),
+        )
+        if bundle is not None:
+            bundle.check(made)
+    except AdjudgeError as error:
+        _refuse(str(error), field, error)
+    return replace(made, bundle=plan.bundle if bundle is None else bundle.id, pool=plan.pool)
+
+
+def _with_lists(plan: Plan, lists: Mapping[str, list[Element]]) -> Plan:
+    try:
+        return with_lists(plan, lists)
+    except AdjudgeError as error:
+        _refuse(str(error), "lists" if len(lists) > 1 else f"lists.{next(iter(lists))}", error)
+
+
+def _lists_after(system: System, lists: Mapping[str, ListRevision]) -> dict[str, list[Element]]:
+    """Return what some lists of a system hold afterwards; a name that is none is refused."""
+    known, after = lists_of(system), {}
+    for name, change in lists.items():
+        if name not in known:
+            _refuse(f"there is no list {name[:80]!r}{did_you_mean(name[:80], known)}", f"lists.{name[:80]}")
+        after[name] = change.after(known[name])
+        try:
+            elements(name, after[name])
+        except AdjudgeError as error:
+            _refuse(str(error), f"lists.{name}", error)
+    return after
+
+
+def _holding(system: System, after: Mapping[str, list[Element]]) -> System:
+    """Return a system whose lists hold something else, each where it is kept."""
+    rules = system.rules
+    ruled = {name: tuple(after.get(name, values)) for name, values in rules.lists.items()}
+    beside = {name: after.get(name, values) for name, values in system.lists.items()}
+    return replace(system, rules=Rules(rules.rules, ruled), lists=beside)
+
+
+def _rules(system: System, document: dict[str, Any]) -> Rules:
+    try:
+        rules = Rules.from_document(document)
+    except AdjudgeError as error:
+        _refuse(str(error), "rules", error)
+    held = system.rules.lists
+    return Rules(rules.rules, {name: held.get(name, values) for name, values in rules.lists.items()})
+
+
+def _policy(content: dict[str, Any]) -> Policy:
+    """Read a policy: what is left out is as usual, and what is ordered may be an object."""
+    usual = POLICY.write(Policy(), "policy")
+    ordered = {
+        name: [[action, limit] for action, limit in content[name].items()]
+        for name in ("bands", "thresholds")
+        if isinstance(content.get(name), dict)
+    }
+    try:
+        policy: Policy = POLICY.read({**usual, **content, **ordered}, "policy")
+    except AdjudgeError as error:
+        _refuse(str(error), "policy", error)
+    return policy
+
+
+def _refuse(message: str, field: str, cause: Exception | None = None) -> NoReturn:
+    raise InputError(message, field=field, code="bad_definition") from cause

@@ -1,0 +1,112 @@
+"""Changing a workspace at rest from the command line: the next start goes on with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adjudge.cli import app
+from adjudge.engine import SECRET, compile
+from adjudge.errors import InputError, UnavailableError
+from adjudge.log.sqlite import SqliteLog
+from adjudge.service.decider import Decider
+from adjudge.service.home import LOG_FILE
+from adjudge.service.replay import replay
+from adjudge.service.settings import Settings
+from adjudge.service.versions.offline import open_desk
+from adjudge.service.versions.revision import ListRevision, Revision
+from tests.service.shop import RULES, START, Shop, many_purchases, purchase, shop_system
+
+ROOT = Path(__file__).parents[3]
+
+ADD = Revision("stolen", lists={"blocked": ListRevision(add=["c9"])})
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return the settings of a workspace in which something was decided."""
+    with closing(started(tmp_path).decider.log) as log:
+        assert len(log) == 31
+    return Settings(workspace=str(tmp_path))
+
+
+def started(folder: Path) -> Shop:
+    """Return a service on the log of a workspace, after some purchases."""
+    desk = Shop(compile(shop_system()), at=START + timedelta(days=1))
+    desk.decider = Decider([compile(shop_system())], SqliteLog(folder / LOG_FILE), clock=desk.clock)
+    desk.decide(*many_purchases(30))
+    return desk
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """Return what runs verbs in that workspace."""
+    monkeypatch.setenv("ADJUDGE_WORKSPACE", settings.workspace)
+    monkeypatch.delenv("ADJUDGE_SECRET", raising=False)
+    return CliRunner()
+
+
+def test_a_list_and_rules_are_changed_before_the_next_start(run: CliRunner, settings: Settings, tmp_path: Path) -> None:
+    """One entry each, with who and why; the service then decides with both."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES.replace(">= 3", ">= 1"))
+    why = ["--why", "a ring", "--who", "ada"]
+    said = run.invoke(app, ["lists", "add", "blocked", "c9", "c8", *why, "--json"])
+    assert said.exit_code == 0, said.output
+    assert (json.loads(said.stdout)["status"], json.loads(said.stdout)["seq"]) == ("active", 31)
+    assert "active from position 32" in run.invoke(app, ["activate", "--rules", str(rules), *why]).stdout
+    assert "was active already" in run.invoke(app, ["lists", "remove", "blocked", "c1", *why]).stdout
+    assert "blocked: 3" in run.invoke(app, ["lists", "show"]).stdout
+    assert run.invoke(app, ["lists", "set", "blocked", "stolen", "c8", *why]).exit_code == 0
+    desk = started(tmp_path)
+    with closing(desk.decider.log) as log:
+        assert len(log) == 31 + 3
+        (answer,) = desk.decide(purchase(1, card="c8", user="new"))
+        assert answer["rules"] == ["listed"]
+        assert desk.decide(purchase(2, card="c9", user="newer"))[0]["rules"] == []
+        assert replay([compile(shop_system(rules=False))], log).differences == []
+
+
+def test_the_guide_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command that it gives for a workspace at rest, in order."""
+    guide = (ROOT / "docs" / "guides" / "change.md").read_text(encoding="utf-8")
+    section = guide.split("## A workspace at rest\n")[1].split("\n## ")[0]
+    commands = [shlex.split(line)[1:] for line in re.findall(r"^\$ (adjudge .*)$", section, re.MULTILINE)]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ADJUDGE_SECRET", raising=False)
+    started(tmp_path / "shop").decider.log.close()
+    Path("rules.yaml").write_text(RULES.replace(">= 3", ">= 5"))
+    Path("policy.yaml").write_text("actions: [approve, review, block]\nthresholds: {review: 0.4, block: 0.9}\n")
+    said = [CliRunner().invoke(app, command) for command in commands]
+    assert [one.exit_code for one in said] == [0] * len(commands), [one.output for one in said]
+    assert "position 33" in said[2].stdout
+    assert "blocked: 2" in said[-1].stdout
+
+
+def test_nothing_is_changed_beside_a_process_that_decides(settings: Settings) -> None:
+    """Nor with another secret, nor where nothing has decided yet."""
+    with closing(SqliteLog(Path(settings.workspace) / LOG_FILE)) as log, open_desk(settings, SECRET, "ada") as desk:
+        Decider([compile(shop_system())], log)
+        with pytest.raises(UnavailableError, match="decides on this log"):
+            desk.revise(ADD)
+    with open_desk(settings, bytes(15) + b"1", "ada") as desk, pytest.raises(InputError, match="another secret"):
+        desk.revise(ADD)
+    with open_desk(settings, SECRET, "ada") as desk, pytest.raises(InputError, match="needs who in"):
+        type(desk)(desk._log, None, desk._resolver.bundles, " ").revise(ADD)
+    with pytest.raises(InputError, match="--url"), open_desk(Settings(log="memory"), SECRET, "ada"):
+        pass
+
+
+def test_a_log_without_decisions_has_nothing_to_change(tmp_path: Path) -> None:
+    """It must be served once."""
+    SqliteLog(tmp_path / LOG_FILE).close()
+    settings = Settings(workspace=str(tmp_path))
+    with open_desk(settings, SECRET, "ada") as desk, pytest.raises(InputError, match="serve it once"):
+        desk.revise(ADD)
