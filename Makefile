@@ -24,8 +24,8 @@ format: venv-all ## format the code and mend what lint can mend
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-fuzz: venv-all ## try 200,000 new inputs on everything that reads bytes; ADJUDGE_FUZZ says another number
-	ADJUDGE_FUZZ=$${ADJUDGE_FUZZ:-200000} $(RUN) pytest tests/test_fuzz.py
+fuzz: venv-all ## try 200,000 new inputs on everything that reads bytes, and the whole API; ADJUDGE_FUZZ says another number
+	ADJUDGE_FUZZ=$${ADJUDGE_FUZZ:-200000} $(RUN) pytest tests/test_fuzz.py tests/service/test_openapi.py
 
 bench: venv-all services ## run every benchmark quickly; results are kept in benchmarks/results
 	@status=0; for id in $$($(RUN) benchmarks list); do $(RUN) benchmarks run $$id --quick || status=1; done; exit $$status

@@ -1,4 +1,4 @@
-"""What decides loads no training library, and what is below the service asks the outside world nothing."""
+"""What decides loads no training library, below the service nobody asks the outside, and nothing runs what it reads."""
 
 from __future__ import annotations
 
@@ -66,6 +66,65 @@ def test_the_client_is_light() -> None:
 def test_nothing_below_the_service_reads_the_clock_or_the_environment(package: str) -> None:
     asked = [f"{path.name}:{line} {what}" for path in (SOURCE / package).rglob("*.py") for line, what in _asks(path)]
     assert asked == []
+
+
+UNPICKLERS = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "jsonpickle"}
+"""Modules that run what they read."""
+
+RUNNERS = {"eval", "exec"}
+
+LOADERS = {"np.load": "allow_pickle", "numpy.load": "allow_pickle", "torch.load": "weights_only", "yaml.load": "Loader"}
+"""Functions that do so unless told otherwise, with the argument that tells them; it must be there."""
+
+
+@pytest.mark.parametrize("package", sorted(p.name for p in SOURCE.iterdir() if p.is_dir() and p.name != "__pycache__"))
+def test_no_pickle_and_nothing_like_it(package: str) -> None:
+    found = [f"{path.name}:{line} {what}" for path in (SOURCE / package).rglob("*.py") for line, what in _runs(path)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pickle",
+        "from joblib import load",
+        "import numpy.random, dill as d",
+        "eval('1')",
+        "np.load('x')",
+        "np.load('x', allow_pickle=True)",
+        "frame.to_pickle('x')",
+        "importlib.import_module('pickle')",
+    ],
+)
+def test_what_would_be_found_is(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(text)
+    assert len(list(_runs(tmp_path / "bad.py"))) == 1
+
+
+def _runs(path: Path) -> list[tuple[int, str]]:
+    """Return the places where a module could run what it reads."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: set[str] = set()
+        line: int = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Import):
+            names = {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {(node.module or "").split(".")[0]}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = {node.value}  # a module that is imported by its name
+        elif isinstance(node, ast.Attribute) and node.attr in ("to_pickle", "read_pickle"):
+            names = {"pickle"}
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            told = {k.arg: k.value for k in node.keywords}
+            wanted = LOADERS.get(called)
+            argument = told.get(wanted) if wanted else None
+            lax = isinstance(argument, ast.Constant) and argument.value is (wanted == "allow_pickle")
+            if called in RUNNERS or (wanted and (argument is None or lax)):
+                found.append((line, called))
+        found += [(line, name) for name in names & UNPICKLERS]
+    return found
 
 
 def _asks(path: Path) -> list[tuple[int, str]]:

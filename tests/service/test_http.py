@@ -512,3 +512,14 @@ def test_a_client_that_goes_away_disturbs_nobody(client: Client) -> None:
         start, body = asyncio.run(gone(path))
         assert (start["status"], b"the body ended early" in body["body"]) == (400, True)
     assert client.post("/v1/decide", purchase(1)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/log?limt=3", "/v1/catalogue?system=shop", "/v1/log/commits?=1", "/v1/decisions/x?id=x"]
+)
+def test_a_parameter_that_a_route_does_not_have_is_refused_and_not_ignored(client: Client, path: str) -> None:
+    answer = client("GET", path)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["code"], error.get("field", "")) == ("unknown_parameter", path.partition("?")[2].partition("=")[0])
+    assert client("GET", "/healthz?now=1").status_code == 200

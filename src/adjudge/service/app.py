@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BeforeValidator
 from starlette.exceptions import HTTPException
@@ -33,6 +33,7 @@ from adjudge.service.hot import SECURITY, TRANSPORT, HotPath, Message, Receive, 
 from adjudge.service.logs import failed
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
+from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
@@ -154,6 +155,7 @@ def _api(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         description="Decisions, and what made them.",
+        dependencies=[Depends(only_known)],
     )
     _handle_errors(api, service)
     _add_events(api, service)

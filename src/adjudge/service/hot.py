@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from adjudge.errors import AdjudgeError, InputError, UnavailableError, did_you_mean
+from adjudge.errors import AdjudgeError, InputError, UnavailableError
 from adjudge.service.access.guard import Guard, Visitor
 from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.scope import Scope as Right
@@ -26,6 +26,7 @@ from adjudge.service.batching import Batcher, Overloaded
 from adjudge.service.decode import MAX_ERRORS, BadBody, EventDecoder, EventStruct
 from adjudge.service.logs import failed
 from adjudge.service.metrics import Meter
+from adjudge.service.parameters import check_known
 from adjudge.service.problem import CONTENT_TYPE, Problem, failure, problem, problem_of, status_of
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import Verdict
@@ -191,11 +192,7 @@ class HotPath:
 
     def _read_options(self, query: bytes) -> Options:
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-        for name in given:
-            if name not in ("system", "features"):
-                shown = name[:80]
-                message = f"there is no parameter {shown!r}{did_you_mean(shown, ('system', 'features'))}"
-                raise InputError(message, field=shown, code="unknown_parameter")
+        check_known(given, ("system", "features"))
         wanted = given.get("features", "false").lower()
         if wanted not in ("true", "false", "1", "0"):
             message = "features must be true or false"

@@ -170,10 +170,25 @@ def test_the_document_says_what_each_route_asks_for(client: Client) -> None:
     assert "securitySchemes" not in open_to_all["components"]
 
 
-def test_every_answer_has_the_headers_and_none_says_what_serves_it(client: Client) -> None:
-    """Also refusals, problems and pages; nothing lets a page from elsewhere read an answer."""
+def test_every_answer_has_the_headers_and_none_says_what_serves_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also refusals, failures, metrics and pages; nothing lets a page from elsewhere read an answer."""
     decide = client.keys[Scope.DECIDE]
+    good = client.ask("GET /v1/decisions/{id:path}", client.keys[Scope.REVIEW])
+    with monkeypatch.context() as patch:
+        patch.setattr(client.desk.decider, "decision", None)
+        patch.setattr(client.service.hot, "_options", None)
+        failures = [
+            client.ask("GET /v1/decisions/{id:path}", client.keys[Scope.REVIEW]),
+            client.ask("POST /v1/decide", decide),
+        ]
+    assert [answer.status_code for answer in (good, *failures)] == [200, 500, 500]
     for answer in (
+        good,
+        *failures,
+        client.ask("GET /metrics", client.keys[Scope.AUDIT]),
+        client.ask("GET /openapi.json", decide),
         client.ask("POST /v1/decide", decide),
         client.ask("POST /v1/decide", None),
         client.ask("GET /v1/keys", None),
