@@ -15,7 +15,7 @@ from adjudge.engine import Plan, State
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.log.protocol import Durability
 from adjudge.log.sqlite import SqliteLog
-from adjudge.service.decider import block_of
+from adjudge.service.blocks import block_of
 from adjudge.service.decode import EventDecoder
 from adjudge.service.index import Ids
 from adjudge.service.record import Recorder

@@ -7,11 +7,12 @@ logged, all it does is a function of the log and the request.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,13 +28,14 @@ from adjudge.engine.plan import Plan
 from adjudge.engine.policy import METHODS
 from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundError, UnavailableError
 from adjudge.log import Kind, Log, LogError, MemoryLog
-from adjudge.log.codec import Changes, Events, Table, Texts
+from adjudge.log.codec import Block, Changes, Events, Table, Texts
 from adjudge.service import table
 from adjudge.service.access.ledger import Act, check_signed, note_of
 from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.again import First, Tries, again_of
-from adjudge.service.decode import EventDecoder, EventStruct
+from adjudge.service.blocks import block_of, sealed_table
+from adjudge.service.decode import EventStruct
 from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.logs import INSTANCE, incident
@@ -487,6 +489,8 @@ class Decider:
     def import_table(self, stream: str, frame: Any) -> int:
         """Bring in history from before the first decision: logged and folded, not decided, never too late.
 
+        A table is kept as it is; where its stream has personal fields it is kept event by event, and they are sealed.
+
         Parameters
         ----------
         stream
@@ -510,21 +514,27 @@ class Decider:
                 message = "history can only be imported before the first decision"
                 raise InputError(message, code="too_late")
             schema = self.workspace.door(stream).schema
-            if schema.person_field is not None:
-                message = f"stream {stream!r} has personal fields, which a table would keep readable: send its events"
-                raise InputError(message, field="stream", code="personal_table")
             ids = table.check(schema, frame, self.workspace.ids[stream])
             if not ids:
                 return 0
             first = self.writer.position
             batches = self.workspace.prepare_table(first, stream, frame)
-            self.writer.append([Table(stream, len(ids), table.encode(frame))], self.clock())
-            try:
-                self.workspace.insert(first, stream, frame, ids, batches)
-            except BaseException as error:  # the log has it and the state may have half of it
-                self.broken = f"folding an imported table has failed: {type(error).__name__}"
-                raise
+            if schema.person_field is not None:
+                for blocks in sealed_table(self.workspace, stream, first, frame, batches):
+                    self._import(blocks, functools.partial(Folder(self.workspace).all, self.writer.position, blocks))
+                return len(ids)
+            insert = functools.partial(self.workspace.insert, first, stream, frame, ids, batches)
+            self._import([Table(stream, len(ids), table.encode(frame))], insert)
             return len(ids)
+
+    def _import(self, blocks: Sequence[Block], fold: Callable[[], None]) -> None:
+        """Log history and fold it."""
+        self.writer.append(blocks, self.clock())
+        try:
+            fold()
+        except BaseException as error:  # the log has it and the state may have half of it
+            self.broken = f"folding an imported table has failed: {type(error).__name__}"
+            raise
 
     def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
         """Log a management action and fold it, as `adjudge.service.access.ledger.Ledger` says."""
@@ -815,30 +825,6 @@ class Decider:
         if change.kind == Kind.RETRACTION:
             return self.workspace.is_retracted(change.stream, change.id)
         return self.workspace.value(change) == change.value
-
-
-def block_of(
-    door: EventDecoder, prepared: Prepared, bodies: Sequence[bytes], decided: Mapping[str, Recorded]
-) -> Events:
-    """Return decided events as the log keeps them.
-
-    Parameters
-    ----------
-    door
-        Decoder of their stream.
-    prepared, bodies
-        The events, ready to be folded and as `Workspace.seal` writes them.
-    decided
-        What each system decided, by name; empty for a stream that is only kept.
-    """
-    return Events(
-        stream=prepared.stream,
-        schema=door.schema.digest,
-        ids=Texts.pack([id_.encode() for id_ in prepared.ids]),
-        bodies=Texts.pack(bodies),
-        fields=prepared.fields.tobytes(),
-        made=[recorded.made() for recorded in decided.values()],
-    )
 
 
 def _blocks(run: Sequence[Change]) -> Iterator[Changes]:

@@ -42,6 +42,13 @@ class Folder:
         for first, block in blocks_of(commit):
             self.block(first, block, commit.received_at)
 
+    def all(self, first: int, blocks: Sequence[Events]) -> None:
+        """Fold all of some events, the first of which stands at a position."""
+        for block in blocks:
+            self.block(first, block, 0)
+            first += len(block)
+        self.finish()
+
     def block(self, first: int, block: Block, received_at: int) -> None:
         """Fold the entries of one block, the first of which stands at a position."""
         if not isinstance(block, Events):

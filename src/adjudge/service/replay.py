@@ -140,6 +140,9 @@ class Comparer(Folder):
         then = workspace.made_of(first, block, ids)
         deciding = {s.name: s for s in workspace.deciding(block.stream)}
         other = [name for name, made in then.items() if name not in deciding or made.card != deciding[name].card]
+        if deciding and not then:  # brought in as history, and never decided
+            super().events(first, block)
+            return
         if other:
             result.other_versions += len(other) * len(ids)
             super().events(first, block)

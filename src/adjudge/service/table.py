@@ -80,7 +80,15 @@ def event(door: EventDecoder, frame: pl.DataFrame, row: int) -> EventStruct:
     row
         Which one, from 0. What was imported is taken as it is: the door's limits are for what comes in now.
     """
-    columns = frame.row(row, named=True)
+    return _event(door, frame.row(row, named=True))
+
+
+def events(door: EventDecoder, frame: pl.DataFrame) -> list[EventStruct]:
+    """Return every row of a table as `event` does one."""
+    return [_event(door, columns) for columns in frame.iter_rows(named=True)]
+
+
+def _event(door: EventDecoder, columns: dict[str, Any]) -> EventStruct:
     values = {f.name: value(f, columns) for f in door.schema}
     for f in door.schema:
         if f.role == "place" and values[f.name] is not None:
