@@ -192,6 +192,38 @@ def test_ids_of_many_generations_are_found_and_taken_out() -> None:
     assert [ids.until(name) for name in names] == [span.until(t) for t in ts.tolist()]
 
 
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_ids_that_share_a_hash_are_told_apart(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for an id finds its own position, or that of the first with its hash, which is another id's."""
+    monkeypatch.setattr(
+        index, "hash_texts", lambda secret, tag, ids: np.array([int(i[1:]) % 5 for i in ids], np.uint64)
+    )
+    span, rng = Span(100), np.random.default_rng(2)
+    ids, model = Ids(bytes(16), span), dict[str, int]()
+    names, ts = [f"i{n}" for n in range(120)], np.sort(rng.integers(0, 300, 120))
+    for start in range(0, 120, size):
+        part = slice(start, start + size)
+        ids.add(names[part], start, ts=ts[part])
+        model |= {name: start + i for i, name in enumerate(names[part])}
+        if start % 3 == 0:  # taken back and entered again, as when a commit fails
+            before = ids.find(names).tolist()
+            ids.add(["i500", "i501"], 900, ts=ts[part][[0, 0]])
+            assert ids.find(["i500", "i501"]).tolist() == [900, 901]
+            ids.remove(["i500", "i501"], ts=ts[part][[0, 0]])
+            assert ids.find(names).tolist() == before
+        assert ids.find(list(model)).tolist() == list(model.values())
+    assert len(ids) == 120
+    for newest in (250, 300, 400, 500):
+        gone = ids.forget(newest)
+        there = [n for n, t in zip(names, ts.tolist(), strict=True) if span.until(t) > newest]
+        assert ids.find(there).tolist() == [model[n] for n in there]
+        assert [ids.until(n) for n in there] == [span.until(t) for t in ts.tolist() if span.until(t) > newest]
+        assert len(ids) == len(there)
+        copy = Ids.from_arrays(bytes(16), span, ids.arrays(), ids.twins)
+        assert copy.find(names).tolist() == ids.find(names).tolist()
+        ids.bring_back(gone)
+
+
 def test_marks_of_many_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "STRETCH_BITS", 3)
     known = Known(["fraud", "declined"])

@@ -7,14 +7,14 @@ the traffic of that span, and forgetting takes no time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.errors import DefinitionError
 from adjudge.history.table import Table
-from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
+from adjudge.typing import AnyArray, BoolArray, FloatArray, HashArray, IntArray
 
 ABSENT = -1
 """What stands for the position of an id that is not there."""
@@ -62,11 +62,27 @@ class Span:
         return (generation + 2) * self.us
 
 
+@dataclass
+class Generation:
+    """The ids of one generation.
+
+    Parameters
+    ----------
+    table
+        The position of each, by its hash.
+    twins
+        The position of those whose hash belonged to another id when they came, by their text.
+    """
+
+    table: Table = field(default_factory=Table)
+    twins: dict[str, int] = field(default_factory=dict)
+
+
 class Ids:
     """The ids of one stream and the position of each: a few bytes an id, whatever its length.
 
     A table for each generation holds a keyed 64-bit hash of each id. Two ids that share one are told apart by whoever
-    reads the log: the later one is entered as a twin, by its text.
+    reads the log; the later one is entered as a twin, by its text.
 
     Parameters
     ----------
@@ -95,14 +111,14 @@ class Ids:
     def __init__(self, secret: bytes, span: Span | None = None) -> None:
         self._secret = secret
         self._span = span
-        self._tables: dict[int, Table] = {}  # by generation, the newest first; never changed, only replaced
-        self._twins: dict[str, int] = {}
+        self._generations: dict[int, Generation] = {}  # the newest first; never changed, only replaced
 
     def find(self, ids: Sequence[str]) -> IntArray:
         """Return the position of each id, -1 where it is not there."""
         found = self._found(self._hashes(ids))
-        for i, id_ in enumerate(ids) if self._twins else ():
-            found[i] = self._twins.get(id_, found[i])
+        for twins in self._twins():
+            for i, id_ in enumerate(ids):
+                found[i] = twins.get(id_, found[i])
         return found
 
     def get(self, id_: str) -> int | None:
@@ -114,7 +130,7 @@ class Ids:
         return isinstance(id_, str) and self.get(id_) is not None
 
     def __len__(self) -> int:
-        return sum(map(len, self._tables.values())) + len(self._twins)
+        return sum(len(g.table) + len(g.twins) for g in self._generations.values())
 
     def add(
         self, ids: Sequence[str], first: int, hashes: HashArray | None = None, *, ts: IntArray | None = None
@@ -133,74 +149,93 @@ class Ids:
             Their events' times; needed where ids are forgotten.
         """
         hashes = self._hashes(ids) if hashes is None else hashes
-        positions = np.arange(first, first + len(ids))
+        taken = self._found(hashes) >= 0
+        if len(ids) > 1 and len(np.unique(hashes)) < len(ids):
+            taken |= ~_firsts(hashes)
+        positions, twins = np.arange(first, first + len(ids)), taken.any()
         for generation, part in self._parts(len(ids), ts):
-            self._table(generation).put_many(hashes[part], positions[part])
-
-    def add_twin(self, id_: str, position: int) -> None:
-        """Enter an id whose hash belongs to another one."""
-        self._twins[id_] = position
+            into = self._generation(generation)
+            if not twins:
+                into.table.put_many(hashes[part], positions[part])
+                continue
+            at = np.arange(len(ids))[part]
+            into.twins.update({ids[i]: first + i for i in at[taken[at]].tolist()})
+            into.table.put_many(hashes[at[~taken[at]]], positions[at[~taken[at]]])
 
     def remove(self, ids: Sequence[str], *, ts: IntArray | None = None) -> None:
         """Take ids out that were entered with these times."""
-        single = [self._twins.pop(id_, None) is None for id_ in ids]
         hashes = self._hashes(ids)
         for generation, part in self._parts(len(ids), ts):
-            if generation in self._tables:
-                self._tables[generation].remove_many(hashes[part][np.array(single)[part]])
+            if (found := self._generations.get(generation)) is None:
+                continue
+            at = np.arange(len(ids))[part]
+            single = [i for i in at.tolist() if found.twins.pop(ids[i], None) is None] if found.twins else at
+            found.table.remove_many(hashes[single])
 
-    def forget(self, newest: int) -> Mapping[int, Table]:
+    def forget(self, newest: int) -> Mapping[int, Generation]:
         """Drop the generations that are over at a newest accepted time, and return them."""
         if self._span is None:
             return {}
-        gone = {g: table for g, table in self._tables.items() if self._span.end(g) <= newest}
+        gone = {at: g for at, g in self._generations.items() if self._span.end(at) <= newest}
         if gone:
-            self._tables = {g: table for g, table in self._tables.items() if g not in gone}
+            self._generations = {at: g for at, g in self._generations.items() if at not in gone}
         return gone
 
-    def bring_back(self, gone: Mapping[int, Table]) -> None:
+    def bring_back(self, gone: Mapping[int, Generation]) -> None:
         """Undo `forget`."""
         if gone:
-            self._replace({**self._tables, **gone})
+            self._replace({**self._generations, **gone})
 
     def until(self, id_: str) -> int | None:
         """Return the newest accepted time from which on an id that is there is forgotten; None if it never is."""
         if self._span is None:
             return None
+        by_text = next((self._span.end(at) for at, g in self._generations.items() if id_ in g.twins), None)
+        if by_text is not None:
+            return by_text
         hashes = self._hashes([id_])
-        return next((self._span.end(g) for g, table in self._tables.items() if table.find_many(hashes)[0] >= 0), None)
+        return next(
+            (self._span.end(at) for at, g in self._generations.items() if g.table.find_many(hashes)[0] >= 0), None
+        )
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return the tables as arrays, in the order of generations and hashes."""
-        tables = sorted((g, table.arrays()) for g, table in self._tables.items() if len(table))
+        tables = sorted((at, g.table.arrays()) for at, g in self._generations.items() if len(g.table))
         return {
             "keys": _joined([part["keys"] for _, part in tables], np.uint64),
             "values": _joined([part["values"] for _, part in tables], np.int64),
-            "generations": np.array([g for g, _ in tables], np.int64),
+            "generations": np.array([at for at, _ in tables], np.int64),
             "sizes": np.array([len(part["keys"]) for _, part in tables], np.int64),
         }
 
     @property
-    def twins(self) -> Mapping[str, int]:
-        """The ids that are entered by their text."""
-        return self._twins
+    def twins(self) -> dict[int, dict[str, int]]:
+        """The ids that are entered by their text, by generation."""
+        return {at: dict(g.twins) for at, g in self._generations.items() if g.twins}
 
     @classmethod
     def from_arrays(
-        cls, secret: bytes, span: Span | None, arrays: Mapping[str, AnyArray], twins: Mapping[str, int]
+        cls,
+        secret: bytes,
+        span: Span | None,
+        arrays: Mapping[str, AnyArray],
+        twins: Mapping[int, Mapping[str, int]],
     ) -> Ids:
         """Return the ids that `arrays` and `twins` described."""
         self = cls(secret, span)
         stops = np.cumsum(arrays["sizes"])
-        for generation, size, stop in zip(arrays["generations"].tolist(), arrays["sizes"], stops, strict=True):
+        for at, size, stop in zip(arrays["generations"].tolist(), arrays["sizes"], stops, strict=True):
             part = {name: arrays[name][stop - size : stop] for name in ("keys", "values")}
-            self._tables[generation] = Table.from_arrays(part)
-        self._replace(self._tables)
-        self._twins = dict(twins)
+            self._generation(at).table = Table.from_arrays(part)
+        for at, texts in twins.items():
+            self._generation(at).twins.update(texts)
         return self
 
+    def _twins(self) -> list[dict[str, int]]:
+        return [g.twins for g in self._generations.values() if g.twins]
+
     def _found(self, hashes: HashArray) -> IntArray:
-        tables = list(self._tables.values())
+        tables = [g.table for g in self._generations.values()]
         if not tables:
             return np.full(len(hashes), ABSENT)
         found = tables[0].find_many(hashes)
@@ -225,16 +260,23 @@ class Ids:
         for generation in np.unique(generations).tolist():
             yield generation, np.flatnonzero(generations == generation)
 
-    def _table(self, generation: int) -> Table:
-        if generation not in self._tables:
-            self._replace({**self._tables, generation: Table()})
-        return self._tables[generation]
+    def _generation(self, at: int) -> Generation:
+        if at not in self._generations:
+            self._replace({**self._generations, at: Generation()})
+        return self._generations[at]
 
-    def _replace(self, tables: Mapping[int, Table]) -> None:
-        self._tables = dict(sorted(tables.items(), reverse=True))
+    def _replace(self, generations: Mapping[int, Generation]) -> None:
+        self._generations = dict(sorted(generations.items(), reverse=True))
 
     def _hashes(self, ids: Sequence[str]) -> AnyArray:
         return hash_texts(self._secret, TEXT_TAG, ids)
+
+
+def _firsts(hashes: HashArray) -> BoolArray:
+    """Whether each hash is the first of its value."""
+    first = np.zeros(len(hashes), bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
+    return first
 
 
 def _joined(parts: Sequence[AnyArray], dtype: type) -> AnyArray:

@@ -102,7 +102,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     newest_us: int | None
     decided: int
     waiting: list[Change]
-    twins: dict[str, dict[str, int]]
+    twins: dict[str, dict[int, dict[str, int]]]
     cards: dict[str, Card]
     fields: dict[str, FieldLayout]
     active: dict[str, SystemActivation]
@@ -152,7 +152,7 @@ def save(workspace: Workspace, end: End, folder: Path, *, pinned: bool = False) 
             newest_us=workspace.newest_us,
             decided=workspace.decided,
             waiting=workspace.waiting_changes,
-            twins={name: dict(ids.twins) for name, ids in workspace.ids.items()},
+            twins={name: ids.twins for name, ids in workspace.ids.items()},
             cards=workspace.cards,
             fields=workspace.layouts,
             active=workspace.active,
