@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 
+from adjudge.define.event import TEXT_ROLES
 from adjudge.errors import NotFoundError
 from adjudge.log import Commit, Kind, Log
 from adjudge.log.codec import Again, Events, Note, blocks_of
-from adjudge.service.activation import Activation
+from adjudge.log.scan import scan
+from adjudge.service.activation import Activation, FieldLayout
 from adjudge.service.card import Card
 from adjudge.service.lookup import Lookup
 from adjudge.service.outbox.ledger import Ledger
+from adjudge.service.personal.seal import SEALED
 from adjudge.service.record import Recorded
+
+T = TypeVar("T")
 
 
 class Decided(NamedTuple):
@@ -26,15 +31,21 @@ class Decided(NamedTuple):
     ----------
     seq, system, stream, action
         Where it is, who decided, on which stream, and what.
-    body
-        The event as JSON.
+    events, at
+        The block that holds the event, and which one of it that is.
     """
 
     seq: int
     system: str
     stream: str
     action: str
-    body: bytes
+    events: Events
+    at: int
+
+    @property
+    def body(self) -> bytes:
+        """The event as the log has it, personal values sealed."""
+        return self.events.bodies[self.at]
 
 
 class DecisionReader:
@@ -48,12 +59,21 @@ class DecisionReader:
         Keeps the cards, so that they are looked for once.
     archived
         Cards that were logged before the log begins, by digest.
+    layouts
+        How fields of archived schemas are kept, by digest.
     """
 
-    def __init__(self, log: Log, ledger: Ledger, archived: Mapping[str, Card] | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        ledger: Ledger,
+        archived: Mapping[str, Card] | None = None,
+        layouts: Mapping[str, FieldLayout] | None = None,
+    ) -> None:
         self._log = log
         self._ledger = ledger
         self._lookup = Lookup(log)
+        self._layouts = dict(layouts or {})
         self._cards = dict(archived or {}) | {
             digest: msgspec.json.decode(c, type=Card) for digest, c in ledger.cards().items()
         }
@@ -64,19 +84,23 @@ class DecisionReader:
             if isinstance(block, Note) and block.kind == Kind.ACTIVATION:
                 self._learn(block)
             elif isinstance(block, Events):
-                bodies = block.bodies.all() if block.made else []
                 for made in block.made:
                     card = self._card(made.card)
                     actions = card.records(made.records)["action"].tolist()
                     for i, action in enumerate(actions):
-                        yield Decided(first + i, card.system, block.stream, card.actions[action], bodies[i])
+                        yield Decided(first + i, card.system, block.stream, card.actions[action], block, i)
             elif isinstance(block, Again):
                 card = self._card(block.made.card)
                 again = Recorded.read_again(card, block)
                 for i, (position, action) in enumerate(
                     zip(again.positions, again.records["action"].tolist(), strict=True)
                 ):
-                    yield Decided(first + i, card.system, block.stream, card.actions[action], self._body(position))
+                    yield Decided(first + i, card.system, block.stream, card.actions[action], *self._event(position))
+
+    @staticmethod
+    def is_rekey(commit: Commit) -> bool:
+        """Return whether hashes are made with another secret after a commit."""
+        return commit.count == 1 and any(isinstance(b, Note) and b.kind == Kind.REKEY for _, b in blocks_of(commit))
 
     def answer(self, seq: int, system: str) -> bytes:
         """Return a decision as its first sender got it; `NotFoundError` if the log holds it no more."""
@@ -96,32 +120,61 @@ class DecisionReader:
         """Return when the event at a position was admitted, in microseconds."""
         return self._lookup.received_at(seq)
 
-    def _body(self, position: int) -> bytes:
+    def key(self, decided: Decided, field: str, secret: bytes) -> bytes:
+        """Return a digest of what a decision is ordered by; a personal value is told by its hash in the log.
+
+        Parameters
+        ----------
+        decided
+            The decision.
+        field, secret
+            See `key_of`.
+        """
+        return key_of(field, decided.body, decided.seq, secret, lambda: self._hash(decided, field))
+
+    def _hash(self, decided: Decided, field: str) -> int:
+        """Return the keyed hash of a text field as the log has it; 0 if it is missing, or no text."""
+        row = 0
+        for name, role, slots in self._layout(decided.events.schema).fields:
+            if name == field:
+                return int(decided.events.matrix().view(np.uint64)[row, decided.at]) if role in TEXT_ROLES else 0
+            row += slots
+        return 0
+
+    def _event(self, position: int) -> tuple[Events, int]:
         first, block = self._lookup.block(position)
         assert isinstance(block, Events)
-        return block.bodies[position - first]
+        return block, position - first
 
     def _card(self, digest: str) -> Card:
-        if digest not in self._cards:  # reading began after the card was logged
-            for commit in self._log.read(self._log.begin().position):
-                for _, block in blocks_of(commit):
-                    if isinstance(block, Note) and block.kind == Kind.ACTIVATION:
-                        self._learn(block)
-                if digest in self._cards:
+        return self._known(self._cards, digest)
+
+    def _layout(self, digest: str) -> FieldLayout:
+        return self._known(self._layouts, digest)
+
+    def _known(self, learned: Mapping[str, T], digest: str) -> T:
+        """Return what an activation told; if reading began after it, it is looked for."""
+        if digest not in learned:
+            for stretch in scan(self._log, self._log.begin().position, parts=()):
+                if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ACTIVATION:
+                    self._learn(stretch.block)
+                if digest in learned:
                     break
-        if digest not in self._cards:
+        if digest not in learned:
             message = "the part of the log that says how to read its decisions was archived"
             raise NotFoundError(message)
-        return self._cards[digest]
+        return learned[digest]
 
     def _learn(self, note: Note) -> None:
-        for active in Activation.read(note).systems.values():
+        activation = Activation.read(note)
+        self._layouts |= {layout.digest: layout for layout in activation.streams.values()}
+        for active in activation.systems.values():
             card = active.card
             self._cards[card.digest] = card
             self._ledger.keep_card(card.digest, msgspec.json.encode(card))
 
 
-def key_of(field: str, body: bytes, seq: int, secret: bytes) -> bytes:
+def key_of(field: str, body: bytes, seq: int, secret: bytes, hash_of: Callable[[], int] = int) -> bytes:
     """Return a digest of what a decision is ordered by.
 
     Parameters
@@ -134,6 +187,8 @@ def key_of(field: str, body: bytes, seq: int, secret: bytes) -> bytes:
         Its position: an event without that field is in nobody's order.
     secret
         Keeps the value from being guessed from its digest.
+    hash_of
+        Returns the hash of the field if that was sealed; 0 for none.
 
     Examples
     --------
@@ -143,6 +198,11 @@ def key_of(field: str, body: bytes, seq: int, secret: bytes) -> bytes:
     """
     if not field:
         return b""
-    value = msgspec.json.decode(body).get(field)
-    content = b"seq:%d" % seq if value is None else b"key:" + msgspec.json.encode(value)
+    event = msgspec.json.decode(body)
+    if (value := event.get(field)) is not None:
+        content = b"key:" + msgspec.json.encode(value)
+    elif SEALED in event and (hash_ := hash_of()):
+        content = b"hash:%d" % hash_
+    else:
+        content = b"seq:%d" % seq
     return hashlib.blake2b(content, key=secret[:64], digest_size=16).digest()

@@ -84,7 +84,8 @@ def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None
         stack.callback(lock.give_back)
         ledger = stack.enter_context(closing(Ledger(folder / FILE)))
         facts = snapshot.facts_at(snapshots_of(settings), log.begin())
-        reader = DecisionReader(log, ledger, facts.cards if facts is not None else None)
+        archived = ({}, {}) if facts is None else (facts.cards, facts.fields)
+        reader = DecisionReader(log, ledger, *archived)
         client = stack.enter_context(httpx.Client())
         found = [
             Sender(endpoint, secret, log, ledger, reader, client, wall_clock)

@@ -17,7 +17,7 @@ import httpx
 from adjudge.client.webhooks import sign
 from adjudge.errors import NotFoundError
 from adjudge.log import Log, LogUnavailableError
-from adjudge.service.outbox.decisions import DecisionReader, key_of
+from adjudge.service.outbox.decisions import DecisionReader
 from adjudge.service.outbox.endpoint import Endpoint
 from adjudge.service.outbox.ledger import Ledger, Owed
 
@@ -137,9 +137,11 @@ class Sender:
         end = position
         owed: list[Owed] = []
         for commit in self.log.read(position, position + ENTRIES):
+            if self.reader.is_rekey(commit) and (owed or self.ledger.counts(endpoint.id)[0]):
+                break  # the hashes of keys are others after it, so what is owed goes first
             for d in self.reader.read(commit):
                 if d.seq >= position and endpoint.wants(d.system, d.stream, d.action):
-                    key = key_of(endpoint.key, d.body, d.seq, self.secret)
+                    key = self.reader.key(d, endpoint.key, self.secret)
                     owed.append(Owed(endpoint.id, d.seq, d.system, key))
             end = commit.stop
         if end > position:
