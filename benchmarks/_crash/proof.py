@@ -97,7 +97,9 @@ def _holds(workspace: Workspace, path: str, id_: str, said: str) -> bool:
     if path == "/v1/retractions":
         return workspace.is_retracted("order", id_)
     name, _, value = said.partition("=")
-    return workspace.value(Change(KINDS[path], "order", id_, name)) == float(value == "True")
+    change = Change(KINDS[path], "order", id_, name)
+    (position,) = workspace.positions_of([change])
+    return workspace.value(change, position) == float(value == "True")
 
 
 def _compare_snapshots(found: Findings, plans: Sequence[Plan], log: Log, whole: Workspace, folder: Path) -> None:

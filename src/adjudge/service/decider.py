@@ -339,7 +339,7 @@ class Decider:
             places: list[int] = []
             named: set[tuple[str, str]] = set()
             early = 0
-            for change in changes:
+            for change, position in zip(changes, self.workspace.positions_of(changes), strict=True):
                 if (change.stream, change.id) in named:
                     self._commit_changes(run, places, received, results)  # what follows must see what was said
                     named.clear()
@@ -347,12 +347,12 @@ class Decider:
                 problem = self._refuse_change(change)
                 if problem is not None:
                     results.append(problem)
-                elif self._says_nothing_new(change):
+                elif self._says_nothing_new(change, position):
                     results.append("unchanged")
-                elif self._is_archived(change):
+                elif position is not None and self.workspace.is_archived(position):
                     message = "the event was archived, and nothing new counts for it any more"
                     results.append(InputError(message, field="id", code="archived"))
-                elif (unknown := change.id not in self.workspace.ids[change.stream]) and (
+                elif (unknown := position is None) and (
                     max_waiting is not None and self.workspace.waiting + early >= max_waiting
                 ):
                     message = "too much waits for events that have not come; send the event first, or come again later"
@@ -817,14 +817,10 @@ class Decider:
             return InputError(message, field="stream", code="not_retractable")
         return None if change.kind == Kind.RETRACTION else unsayable(self.workspace.deciding(change.stream), change)
 
-    def _is_archived(self, change: Change) -> bool:
-        position = self.workspace.ids[change.stream].get(change.id)
-        return position is not None and self.workspace.is_archived(position)
-
-    def _says_nothing_new(self, change: Change) -> bool:
+    def _says_nothing_new(self, change: Change, position: int | None) -> bool:
         if change.kind == Kind.RETRACTION:
             return self.workspace.is_retracted(change.stream, change.id)
-        return self.workspace.value(change) == change.value
+        return self.workspace.value(change, position) == change.value
 
 
 def _blocks(run: Sequence[Change]) -> Iterator[Changes]:

@@ -320,8 +320,8 @@ class Known:
 
     def of(self, position: int) -> dict[str, bool]:
         """Return everything that is set at a position, by name."""
-        found = {name: float(self.get(name, [position])[0]) for name in self.names}
-        return {name: value == 1.0 for name, value in found.items() if value == value}
+        bits = int(self._bits([position])[0])
+        return {name: bool(bits >> 2 * i & 2) for i, name in enumerate(self.names) if bits >> 2 * i & 1}
 
     def put(self, positions: Sequence[int] | IntArray, bits: IntArray) -> None:
         """Set everything at distinct positions, as `take` returned it."""

@@ -39,7 +39,7 @@ from adjudge.service.activation import (
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.decode import EventDecoder, EventStruct
-from adjudge.service.index import Ids, Known, Passed, Span
+from adjudge.service.index import ABSENT, Ids, Known, Passed, Span
 from adjudge.service.lookup import Lookup
 from adjudge.service.personal.erasure import Erased, Erasure
 from adjudge.service.personal.keys import Keys, MemoryKeys, Person
@@ -108,7 +108,7 @@ class Running:
 
     def said_of(self, position: int) -> dict[str, bool | str]:
         """Return the labels and outcomes that are known of the event at a position, by name."""
-        marks = {name: float(value) for name, value in self.marks.of(position).items()}
+        marks = self.marks.of(position)
         found = {name: said(truth, marks) for name, truth in self.plan.system.truths.items()}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -505,11 +505,9 @@ class Workspace:
         list[bool]
             For each whether its event was there.
         """
-        there = []
+        there = [position is not None for position in self.positions_of(changes)]
         run: list[Change] = []
-        for c in changes:
-            known = c.id in self.ids[c.stream]
-            there.append(known)
+        for c, known in zip(changes, there, strict=True):
             if not known:
                 self._wait(c)
                 continue
@@ -520,18 +518,36 @@ class Workspace:
         self._apply_known(run)
         return there
 
-    def value(self, change: Change) -> float | None:
-        """Return what a label or outcome is set to now, or None; where it has values, whether the one said is set."""
+    def positions_of(self, changes: Sequence[Change]) -> list[int | None]:
+        """Return the positions of the events that changes name, None where they are not there."""
+        found: list[int | None] = [None] * len(changes)
+        for stream in {c.stream for c in changes} & self.ids.keys():
+            places = [i for i, c in enumerate(changes) if c.stream == stream]
+            positions = self.ids[stream].find([changes[i].id for i in places]).tolist()
+            for i, position in zip(places, positions, strict=True):
+                found[i] = None if position == ABSENT else position
+        return found
+
+    def value(self, change: Change, position: int | None) -> float | None:
+        """Return what a label or outcome is set to now, or None; where it has values, whether the one said is set.
+
+        Parameters
+        ----------
+        change
+            What it would be set to.
+        position
+            Of its event, as `positions_of` found it.
+        """
         waiting = self._changes.get((change.stream, change.id), ())
         for earlier in reversed(list(waiting)):
             if (earlier.kind, earlier.name) == (change.kind, change.name):
                 return earlier.value if earlier.text == change.text else 0.0
-        position = self.ids[change.stream].get(change.id)
         if position is None:
             return None
         for s in self.deciding(change.stream):
-            if s.truth(change) is not None:
-                known = s.said_of(position).get(change.name)
+            truth = s.truth(change)
+            if truth is not None:
+                known = said(truth, s.marks.of(position))
                 return None if known is None else float(known == change.text if change.text else known)
         return None
 
