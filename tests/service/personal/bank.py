@@ -77,10 +77,15 @@ rules:
 
 def bank(capacity: int = 8, secret: bytes = SECRET) -> Plan:
     """Return the compiled system; keys have merged rows from `capacity` rows on."""
+    return compile_system(bank_system(capacity), secret=secret)
+
+
+def bank_system(capacity: int = 8) -> System:
+    """Return the system."""
     user = Payment.by("user", capacity=capacity)
     pair = Payment.by("user", "merchant", capacity=capacity)
     merchant, card = Payment.by("merchant", capacity=capacity), Payment.by("card", capacity=capacity)
-    system = System(
+    return System(
         "bank",
         decides=Payment,
         label=Label("fraud", delay=days(1)),
@@ -100,7 +105,6 @@ def bank(capacity: int = 8, secret: bytes = SECRET) -> Plan:
         policy=Policy(thresholds={"review": 0.5, "block": 0.9}),
         amount="amount",
     )
-    return compile_system(system, secret=secret)
 
 
 def payment(number: int | str, user: str = "ada", minute: float = 0.0, **changes: Any) -> dict[str, Any]:
