@@ -59,6 +59,8 @@ def _folded(plan: Plan, count: int, size: int) -> int:
             decider.decide("order", events)
             if start % (100 * size) == 0:
                 _label(decider, [e.order_id for e in drawn[max(0, start - 100 * size) : start : 100]])
+        while log.maintain():  # what the keeper of a service does every second
+            pass
         began = time.perf_counter()
         follower = Follower([plan], log, say=print)
         entries = follower.catch_up()

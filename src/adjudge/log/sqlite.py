@@ -422,17 +422,22 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-@contextlib.contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
+class _plain_errors:
     """Say what SQLite and the file system say in the words of the log."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        message = f"{path.name} cannot be used now: {error}"
-        raise LogUnavailableError(message) from error
-    except sqlite3.DatabaseError as error:
-        message = f"{path.name} is damaged or no log: {error}"
-        raise LogError(message) from error
-    except OSError as error:
-        message = f"{path.name} cannot be used now: {error.strerror or error}"
-        raise LogUnavailableError(message) from error
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError):
+            message = f"{self._name} cannot be used now: {error}"
+            raise LogUnavailableError(message) from error
+        if isinstance(error, sqlite3.DatabaseError):
+            message = f"{self._name} is damaged or no log: {error}"
+            raise LogError(message) from error
+        if isinstance(error, OSError):
+            message = f"{self._name} cannot be used now: {error.strerror or error}"
+            raise LogUnavailableError(message) from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from adjudge.errors import NotFoundError
 from adjudge.log import Commit, Log
 from adjudge.log.codec import Block, Table, blocks_of
+from adjudge.log.scan import Segmented
+from adjudge.log.segment import ALL, Part, Segment
 from adjudge.service import table
 
 KEPT = 16
@@ -33,20 +35,32 @@ class Lookup:
         self._commits: OrderedDict[int, tuple[Commit, list[Found]]] = OrderedDict()
         self._frames: dict[int, Any] = {}
 
-    def block(self, position: int) -> Found:
-        """Return the block that holds a position; `NotFoundError` if the log does not hold it any more."""
+    def block(self, position: int, parts: Container[Part] = ALL) -> Found:
+        """Return the block that holds a position; `NotFoundError` if the log does not hold it any more.
+
+        Parameters
+        ----------
+        position
+            Any.
+        parts
+            What is wanted of events; the rest may be empty.
+        """
+        if parts is not ALL and isinstance(self._log, Segmented) and self._kept(position) is None:
+            segment = self._log.find(position)
+            if isinstance(segment, Segment):  # unpacks no more than that
+                return segment.block(position, parts)
         return next(f for f in self._blocks(position) if f[0] <= position < f[0] + len(f[1]))
 
     def received_at(self, position: int) -> int:
         """Return when the entry at a position was admitted, in microseconds."""
         return self._commit(position)[0].received_at
 
-    def grouped(self, positions: Sequence[int]) -> Iterator[tuple[Found, list[int]]]:
+    def grouped(self, positions: Sequence[int], parts: Container[Part] = ALL) -> Iterator[tuple[Found, list[int]]]:
         """Yield the blocks that hold some positions, each with the places of its positions in the sequence."""
         order = sorted(range(len(positions)), key=positions.__getitem__)
         start = 0
         while start < len(order):
-            found = self.block(positions[order[start]])
+            found = self.block(positions[order[start]], parts)
             stop = found[0] + len(found[1])
             end = bisect_left(order, stop, lo=start, key=positions.__getitem__)
             yield found, order[start:end]
@@ -65,11 +79,17 @@ class Lookup:
     def _blocks(self, position: int) -> list[Found]:
         return self._commit(position)[1]
 
-    def _commit(self, position: int) -> tuple[Commit, list[Found]]:
-        for first, (commit, blocks) in reversed(self._commits.items()):
-            if first <= position < commit.stop:
+    def _kept(self, position: int) -> tuple[Commit, list[Found]] | None:
+        for first, kept in reversed(self._commits.items()):
+            if first <= position < kept[0].stop:
                 self._commits.move_to_end(first)
-                return commit, blocks
+                return kept
+        return None
+
+    def _commit(self, position: int) -> tuple[Commit, list[Found]]:
+        kept = self._kept(position)
+        if kept is not None:
+            return kept
         found = next(iter(self._log.read(position, position + 1)), None)
         if found is None:
             message = f"position {position} was archived: the log begins at {self._log.begin().position} now"

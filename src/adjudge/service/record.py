@@ -140,7 +140,7 @@ class Recorder:
             Position of each.
         """
         card, combined, scores = self.card, decisions.combined, decisions.scores
-        records = np.zeros(len(decisions), card.dtype)
+        records = np.frombuffer(bytearray(len(decisions) * card.dtype.itemsize), card.dtype)  # zeros, and cheaper
         records["action"], records["score"], records["rule"] = combined.action, combined.score, combined.rule
         records["method"] = decisions.method_codes
         records["layers"] = decisions.layers.T
@@ -149,10 +149,11 @@ class Recorder:
         if card.rules:
             fired = decisions.X[self._rules].T == 1.0
             records["fired"] = np.packbits(fired, axis=1, bitorder="little")
-        records["top"] = -1
+        if scores is None or scores.top.shape[1] < card.top:
+            records["top"] = -1
         if scores is not None:
-            records["top"][:, : scores.top.shape[1]] = scores.top[:, : card.top]
-            records["push"][:, : scores.top.shape[1]] = scores.top_value[:, : card.top]
+            width = min(scores.top.shape[1], card.top)
+            records["top"][:, :width], records["push"][:, :width] = scores.top[:, :width], scores.top_value[:, :width]
             for i, name in enumerate(card.families):
                 records["families"][:, i] = scores.families[name]
-        return Recorded(card, decisions.batch.ids, positions, records, decisions.X[self._rows])
+        return Recorded(card, decisions.batch.ids, positions, records, decisions.X.take(self._rows, axis=0))

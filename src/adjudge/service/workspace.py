@@ -25,6 +25,7 @@ from adjudge.engine.versions import state_version
 from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Again, Events, Note, Table
+from adjudge.log.segment import Part as Wanted
 from adjudge.service import table
 from adjudge.service.access.management import Management
 from adjudge.service.activation import (
@@ -52,6 +53,9 @@ from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
 MEMORY = days(400)
 """How long ids are kept beyond the lateness where no history says so."""
+
+FIELDS: frozenset[Wanted] = frozenset(("fields",))
+"""What is read of an event when something changes about it."""
 
 RETRACTED = ("retracted",)
 """What may be known about an event of any stream."""
@@ -774,7 +778,7 @@ class Workspace:
             rest = np.flatnonzero(~kept)
         else:
             rest = np.arange(len(at))
-        for (first, block), places in self.lookup.grouped(at[rest].tolist()):
+        for (first, block), places in self.lookup.grouped(at[rest].tolist(), FIELDS):
             columns = rest[places]
             rows = at[columns] - first
             if isinstance(block, Events):
