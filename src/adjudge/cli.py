@@ -26,6 +26,7 @@ from adjudge.commands import (
     inspect,
     keys,
     outbox,
+    proposals,
     rekey,
     tell,
     workspace,
@@ -57,6 +58,7 @@ for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, 
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(activate.lists, name="lists")
+app.add_typer(proposals.app, name="proposals")
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ def activate(
     rule_file = None if rules is None else Rules.load(rules).document()
     revision = Revision(why, system, {}, rule_file, _document(policy), bundle)
     with _desk(workspace, log, url, who) as desk:
-        _show(desk.revise(revision), json)
+        show_activated(desk.revise(revision), json)
 
 
 @lists.command("set")
@@ -84,7 +84,7 @@ def set_(
 
     revision = Revision(why, system, {name: ListRevision(set=_elements(elements, numbers))})
     with _desk(workspace, log, url, who) as desk:
-        _show(desk.revise(revision), json)
+        show_activated(desk.revise(revision), json)
 
 
 @lists.command()
@@ -108,7 +108,7 @@ def add(
 
     revision = Revision(why, system, {name: ListRevision(add=_elements(elements, numbers))})
     with _desk(workspace, log, url, who) as desk:
-        _show(desk.revise(revision), json)
+        show_activated(desk.revise(revision), json)
 
 
 @lists.command()
@@ -132,7 +132,7 @@ def remove(
 
     revision = Revision(why, system, {name: ListRevision(remove=_elements(elements, numbers))})
     with _desk(workspace, log, url, who) as desk:
-        _show(desk.revise(revision), json)
+        show_activated(desk.revise(revision), json)
 
 
 @lists.command()
@@ -201,9 +201,13 @@ def _elements(given: list[str] | None, numbers: bool) -> list[Element]:
         raise InputError(msg) from None
 
 
-def _show(done: Activated, json: bool) -> None:
+def show_activated(done: Activated, json: bool) -> None:
+    """Print what came of a change."""
     if json:
         sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
+        return
+    if done.status == "waiting":
+        sys.stdout.write(f"{done.system} goes on as it is: proposal {done.proposal} waits for a second person\n")
         return
     said = "is active from" if done.status == "active" else "was active already, since"
     versions = ", ".join(f"{part} {version}" for part, version in done.versions.items())

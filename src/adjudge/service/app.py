@@ -19,6 +19,7 @@ from adjudge.engine.read import CatalogueRow, catalogue
 from adjudge.errors import AdjudgeError, InputError, UnavailableError, did_you_mean
 from adjudge.log import Commit, Entry, Kind, entries_of
 from adjudge.service.access.api import add_keys
+from adjudge.service.access.approval import parts_of
 from adjudge.service.access.gate import Gate, allowed, visitor_of
 from adjudge.service.access.guard import guard_of
 from adjudge.service.access.refusal import RefusedError
@@ -38,7 +39,7 @@ from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
 from adjudge.service.versions.api import add_activations
-from adjudge.service.versions.desk import LiveDesk
+from adjudge.service.versions.second import SecondPerson
 from adjudge.service.workspace import Change, Running
 
 log = logging.getLogger(__name__)
@@ -164,7 +165,7 @@ def _api(service: Service) -> FastAPI:
     decider = service.decider
     add_erasures(api, decider, service.body_of)
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
-    add_activations(api, LiveDesk(decider), service.body_of)
+    add_activations(api, SecondPerson(decider, parts_of(service.settings.second_person)), service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 

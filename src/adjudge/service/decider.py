@@ -28,7 +28,7 @@ from adjudge.engine.plan import Plan
 from adjudge.engine.policy import METHODS
 from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundError, UnavailableError
 from adjudge.log import Kind, Log, LogError, MemoryLog
-from adjudge.log.codec import Block, Changes, Events, Table, Texts
+from adjudge.log.codec import Block, Changes, Events, Note, Table, Texts
 from adjudge.service import table
 from adjudge.service.access.ledger import Act, check_signed, note_of
 from adjudge.service.activation import Activation
@@ -144,7 +144,7 @@ class Decider:
             self.writer.append([activation.note()], self.clock())
             workspace.activate(position, activation)
 
-    def activate(self, plan: Plan, who: str, why: str) -> int:
+    def activate(self, plan: Plan, who: str, why: str, beside: Sequence[Note] = ()) -> int:
         """Decide with another plan of one system from the next position on, and with it as it was before that.
 
         Parameters
@@ -153,6 +153,8 @@ class Decider:
             The system as it is to be; the state must fit it.
         who, why
             Who wants it and for what reason, for the log.
+        beside
+            Management entries of the same commit: what is true with it or not at all.
 
         Returns
         -------
@@ -173,10 +175,12 @@ class Decider:
         self.resolver.know(plan)
         with self._alone():
             self._settle()
-            position = self.writer.position
-            self.writer.append([activation.note(who, why)], self.clock())
+            position, now = self.writer.position, self.clock()
+            self.writer.append([activation.note(who, why), *beside], now)
             try:
                 self.workspace.activate(position, activation)
+                for seq, note in enumerate(beside, position + 1):
+                    self.workspace.management.apply(Act.read(seq, now, note))
                 self.workspace.go_on_with([plan])
             except BaseException as error:  # the log has it and the state has not
                 self.broken = f"going on with another plan has failed: {type(error).__name__}"

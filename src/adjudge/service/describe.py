@@ -25,6 +25,7 @@ from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.versions.desk import Activated, ActiveSystems
 from adjudge.service.versions.revision import Revision
+from adjudge.service.versions.second import Answer, ProposalList, ProposalView
 from adjudge.service.workspace import Workspace
 
 Json = dict[str, Any]
@@ -95,6 +96,9 @@ MANAGED = (
     Revision,
     Activated,
     ActiveSystems,
+    Answer,
+    ProposalList,
+    ProposalView,
 )
 """What routes take and answer that manage who may do what, and what decides."""
 
@@ -253,6 +257,8 @@ def _manage(paths: Json) -> None:
         "/v1/keys/{id}/revoke": ("Revocation", "KeyView", "The key that was."),
         "/v1/erasures": ("NewErasure", "ErasureDone", "Whether there was something to erase."),
         "/v1/activations": ("Revision", "Activated", "Since which position what decides."),
+        "/v1/proposals/{id}/approve": ("Answer", "Activated", "Since which position it decides."),
+        "/v1/proposals/{id}/refuse": ("Answer", "ProposalView", "The proposal that was."),
     }.items():
         route = paths[path]["post"]
         route["tags"] = ["manage"]
@@ -261,6 +267,10 @@ def _manage(paths: Json) -> None:
         route["responses"] = {done: _content(answer, description)} | _refusals(REFUSALS)
     paths["/v1/keys"]["get"]["tags"] = ["manage"]
     paths["/v1/keys"]["get"]["responses"]["200"] = _content("KeyList", "Every key.")
+    waiting = _content("Activated", "Nothing is different yet; the proposal waits for a second person.")
+    paths["/v1/activations"]["post"]["responses"]["202"] = waiting
+    paths["/v1/proposals"]["get"]["tags"] = ["manage"]
+    paths["/v1/proposals"]["get"]["responses"]["200"] = _content("ProposalList", "What waits, and what has.")
     paths["/v1/activations"]["get"]["tags"] = ["manage"]
     paths["/v1/activations"]["get"]["responses"]["200"] = _content("ActiveSystems", "What decides in each system.")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from adjudge.engine.watch import Budget
 from adjudge.errors import InputError, did_you_mean
 from adjudge.service.access.address import is_loopback, safe_address
+from adjudge.service.access.approval import parts_of
 from adjudge.service.access.routes import needs
 from adjudge.service.logs import FORMATS, LEVELS
 
@@ -81,6 +82,9 @@ class Settings:
         What is open to all: ``metrics``, ``docs``, or both with a comma.
     rate_per_s
         Events a second of one key or subject, unless the key has a rate of its own; 0 for no limit.
+    second_person
+        What a running service activates only once a second person approves: ``bundle``, ``rules``, ``policy``,
+        ``lists``, or several with commas.
     oidc_issuer
         Address of an OpenID Connect issuer whose tokens are accepted beside keys; empty for none.
     oidc_audience
@@ -114,6 +118,7 @@ class Settings:
     auth: str = "keys"
     public: str = ""
     rate_per_s: int = 0
+    second_person: str = ""
     oidc_issuer: str = ""
     oidc_audience: str = "adjudge"
     oidc_claim: str = "scope"
@@ -147,6 +152,9 @@ class Settings:
             if self.auth == "off":
                 message = "with auth off nobody is asked for a token; leave out the issuer, or auth"
                 raise InputError(message, field="oidc_issuer")
+        if parts_of(self.second_person) and self.auth == "off":
+            message = "with auth off nobody can be told from anybody else, so nobody is a second person"
+            raise InputError(message, field="second_person")
         needs(self.public)
         if self.person_keys and self.person_keys != "sqlite" and not self.person_keys.startswith(DATABASES):
             message = "person_keys must be sqlite or an address such as postgresql://localhost/keys"

@@ -11,6 +11,7 @@ from adjudge.errors import InputError, UnavailableError
 from adjudge.service.access.keys import DAY_US, Grant
 from adjudge.service.access.remote import RemoteDesk
 from adjudge.service.access.scope import Scope
+from adjudge.service.app import Service
 from tests.service.access.test_routes import Client
 from tests.service.shop import Shop, shop
 
@@ -18,8 +19,8 @@ from tests.service.shop import Shop, shop
 class Wire(httpx.BaseTransport):
     """Hands the requests of a synchronous client to a service."""
 
-    def __init__(self, client: Client) -> None:
-        self._transport = httpx.ASGITransport(client.service)
+    def __init__(self, service: Service) -> None:
+        self._transport = httpx.ASGITransport(service)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def send() -> httpx.Response:
@@ -36,7 +37,7 @@ def client() -> Client:
 
 
 def test_a_key_of_a_running_service_is_made_rotated_and_revoked(client: Client) -> None:
-    with RemoteDesk("http://localhost:8000", client.keys[Scope.MANAGE], Wire(client)) as desk:
+    with RemoteDesk("http://localhost:8000", client.keys[Scope.MANAGE], Wire(client.service)) as desk:
         made = desk.create(Grant("shop", ["decide"], 7 * DAY_US, 5), "new shop")
         assert (made.key.rate_per_s, made.key.expires_at) == (5, made.key.created_at.replace(day=8))
         rotated = desk.rotate(made.key.id, DAY_US // 48, "time")
@@ -48,12 +49,12 @@ def test_a_key_of_a_running_service_is_made_rotated_and_revoked(client: Client) 
 
 
 def test_a_refusal_is_told(client: Client) -> None:
-    with RemoteDesk("http://localhost:8000", client.keys[Scope.AUDIT], Wire(client)) as desk:
+    with RemoteDesk("http://localhost:8000", client.keys[Scope.AUDIT], Wire(client.service)) as desk:
         with pytest.raises(InputError, match="403: this needs the scope 'manage'"):
             desk.views()
         with pytest.raises(InputError, match="is no id of a key"):
             desk.revoke("../keys", "x")
-    with RemoteDesk("http://localhost:8000", "", Wire(client)) as desk, pytest.raises(InputError, match="401"):
+    with RemoteDesk("http://localhost:8000", "", Wire(client.service)) as desk, pytest.raises(InputError, match="401"):
         desk.views()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from adjudge.errors import ConflictError, InputError, NotFoundError
+from adjudge.errors import ConflictError, InputError, NotFoundError, did_you_mean
 from adjudge.log.codec import Note
 from adjudge.service.access.keys import DAY_US
 from adjudge.service.access.ledger import Act, By, Ledger, note_of
@@ -31,6 +31,9 @@ MOST_OPEN_US = 90 * DAY_US
 
 KEPT_US = 30 * DAY_US
 """How long a proposal that came to its end is shown; the log has it for good."""
+
+PARTS = ("bundle", "rules", "policy", "lists")
+"""What the settings may have two people activate."""
 
 State = Literal["open", "approved", "refused", "used", "expired"]
 
@@ -132,7 +135,7 @@ class Approvals:
         return len(self._proposals)
 
     def __iter__(self) -> Iterator[Proposal]:
-        return iter(self._proposals.values())
+        return iter([*self._proposals.values()])  # somebody may answer one meanwhile, on another thread
 
     def __getitem__(self, id_: int) -> Proposal:
         if id_ not in self._proposals:
@@ -286,6 +289,44 @@ def used_note(proposal: Proposal, by: By) -> Note:
         Who does it, and the reason.
     """
     return note_of(USED, by.who, by.why, {"proposal": proposal.id})
+
+
+def use(ledger: Ledger, proposal: Proposal, by: By) -> None:
+    """Write down that a proposal is done where there was nothing left to do.
+
+    Parameters
+    ----------
+    ledger
+        Where it is written.
+    proposal, by
+        As for `used_note`.
+    """
+    ledger.record(USED, by.who, by.why, {"proposal": proposal.id})
+
+
+def parts_of(words: str) -> frozenset[str]:
+    """Return what takes a second person.
+
+    Parameters
+    ----------
+    words
+        Words of `PARTS`, with commas between.
+
+    Raises
+    ------
+    InputError
+        If there is no such word.
+
+    Examples
+    --------
+    >>> sorted(parts_of("rules, bundle"))
+    ['bundle', 'rules']
+    """
+    found = frozenset(filter(None, (word.strip() for word in words.split(","))))
+    for word in sorted(found.difference(PARTS)):
+        message = f"second_person may name {', '.join(PARTS)}, not {word[:40]!r}{did_you_mean(word[:40], PARTS)}"
+        raise InputError(message, field="second_person")
+    return found
 
 
 def apart(one: Iterable[str], other: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 from adjudge.service.access.remote import RemoteDesk
 from adjudge.service.versions.desk import Activated, ActiveSystems
 from adjudge.service.versions.revision import Revision
+from adjudge.service.versions.second import Answer, ProposalList, ProposalView
 
 
 class Desk(Protocol):
@@ -31,3 +32,15 @@ class RemoteVersions(RemoteDesk):
     def revise(self, revision: Revision) -> Activated:
         """Have something else decide from here on."""
         return self._ask("POST", "/v1/activations", Activated, revision)
+
+    def proposals(self) -> ProposalList:
+        """Return what waits for a second person, and what came to its end lately."""
+        return self._ask("GET", "/v1/proposals", ProposalList)
+
+    def approve(self, id_: int, why: str) -> Activated:
+        """Approve a proposal as a second person, and have it decide from here on."""
+        return self._ask("POST", f"/v1/proposals/{id_}/approve", Activated, Answer(why))
+
+    def refuse(self, id_: int, why: str) -> ProposalView:
+        """Refuse a proposal, or take it back."""
+        return self._ask("POST", f"/v1/proposals/{id_}/refuse", ProposalView, Answer(why))
