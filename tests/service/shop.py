@@ -31,6 +31,7 @@ from adjudge.define import (
     minutes,
 )
 from adjudge.define import field as declared
+from adjudge.engine import SECRET
 from adjudge.engine import compile as compile_system
 from adjudge.engine.plan import Plan
 from adjudge.engine.scorer import Scores
@@ -110,9 +111,9 @@ class Slope:
         return Scores(margin, 1.0 / (1.0 + np.exp(-margin)), np.where(top_value > 0, order, -1), top_value)
 
 
-def shop(name: str = "shop", *, model: bool = True, rules: bool = True) -> Plan:
+def shop(name: str = "shop", *, model: bool = True, rules: bool = True, secret: bytes = SECRET) -> Plan:
     """Return the compiled system."""
-    return compile_system(shop_system(name, rules=rules), scorer=Slope() if model else None)
+    return compile_system(shop_system(name, rules=rules), scorer=Slope() if model else None, secret=secret)
 
 
 def shop_system(name: str = "shop", *, rules: bool = True) -> System:

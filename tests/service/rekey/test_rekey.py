@@ -20,12 +20,14 @@ from adjudge.service.activation import fingerprint, secret_of
 from adjudge.service.decider import Decider
 from adjudge.service.explain import explain
 from adjudge.service.follow import Follower
+from adjudge.service.past import import_source
 from adjudge.service.personal.keys import KeysError, MemoryKeys, Person
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.replay import replay
 from adjudge.service.workspace import Change
 from tests.service.personal.bank import USERS, Bank, bank, payment, random_life
-from tests.service.shop import START
+from tests.service.shop import START, ManualClock, many_purchases, shop
+from tests.service.test_past import END, source
 
 OLD, NEW, NEWEST = (bytes([i]) * 16 for i in (1, 2, 3))
 """Secrets, in the order in which they are used."""
@@ -299,3 +301,30 @@ def test_an_archived_beginning_stops_a_rekey(plans: list[Plan]) -> None:
     desk.log.drop(1)
     with pytest.raises(InputError, match="archived"):
         desk.decider.rekey(NEW, who="officer", why="every year")
+
+
+def test_tables_labels_and_the_texts_behind_decisions_are_moved() -> None:
+    """History that was imported, labels of it afterwards, and what a decision read: all by the new secret."""
+    old, new = (shop(model=False, rules=False, secret=secret) for secret in (OLD, NEW))
+    log, fresh = MemoryLog(), MemoryLog()
+    for plan, kept in ((old, log), (new, fresh)):
+        decider = Decider([plan], kept, clock=ManualClock(END))
+        import_source(decider, source(), "shop")
+        rows = decider.workspace.door("purchase").rows(many_purchases(20, seed=2, at=END, step_s=1.0)).events
+        decider.decide("purchase", rows)
+        if plan is old:
+            decider.rekey(NEW, who="officer", why="yearly")
+    moved = Decider([new], log, clock=ManualClock(END), follower=Follower([new], log, say=pytest.fail))
+    expected = Decider([new], fresh, clock=ManualClock(END), follower=Follower([new], fresh, say=pytest.fail))
+    labels = [Change(Kind.LABEL, "purchase", id_, "fraud", 1.0) for id_ in ("p1-3", "p2-3", "p1-4")]
+    for one in (moved, expected):
+        assert set(one.change(labels)) <= {"set", "unchanged"}
+    assert moved.workspace.digest() == expected.workspace.digest()
+    position = moved.workspace.ids["purchase"].get("p2-3")
+    assert position is not None
+    first, block = moved.workspace.lookup.block(position)
+    assert isinstance(block, Events)
+    for decider in (moved, expected):
+        recorded = decider.workspace.made_of(first, block, block.ids.texts())["shop"]
+        row = recorded.features[recorded.card.names.index("method")].view("u8")
+        assert set(row.tolist()) == {int(hash_texts(NEW if decider is moved else OLD, TEXT_TAG, ["card"])[0])}

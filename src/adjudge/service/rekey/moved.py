@@ -78,6 +78,8 @@ def first_secret(log: Log) -> str | None:
     for stretch in scan(log, parts=frozenset()):
         if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ACTIVATION:
             return Activation.read(stretch.block).secret
+        if isinstance(stretch.block, Note) and stretch.block.kind == Kind.REKEY:  # what activated before is archived
+            return Rekey.read(stretch.block).earlier[-1]
     return None
 
 
