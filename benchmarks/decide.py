@@ -79,7 +79,7 @@ def _stages(plan: Plan, state: State, events: list[Any], seq: int) -> dict[str, 
             marks.append(time.perf_counter())
             combined = plan.combine.run(batch.matrix, scores.p)
             marks.append(time.perf_counter())
-            list(Decisions(plan, batch, batch.matrix, scores, combined))
+            list(Decisions(plan, batch, batch.matrix, scores, combined, np.zeros((1, len(part)), np.uint8)))
             marks.append(time.perf_counter())
             for name, seconds in zip(times, np.diff(marks), strict=True):
                 times[name].append(seconds / len(part) * 1e6)

@@ -1,4 +1,4 @@
-"""The verb that erases a person, in a workspace that no service runs on."""
+"""Verbs that end what is known of persons, in a workspace that no service runs on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from adjudge.commands.archive import ArchiveOption
+from adjudge.commands.show import err
 from adjudge.commands.workspace import BundlesOption, LogOption, SystemsOption, WorkspaceOption, settings_of
+from adjudge.errors import InputError
+from adjudge.progress import Bars
 
 
 def erase(
@@ -51,9 +54,44 @@ def erase(
     raise typer.Exit(0 if done else 1)
 
 
+def forget(
+    who: Annotated[str, typer.Option(help="Who does it, for the log.")],
+    why: Annotated[str, typer.Option(help="The reason, for the log.")],
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    archive: ArchiveOption = None,
+    archive_is_gone: Annotated[
+        bool, typer.Option("--archive-is-gone", help="What was archived is deleted, or need never be read again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many there are, and change nothing.")] = False,
+) -> None:
+    """Destroy the keys of persons of whom neither the log nor its archive has an event left.
+
+    A key that something in an archive is sealed with is kept if that archive is given, and destroyed if it is not.
+
+    Example: adjudge forget --who ops --why "what is older was deleted" --archive payments/archive -w payments
+    """
+    from adjudge.service.access.offline import OfflineLedger
+    from adjudge.service.archive.joined import open_with
+    from adjudge.service.home import find_keys, holder, snapshots_of
+    from adjudge.service.personal.unused import Unused
+
+    settings = settings_of(workspace, log)
+    with closing(open_with(settings, archive)) as opened, closing(find_keys(settings)) as keys, Bars(err) as bars:
+        if archive is None and opened.begin().position and not archive_is_gone:
+            message = "part of the log was archived: give its folder with --archive, or say that it is gone"
+            raise InputError(message, field="archive")
+        unused = Unused(opened, keys)
+        count = len(unused.find(lambda done, total: bars("look through the log", done, total)))
+        if not dry_run:
+            ledger = OfflineLedger(opened, snapshots_of(settings), holder=holder())
+            count = unused.destroy(ledger, who=who, why=why)
+    sys.stdout.write(f"{count:,} keys of persons {'would be' if dry_run else 'were'} destroyed\n")
+
+
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-COMMANDS = (erase,)
+COMMANDS = (erase, forget)
 """The verbs, in the order in which they are listed."""

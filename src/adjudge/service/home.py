@@ -71,15 +71,7 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
     """
     if not any(stream.schema.person_field for plan in plans for stream in plan.streams.values()):
         return None
-    if settings.log == "memory":
-        return MemoryKeys()
-    wrap = Wrap(master_key(os.environ))
-    where = settings.person_keys or settings.log
-    if where == "sqlite":
-        return SqliteKeys(Path(settings.workspace) / KEYS_FILE, wrap)
-    from adjudge.service.personal.postgres import PostgresKeys
-
-    return PostgresKeys(where, wrap)
+    return MemoryKeys() if settings.log == "memory" else _keys_of(settings)
 
 
 def find_keys(settings: Settings) -> Keys:
@@ -92,11 +84,21 @@ def find_keys(settings: Settings) -> Keys:
     KeysError
         If they cannot be opened, or were wrapped with another master key.
     """
-    path = Path(settings.workspace) / KEYS_FILE
-    if not path.is_file():
+    in_file = (settings.person_keys or settings.log) == "sqlite"
+    if settings.log == "memory" or (in_file and not (Path(settings.workspace) / KEYS_FILE).is_file()):
         message = f"there are no keys of persons in {settings.workspace!r}"
         raise InputError(message, field="workspace")
-    return SqliteKeys(path, Wrap(master_key(os.environ)))
+    return _keys_of(settings)
+
+
+def _keys_of(settings: Settings) -> Keys:
+    wrap = Wrap(master_key(os.environ))
+    where = settings.person_keys or settings.log
+    if where == "sqlite":
+        return SqliteKeys(Path(settings.workspace) / KEYS_FILE, wrap)
+    from adjudge.service.personal.postgres import PostgresKeys
+
+    return PostgresKeys(where, wrap)
 
 
 def snapshots_of(settings: Settings) -> Path | None:

@@ -34,9 +34,21 @@ VERSION = b"\x01"
 CACHED = 1 << 16
 """Keys that stay at hand: making a cipher from a key takes as long as using it, and finding the key ten times that."""
 
+HEAD_TEXT = 4 * -(-(1 + ID_BYTES) // 3)
+"""Characters of a sealed text that hold the version and the id of the key."""
+
 _encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _FOUND = b'"' + SEALED.encode() + b'":"'
+
+
+def key_id_of(body: bytes) -> bytes | None:
+    """Return the id of the key that a body was sealed with, None if it is not sealed."""
+    at = body.find(_FOUND)
+    if at < 0:
+        return None
+    start = at + len(_FOUND)
+    return base64.b64decode(body[start : start + HEAD_TEXT])[1 : 1 + ID_BYTES]
 
 
 @dataclass(frozen=True)
