@@ -576,7 +576,8 @@ class Decider:
         Raises
         ------
         InputError
-            If the stream has no personal fields, or nobody is named or gives a reason.
+            If the stream has no personal fields, or nobody is named or gives a reason; or if what stood beside the
+            person has to be known and was archived.
         UnavailableError
             If the log cannot be written, or the key cannot be destroyed now: then it is as soon as this is called
             again or the next decider starts; until then it is not used.
@@ -584,7 +585,7 @@ class Decider:
         check_signed(who, why)
         target = self.workspace.person(stream, person)
         before = self.workspace.erased.get(target)
-        search = Search(self.workspace, target, self.log.begin().position if before is None else before.position)
+        search = Search(self.workspace, target, 0 if before is None else before.position)
         search.go_on()
         with self._alone():
             self._settle()

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adjudge.define import Rules, System, days
+from adjudge.engine import compile as compile_system
 from adjudge.errors import InputError, UnavailableError
 from adjudge.log import Kind, MemoryLog
 from adjudge.log.chain import ORIGIN
@@ -18,7 +20,7 @@ from adjudge.service.follow import Follower
 from adjudge.service.personal.keys import Key, KeysError, MemoryKeys, Person
 from adjudge.service.replay import replay
 from adjudge.service.workspace import Change
-from tests.service.personal.bank import Bank, bank, payment, random_life
+from tests.service.personal.bank import Bank, Payment, bank, payment, random_life
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +185,23 @@ def test_an_erased_life_is_as_if_there_had_been_none(plan: Any) -> None:
         if "user" in history.entity.fields:
             assert a.arrays()["keys"].tolist() == b.arrays()["keys"].tolist()
             assert a.stats().rows == b.stats().rows
+
+
+def test_what_was_archived_is_needed_where_persons_stand_beside_others(desk: Bank) -> None:
+    """The keys of a person and a merchant follow from the person's events alone; those of the person do without."""
+    desk.send(payment(1))
+    desk.log.drop(len(desk.log))
+    end = desk.log.end()
+    with pytest.raises(InputError, match="erase with the archive at hand") as refused:
+        desk.erase("ada")
+    assert "ada" not in str(refused.value)
+    assert desk.log.end() == end
+    alone = System("alone", decides=Payment, features=[Payment.by("user").count(days(30))], rules=Rules())
+    lonely = Bank(compile_system(alone), MemoryLog())
+    lonely.send(payment(1))
+    lonely.log.drop(len(lonely.log))
+    assert lonely.erase("ada")
+    assert lonely.decider.features("user", {"user": "ada"})["user_count_30d"] == 0
 
 
 class Stuck(MemoryKeys):

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from adjudge.define import Schema
+from adjudge.errors import InputError
 from adjudge.log import Kind
 from adjudge.log.codec import Again, Block, Changes, Note, blocks_of
 from adjudge.service.personal.keys import Person
@@ -129,9 +130,20 @@ class Search:
         Who is looked for.
     start
         Position from which on.
+
+    Raises
+    ------
+    InputError
+        If what is there has to be known and was archived.
     """
 
     def __init__(self, workspace: Workspace, person: Person, start: int) -> None:
+        if start < workspace.log.begin().position and _has_company(workspace, person.field):
+            message = (
+                "the beginning of the log was archived, and what stood beside the person there has to be known: erase "
+                "with the archive at hand, adjudge erase --archive"
+            )
+            raise InputError(message, code="archived")
         self.position = start
         self._workspace = workspace
         self._person = person
@@ -167,6 +179,14 @@ class Search:
         if hit.any():
             rows = np.unique(columns[1:, hit], axis=1).T.tolist()
             self._found.setdefault(block.stream, set()).update(map(tuple, rows))
+
+
+def _has_company(workspace: Workspace, field: str) -> bool:
+    """Return whether a person's field is one of several that make an entity: its keys then follow from events alone."""
+    plans = [s.plan for s in workspace.systems.values()]
+    entities = [h.entity for plan in plans for h in plan.histories]
+    entities += [p.entity for plan in plans for p in plan.profiles]
+    return any(field in entity.fields and len(entity.fields) > 1 for entity in entities)
 
 
 def beside(schema: Schema) -> list[str]:
