@@ -136,6 +136,7 @@ def settings() -> str:
     from adjudge.service.personal.keys import MASTER_VARIABLE
     from adjudge.service.run import EARLIER_VARIABLE, SECRET_VARIABLE
     from adjudge.service.settings import PREFIX, Settings
+    from adjudge.service.tracing import ADDRESSES, PROTOCOLS
 
     meanings = _parameters(Settings)
     rows = [
@@ -158,6 +159,15 @@ def settings() -> str:
             f"| `{NEW_VARIABLE}` | What `adjudge rekey` replaces the secret by, where it is not given in a file. |",
             f"| `{MASTER_VARIABLE}` | Wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
             f"| `{KEY_VARIABLE}` | API key that the verbs send which talk to a service. |",
+            "",
+            "Traces (`pip install 'adjudge[otel]'`) are switched by OpenTelemetry's own variables, of which these matter most:\n",
+            "| variable | meaning |",
+            "|---|---|",
+            f"| `{ADDRESSES[1]}`, `{ADDRESSES[0]}` | Address of a collector; either switches traces on. |",
+            "| `OTEL_TRACES_EXPORTER` | `otlp` switches traces on, `none` off. |",
+            f"| `{PROTOCOLS[1]}` | `http/protobuf`, which is the only one. |",
+            "| `OTEL_SERVICE_NAME` | What the service is called; `adjudge` unless given. |",
+            "| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | Which traces are kept. |",
             "",
             "Tests and continuous integration read three more:\n",
             "| variable | meaning |",

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -41,6 +41,9 @@ from adjudge.service.settings import Settings
 from adjudge.service.versions.api import add_activations
 from adjudge.service.versions.second import SecondPerson
 from adjudge.service.workspace import Change, Running
+
+if TYPE_CHECKING:
+    from adjudge.service.spans import Traces
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +95,26 @@ class Service:
         Limits.
     gauges
         What is measured beside; None measures nothing.
+    traces
+        Makes spans of requests and batches; None makes none.
     """
 
-    def __init__(self, decider: Decider, settings: Settings | None = None, gauges: Gauges | None = None) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        settings: Settings | None = None,
+        gauges: Gauges | None = None,
+        traces: Traces | None = None,
+    ) -> None:
         self.decider = decider
+        self.traces = traces
+        decider.stages.observer = None if traces is None else traces.stage
         self.gauges = gauges or Gauges(decider)
         self.settings = settings or Settings()
         self.meter = Meter()
-        self.batcher = Batcher(decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting)
+        self.batcher = Batcher(
+            decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting, traces=traces
+        )
         guard = guard_of(self.settings, decider.workspace.management.keys, decider.clock)
         self.hot = HotPath(self.batcher, self.settings, self.meter, guard)
         self.api = _api(self)
@@ -110,7 +125,13 @@ class Service:
         """Serve one request: the hot path itself, the rest through FastAPI."""
         if scope["type"] != "http":
             await self.api(scope, receive, send)
-        elif scope["path"] in self._hot_paths:
+        elif self.traces is not None:
+            await self.traces.request(self._serve, scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in self._hot_paths:
             await self.hot(scope, receive, send)
         else:
             await self._managed(scope, receive, send)

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adjudge.errors import AdjudgeError, InputError, UnavailableError
 from adjudge.service.decider import Decider
 from adjudge.service.decode import EventStruct
 from adjudge.service.logs import INSTANCE, incident
+from adjudge.service.tracing import CURRENT
 from adjudge.service.verdict import Verdict
+
+if TYPE_CHECKING:
+    from adjudge.service.spans import Open, Traces
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +63,10 @@ class Job:
         When their request arrived, in `time.perf_counter()` seconds.
     done
         Gets the verdicts.
+    queued
+        When they began to wait, in `time.perf_counter()` seconds.
+    request
+        The span of their request; None where nothing is traced.
     """
 
     stream: str
@@ -63,6 +74,8 @@ class Job:
     events: Sequence[EventStruct]
     arrived: float
     done: asyncio.Future[list[Verdict]]
+    queued: float
+    request: Open | None
 
 
 class Batcher:
@@ -76,14 +89,20 @@ class Batcher:
         Most events of one step.
     max_waiting
         Most events that may wait.
+    traces
+        Makes spans of batches; None makes none.
     """
 
-    def __init__(self, decider: Decider, *, max_batch: int = 512, max_waiting: int = 20_000) -> None:
+    def __init__(
+        self, decider: Decider, *, max_batch: int = 512, max_waiting: int = 20_000, traces: Traces | None = None
+    ) -> None:
         self.decider = decider
         self.max_batch = max_batch
         self.max_waiting = max_waiting
+        self.traces = traces
         self.waiting = 0
         self.sizes: dict[int, int] = {}
+        self._waited = decider.stages.seconds["queue"]
         self._jobs: deque[Job] = deque()
         self._scheduled = False
 
@@ -111,7 +130,8 @@ class Batcher:
         self.check_room(len(events))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Verdict]] = loop.create_future()
-        self._jobs.append(Job(stream, system, events, arrived, future))
+        request = None if self.traces is None else CURRENT.get()
+        self._jobs.append(Job(stream, system, events, arrived, future, time.perf_counter(), request))
         self.waiting += len(events)
         if not self._scheduled:
             self._scheduled = True
@@ -140,8 +160,14 @@ class Batcher:
         else:
             self._scheduled = False
         self.sizes[size] = self.sizes.get(size, 0) + 1
+        began = time.perf_counter()
+        for job in batch:
+            self._waited.add(began - job.queued)
+            if job.request is not None:
+                job.request.stage("queue", job.queued, began)
         try:
-            self._answer(batch, self._decide(batch))
+            with nullcontext() if self.traces is None else self.traces.batch(batch, began):
+                self._answer(batch, self._decide(batch))
         except AdjudgeError as error:
             _fail(batch, error)
         except Exception:

@@ -311,6 +311,7 @@ class Decider:
             batch = self._prepare_score(running, events, good, verdicts)
             if batch is not None:
                 guards = self.watches.over([running.name], [began] * len(good))
+                self.stages.begin()
                 decisions = self.workspace.score(running, batch, guards[running.name])
                 latency = _ms(self.watches.timer() - began)
                 position = [self.writer.position] * len(good)

@@ -5,6 +5,8 @@ A service that folds a long log is alive and not ready, and a standby is alive a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from adjudge.service.app import PROMETHEUS, Service
@@ -12,6 +14,9 @@ from adjudge.service.health import Health, Since, State, unready
 from adjudge.service.hot import JSON, PROBLEM, SECURITY, Headers, Receive, Scope, Send, answer
 from adjudge.service.metrics import Standing
 from adjudge.service.problem import problem
+
+if TYPE_CHECKING:
+    from adjudge.service.spans import Traces
 
 RETRY_AFTER_S = 1
 """What a client is asked to wait before it tries again."""
@@ -24,10 +29,18 @@ class Front:
     ----------
     detail
         What is going on until then, in words.
+
+    Attributes
+    ----------
+    service
+        What answers; None until there is one.
+    traces
+        Makes the service's spans; None makes none.
     """
 
     def __init__(self, detail: str = "the service is starting") -> None:
         self.service: Service | None = None
+        self.traces: Traces | None = None
         self._since = Since()
         self._health = Health(False, "starting", 0, 0, self._since("starting"), detail)
 

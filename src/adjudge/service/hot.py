@@ -101,7 +101,7 @@ class HotPath:
         self._batcher = batcher
         self._settings = settings
         self._meter = meter
-        self._answering = batcher.decider.stages.seconds["answer"]
+        self._stages = batcher.decider.stages
         self._guard = guard
         self._workspace = batcher.decider.workspace
         self._encode = msgspec.json.Encoder().encode
@@ -132,13 +132,15 @@ class HotPath:
     async def _one(self, scope: Scope, receive: Receive, arrived: float, visitor: Visitor, *, decide: bool) -> Answered:
         body = await self._body(scope, receive)
         options = self._options(scope["query_string"])
+        began = time.perf_counter()
         event = options.door.one(body)
+        self._stages.note("decode", began, time.perf_counter())
         (verdict,) = await self._put(options, [event], arrived, decide)
         if verdict.error is not None:
             raise verdict.error
         began = time.perf_counter()
         text = self._text(options, verdict)
-        self._answering.add(time.perf_counter() - began)
+        self._stages.note("answer", began, time.perf_counter())
         return 200, JSON, text
 
     async def _many(
@@ -146,7 +148,9 @@ class HotPath:
     ) -> Answered:
         body = await self._body(scope, receive)
         options = self._options(scope["query_string"])
+        began = time.perf_counter()
         decoded = options.door.many(body, self._settings.max_rows)
+        self._stages.note("decode", began, time.perf_counter())
         total = len(decoded.events) + len({e.row for e in decoded.errors})
         visitor.charge(total)
         self._batcher.check_room(len(decoded.events))
@@ -164,7 +168,7 @@ class HotPath:
                 error = copy.copy(verdict.error)
                 error.row = row
                 errors.append(error)
-        self._answering.add(time.perf_counter() - began)
+        self._stages.note("answer", began, time.perf_counter())
         if errors:
             return self._partly(errors, answers)
         return 200, JSON, b'{"decisions":[%b]}' % b",".join(answers)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from adjudge.errors import AdjudgeError
+from adjudge.service.tracing import trace_id
 
 FORMATS = ("text", "json")
 """How lines may be written."""
@@ -38,6 +39,8 @@ class TextFormatter(logging.Formatter):
         line = f"{facts['time']} {facts['level']} {facts['event']}: {facts['message']}"
         if "incident" in facts:
             line += f" (incident {facts['incident']})"
+        if "trace_id" in facts:
+            line += f" (trace {facts['trace_id']})"
         if "failure" in facts:
             line += f"\n  {facts['failure']}" + "".join(f"\n    at {frame}" for frame in facts["trace"])
         return line
@@ -67,6 +70,8 @@ def facts_of(record: logging.LogRecord) -> dict[str, Any]:
         "message": record.getMessage(),
         **getattr(record, "facts", {}),
     }
+    if trace := trace_id():
+        facts["trace_id"] = trace
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
         said = f": {error}" if isinstance(error, AdjudgeError) else ""

@@ -19,6 +19,7 @@ from adjudge.errors import (
 from adjudge.service.access.refusal import RefusedError
 from adjudge.service.decode import BadBody
 from adjudge.service.logs import INSTANCE, incident
+from adjudge.service.tracing import trace_id
 
 CONTENT_TYPE = "application/problem+json"
 """The media type of every refusal."""
@@ -81,6 +82,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         Names this very failure, as the log of the service does; absent where a request is to blame.
     decisions
         Of a batch of which only some rows are refused: an answer for each row, null for the refused ones.
+    trace_id
+        The OpenTelemetry trace of the request; absent where requests are not traced.
     """
 
     type: str
@@ -90,6 +93,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: list[RowError] = []
     instance: str = ""
     decisions: list[Any] | None = None
+    trace_id: str = ""
 
 
 def problem(status: int, detail: str, *, code: str = "", errors: Sequence[InputError] = ()) -> Problem:
@@ -115,7 +119,7 @@ def problem(status: int, detail: str, *, code: str = "", errors: Sequence[InputE
     name = (code or title.lower()).replace("_", "-").replace(" ", "-")
     found = [RowError(e.message, e.code, e.field, e.row, getattr(e, "instance", "")) for e in errors]
     instance = found[0].instance if len(found) == 1 else ""
-    return Problem(f"urn:adjudge:problem:{name}", title, status, detail, found, instance)
+    return Problem(f"urn:adjudge:problem:{name}", title, status, detail, found, instance, trace_id=trace_id())
 
 
 def problem_of(error: AdjudgeError) -> Problem:

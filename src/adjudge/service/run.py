@@ -21,6 +21,7 @@ from adjudge.service.activation import fingerprint, secret_of
 from adjudge.service.home import bundles_of, holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
+from adjudge.service.tracing import opened
 from adjudge.service.verdict import wall_clock
 
 if TYPE_CHECKING:
@@ -166,10 +167,11 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     logs.configure(settings.log_format, settings.log_level)
     plans = plans_of(served.systems, served.bundles)
     front = Front()
-    with closing(open_log(settings, new=True)) as log:
+    with opened() as traces, closing(open_log(settings, new=True)) as log:
         if not len(log):
             _check_entrance(settings, ())
         warm(plans, _say)
+        front.traces = traces
         serve_application(front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop))
 
 
@@ -205,7 +207,7 @@ def _begin(
     gauges = Gauges(decider, snapshots_of(settings))
     keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.saved)
     keeper.start()
-    front.service = Service(decider, settings, gauges)
+    front.service = Service(decider, settings, gauges, front.traces)
     names = ", ".join(p.system.name for p in plans)
     logs.say(
         f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)",

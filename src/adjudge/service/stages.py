@@ -10,8 +10,11 @@ from contextlib import contextmanager
 BOUNDS_S = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Upper bounds of the histograms of stages, in seconds."""
 
-STAGES = ("admit", "histories", "decide", "record", "append", "answer")
-"""What happens to a batch, in order."""
+STAGES = ("decode", "queue", "admit", "histories", "decide", "record", "append", "answer")
+"""What happens to a request and the batch that it is decided in, in order."""
+
+Observer = Callable[[str, float, float], None]
+"""Is told of a stage when it ends, and when it began and ended."""
 
 
 class Histogram:
@@ -63,6 +66,11 @@ class Stages:
     timer
         Returns seconds that never run backwards.
 
+    Attributes
+    ----------
+    observer
+        Is told of each stage as it ends; None tells nobody.
+
     Examples
     --------
     >>> now = iter([10.0, 10.5, 11.5, 11.75])
@@ -77,6 +85,7 @@ class Stages:
     def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
         self.seconds = {stage: Histogram() for stage in STAGES}
         self.last: dict[str, float] = {}
+        self.observer: Observer | None = None
         self._timer = timer
         self._at = 0.0
 
@@ -90,12 +99,20 @@ class Stages:
         """Time and count a stage by itself: one that may run on another thread than the rest of its batch."""
         began = self._timer()
         yield
-        self.seconds[stage].add(self._timer() - began)
+        self.note(stage, began, self._timer())
+
+    def note(self, stage: str, began: float, ended: float) -> None:
+        """Count a stage that is no part of a batch, by when it began and ended."""
+        self.seconds[stage].add(ended - began)
+        if self.observer is not None:
+            self.observer(stage, began, ended)
 
     def lap(self, stage: str) -> None:
         """End a stage."""
         now = self._timer()
         self.last[stage] = self.last.get(stage, 0.0) + now - self._at
+        if self.observer is not None:
+            self.observer(stage, self._at, now)
         self._at = now
 
     def end(self) -> None:
