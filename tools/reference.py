@@ -160,7 +160,7 @@ def settings() -> str:
             f"| `{MASTER_VARIABLE}` | Wraps the keys of persons: 64 hexadecimal digits; needed with personal fields. |",
             f"| `{KEY_VARIABLE}` | API key that the verbs send which talk to a service. |",
             "",
-            "Traces (`pip install 'adjudge[otel]'`) are switched by OpenTelemetry's own variables, of which these matter most:\n",
+            "Traces (`pip install 'adjudge[otel]'`) are switched by OpenTelemetry's own variables, such as:\n",
             "| variable | meaning |",
             "|---|---|",
             f"| `{ADDRESSES[1]}`, `{ADDRESSES[0]}` | Address of a collector; either switches traces on. |",

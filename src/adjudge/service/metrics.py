@@ -63,7 +63,7 @@ CATALOGUE = (
     Family("adjudge_requests", "counter", "Requests served", ("path", "status")),
     Family("adjudge_request_seconds", "histogram", "From the arrival of a request to its answer", ("path",)),
     Family("adjudge_refused", "counter", "Refused events and bodies, by error code", ("code",)),
-    Family("adjudge_stage_seconds", "histogram", "Time of a batch in each stage", ("stage",)),
+    Family("adjudge_stage_seconds", "histogram", "Time of a request or its batch in each stage", ("stage",)),
     Family("adjudge_batch_size", "histogram", "Events that were decided in one step"),
     Family("adjudge_waiting", "gauge", "Events waiting to be decided"),
     Family("adjudge_waiting_changes", "gauge", "Labels, outcomes and retractions that wait for events not seen"),
