@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from adjudge.cli import app
 from adjudge.errors import InputError
 from adjudge.log.sqlite import SqliteLog
+from adjudge.service.archive.files import Archive
+from adjudge.service.archive.joined import Joined
 from adjudge.service.backup import MANIFEST, backup, restore
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower
@@ -25,6 +27,7 @@ from adjudge.service.outbox.ledger import FILE, Ledger
 from adjudge.service.replay import replay
 from adjudge.service.settings import Settings
 from tests.documents import ROOT
+from tests.service.archive.old import archive, fill
 from tests.service.shop import Shop, many_purchases, purchase, shop
 
 
@@ -103,6 +106,19 @@ def test_the_guide_brings_a_lost_workspace_back(
     assert Path("shop/outbox.yaml").read_text() == "endpoints: []\n"
     with closing(Ledger(Path("shop") / FILE)) as ledger:
         assert ledger.position("bank") == 7
+
+
+def test_an_archived_workspace_comes_back_with_its_archive(plan: Any, tmp_path: Path) -> None:
+    """And with the snapshot where its log begins: without it nothing before the newest one could be replayed."""
+    folder = tmp_path / "shop"
+    fill(plan, lambda: SqliteLog(folder / LOG_FILE), folder)
+    entries = archive(plan, lambda: SqliteLog(folder / LOG_FILE), folder)
+    backup(Settings(workspace=str(folder)), tmp_path / "copy")
+    restore(tmp_path / "copy", tmp_path / "back")
+    with closing(SqliteLog(tmp_path / "back" / LOG_FILE)) as log:
+        assert log.begin().position == entries
+        assert replay([plan], log, snapshots=tmp_path / "back" / "snapshots").events == 61
+        assert replay([plan], Joined(Archive(tmp_path / "back" / "archive"), log)).equal
 
 
 def test_a_damaged_backup_is_refused(desk: Shop, tmp_path: Path) -> None:
