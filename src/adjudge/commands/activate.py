@@ -40,6 +40,9 @@ def activate(
         Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="A policy as JSON or YAML.")
     ] = None,
     bundle: Annotated[str, typer.Option("--bundle", "-b", help="Id of a bundle, or its path in the workspace.")] = "",
+    definitions: Annotated[
+        str | None, typer.Option("--definitions", help="Name of a system, or path of a folder with its definition.")
+    ] = None,
     system: OfOption = None,
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
@@ -47,7 +50,7 @@ def activate(
     url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Have a system decide with other rules, another policy or another model, from the next position of the log on.
+    """Have a system decide with other rules, policy, model or definitions, from the next position of the log on.
 
     What is wrong is refused, and nothing is different. With --url a running service is changed, else a workspace at
     rest.
@@ -55,10 +58,13 @@ def activate(
     Example: adjudge activate --rules rules.yaml --why "a ring of stolen cards" --url http://127.0.0.1:8000
     """
     from adjudge.define import Rules
+    from adjudge.define.spec import to_spec
+    from adjudge.discover import find
     from adjudge.service.versions.revision import Revision
 
     rule_file = None if rules is None else Rules.load(rules).document()
-    revision = Revision(why, system, {}, rule_file, _document(policy), bundle)
+    spec = None if definitions is None else to_spec(find(definitions).build({}))
+    revision = Revision(why, system, {}, rule_file, _document(policy), bundle, spec)
     with _desk(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
@@ -209,7 +215,11 @@ def show_activated(done: Activated, json: bool) -> None:
     if done.status == "waiting":
         sys.stdout.write(f"{done.system} goes on as it is: proposal {done.proposal} waits for a second person\n")
         return
-    said = "is active from" if done.status == "active" else "was active already, since"
+    said = {
+        "active": "is active from",
+        "unchanged": "was active already, since",
+        "folding": "is folded, and active as soon as that is done; accepted at",
+    }[done.status]
     versions = ", ".join(f"{part} {version}" for part, version in done.versions.items())
     sys.stdout.write(f"{done.system} {said} position {done.seq:,}: {versions}\n")
 

@@ -72,15 +72,24 @@ def with_lists(plan: Plan, lists: Mapping[str, Collection[str | float]]) -> Plan
     )
 
 
+def counted_lists(plan: Plan) -> dict[str, str]:
+    """Return the lists that decide which rows histories have counted, each with a feature behind which they are."""
+    return {
+        name: feature.name
+        for feature in plan.features.values()
+        if isinstance(feature, WindowFeature) and feature.entity.condition
+        for name in sorted(parse(feature.entity.condition).lists)
+    }
+
+
 def _refuse_counted(plan: Plan, changed: Collection[str]) -> None:
-    for feature in plan.features.values():
-        if isinstance(feature, WindowFeature) and feature.entity.condition:
-            for name in sorted(parse(feature.entity.condition).lists.intersection(changed)):
-                msg = (
-                    f"system {plan.system.name!r}: the histories behind {feature.name!r} have counted by the list "
-                    f"{name!r}; with another one they must be folded again"
-                )
-                raise DefinitionError(msg)
+    for name, feature in counted_lists(plan).items():
+        if name in changed:
+            msg = (
+                f"system {plan.system.name!r}: the histories behind {feature!r} have counted by the list "
+                f"{name!r}; with another one they must be folded again"
+            )
+            raise DefinitionError(msg)
 
 
 def _holding(system: System, changed: Mapping[str, tuple[str | float, ...]]) -> System:

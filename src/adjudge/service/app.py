@@ -117,6 +117,8 @@ class Service:
         )
         guard = guard_of(self.settings, decider.workspace.management.keys, decider.clock)
         self.hot = HotPath(self.batcher, self.settings, self.meter, guard)
+        self.second = SecondPerson(decider, parts_of(self.settings.second_person))
+        self.desk = self.second.desk
         self.api = _api(self)
         self.gate = Gate(self.api, guard, needs(self.settings.public))
         self._hot_paths = frozenset(self.hot.handlers)
@@ -186,7 +188,7 @@ def _api(service: Service) -> FastAPI:
     decider = service.decider
     add_erasures(api, decider, service.body_of)
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
-    add_activations(api, SecondPerson(decider, parts_of(service.settings.second_person)), service.body_of)
+    add_activations(api, service.second, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 
@@ -350,8 +352,8 @@ def _add_reads(api: FastAPI, service: Service) -> None:
 
     @api.get("/v1/catalogue")
     async def features_catalogue() -> Response:
-        """Return every feature: meaning, type, window, owner and where it is used."""
-        return _json({"features": _catalogue(decider.workspace.systems.values())})
+        """Return every feature: meaning, type, window, owner and where it is used; and which are coming, and when."""
+        return _json({"features": _catalogue(decider.workspace.systems.values()), "coming": service.desk.coming()})
 
     @api.get("/v1/log")
     async def export(

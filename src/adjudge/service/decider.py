@@ -106,6 +106,7 @@ class Decider:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
         self.broken = ""
+        self._beside: Follower | None = None  # whose state decides as soon as the log has the activation
         self._front = threading.Lock()  # of admission; whoever takes both takes it first
         self._lock = threading.Lock()  # of the state
         self.watches = Watches() if watches is None else watches
@@ -144,16 +145,26 @@ class Decider:
             self.writer.append([activation.note()], self.clock())
             workspace.activate(position, activation)
 
-    def activate(self, plan: Plan, who: str, why: str, beside: Sequence[Note] = ()) -> int:
+    def activate(
+        self,
+        plan: Plan,
+        who: str,
+        why: str,
+        *,
+        beside: Follower | None = None,
+        notes: Sequence[Note] = (),
+    ) -> int:
         """Decide with another plan of one system from the next position on, and with it as it was before that.
 
         Parameters
         ----------
         plan
-            The system as it is to be; the state must fit it.
+            The system as it is to be.
         who, why
             Who wants it and for what reason, for the log.
         beside
+            What has folded the log with this plan, nearly to its end; None if the present state fits the plan.
+        notes
             Management entries of the same commit: what is true with it or not at all.
 
         Returns
@@ -175,13 +186,19 @@ class Decider:
         self.resolver.know(plan)
         with self._alone():
             self._settle()
-            position, now = self.writer.position, self.clock()
-            self.writer.append([activation.note(who, why), *beside], now)
+            if beside is not None:
+                beside.catch_up()
+            position, received = self.writer.position, self.clock()
+            self._beside = beside
+            self.writer.append([activation.note(who, why), *notes], received)
             try:
                 self.workspace.activate(position, activation)
-                for seq, note in enumerate(beside, position + 1):
-                    self.workspace.management.apply(Act.read(seq, now, note))
-                self.workspace.go_on_with([plan])
+                for seq, note in enumerate(notes, position + 1):
+                    self.workspace.management.apply(Act.read(seq, received, note))
+                if beside is None:
+                    self.workspace.go_on_with([plan])
+                else:
+                    self.workspace.adopt(beside.workspace, plan)
             except BaseException as error:  # the log has it and the state has not
                 self.broken = f"going on with another plan has failed: {type(error).__name__}"
                 raise
@@ -543,17 +560,21 @@ class Decider:
 
     def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
         """Log a management action and fold it, as `adjudge.service.access.ledger.Ledger` says."""
-        note = note_of(action, who, why, content)
+        return self.record_all([note_of(action, who, why, content)])
+
+    def record_all(self, notes: Sequence[Note]) -> int:
+        """Log management entries that are true together or not at all, and return the position of the first."""
         with self._alone():
             self._settle()
-            act = Act.read(self.writer.position, self.clock(), note)
-            self.writer.append([note], act.at_us)
+            first, received = self.writer.position, self.clock()
+            self.writer.append(list(notes), received)
             try:
-                self.workspace.management.apply(act)
+                for seq, note in enumerate(notes, first):
+                    self.workspace.management.apply(Act.read(seq, received, note))
             except BaseException as error:  # the log has it and the state has not
                 self.broken = f"folding a management action has failed: {type(error).__name__}"
                 raise
-            return act.seq
+            return first
 
     def erase(self, stream: str, person: str, *, who: str, why: str) -> bool:
         """Erase a person: destroy the key, and drop the histories of the person's own entities.
@@ -797,13 +818,18 @@ class Decider:
         self._check_running()
         stored = self.writer.settle()
         if stored is None:
+            self._beside = None
             return
         logger.warning("positions %d to %d were logged although the answer was lost", stored.first, stored.stop - 1)
         try:
             folder = Folder(self.workspace)
             folder.fold(stored)
             folder.finish()
-            self.workspace.go_on_with(self.resolver.plans_of(self.workspace.active))
+            for plan in self.resolver.plans_of(self.workspace.active):
+                if self._beside is not None and not self.workspace.fits([plan]):
+                    self.workspace.adopt(self._beside.workspace, plan)
+                else:
+                    self.workspace.go_on_with([plan])
         except BaseException as error:  # the log has it and the state may have half of it
             self.broken = f"folding a commit whose answer was lost has failed: {type(error).__name__}"
             raise

@@ -23,6 +23,7 @@ from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
+from adjudge.service.versions.beside import Progress
 from adjudge.service.versions.desk import Activated, ActiveSystems
 from adjudge.service.versions.revision import Revision
 from adjudge.service.versions.second import Answer, ProposalList, ProposalView
@@ -82,6 +83,7 @@ class Catalogue(msgspec.Struct):
     """Every feature that there is."""
 
     features: list[CatalogueRow]
+    coming: list[Progress] = []
 
 
 MANAGED = (

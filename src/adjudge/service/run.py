@@ -207,7 +207,9 @@ def _begin(
     gauges = Gauges(decider, snapshots_of(settings))
     keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.saved)
     keeper.start()
-    front.service = Service(decider, settings, gauges, front.traces)
+    service = Service(decider, settings, gauges, front.traces)
+    service.desk.resume()
+    front.service = service
     names = ", ".join(p.system.name for p in plans)
     logs.say(
         f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)",
@@ -218,6 +220,7 @@ def _begin(
     try:
         yield
     finally:
+        service.desk.stop()
         keeper.stop()
 
 

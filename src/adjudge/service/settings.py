@@ -84,7 +84,7 @@ class Settings:
         Events a second of one key or subject, unless the key has a rate of its own; 0 for no limit.
     second_person
         What a running service activates only once a second person approves: ``bundle``, ``rules``, ``policy``,
-        ``lists``, or several with commas.
+        ``lists``, ``definitions``, or several with commas; definitions count as rules, policy and lists, too.
     oidc_issuer
         Address of an OpenID Connect issuer whose tokens are accepted beside keys; empty for none.
     oidc_audience

@@ -653,7 +653,10 @@ class Workspace:
         wanted = {plan.system.name: plan for plan in plans}
         return (
             wanted.keys() <= now.keys()
-            and all(state_version(plan) == state_version(now[name]) for name, plan in wanted.items())
+            and all(
+                plan.histories is now[name].histories or state_version(plan) == state_version(now[name])
+                for name, plan in wanted.items()
+            )
             and span_of(list((now | wanted).values())) == self.span
         )
 
@@ -661,6 +664,23 @@ class Workspace:
         """Decide with other plans from here on; the state must fit them."""
         for plan in plans:
             self.systems[plan.system.name].become(plan)
+
+    def adopt(self, other: Workspace, plan: Plan) -> None:
+        """Go on with the state of another workspace, for a plan that the present one does not fit.
+
+        Parameters
+        ----------
+        other
+            Has folded the same log as far, with that plan; not to be used afterwards.
+        plan
+            One system as it is to be.
+        """
+        mine, theirs = self.systems[plan.system.name], other.systems[plan.system.name]
+        theirs.state.lap = mine.state.lap
+        mine.state, mine.marks, mine.degraded = theirs.state, theirs.marks, theirs.degraded
+        mine.become(plan)
+        self.span, self.passed, self.ids, self.retracted = other.span, other.passed, other.ids, other.retracted
+        self.waiting, self._changes = other.waiting, other._changes
 
     def activation_of(self, card: Card) -> SystemActivation:
         """Return the activation that a card was written with; `NotFoundError` if the log does not hold it any more."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adjudge.define.spec import to_spec
 from adjudge.errors import InputError, UnavailableError
 from adjudge.log import Kind, MemoryLog, entries_of
 from adjudge.service.access.keys import Grant, create
@@ -18,7 +19,9 @@ from adjudge.service.access.ledger import By
 from adjudge.service.app import Service
 from adjudge.service.follow import Follower
 from adjudge.service.settings import Settings
-from tests.service.shop import purchase
+from tests.service import bundled
+from tests.service.shop import purchase, shop_system
+from tests.service.versions.test_beside import more
 from tests.service.versions.test_live import POLICY, STRICT, Site
 
 RULES = {"why": "too lenient", "rules": STRICT}
@@ -150,7 +153,7 @@ def test_of_two_proposals_of_the_same_the_second_has_nothing_left_to_do(office: 
 def test_what_could_not_be_done_stays_approved_until_it_can(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     before, number = office.versions(), office.propose()
 
-    def full(*args: Any) -> int:
+    def full(*args: Any, **more: Any) -> int:
         message = "the disk is full"
         raise UnavailableError(message)
 
@@ -193,3 +196,19 @@ def test_a_setting_that_names_something_else_or_nobody_is_refused() -> None:
         Settings(second_person="rule")
     with pytest.raises(InputError, match="nobody is a second person"):
         replace(Settings(second_person="rules"), auth="off")
+
+
+def test_definitions_take_two_people_where_their_rules_would(office: Office) -> None:
+    """Approved, they are accepted and folded; that the proposal is used stands beside that."""
+    desk = office.service.desk
+    desk._background = False
+    bundled.write(office.folder / "trained", more(shop_system()), 5)
+    asked: dict[str, Any] = {"why": "two features", "definitions": to_spec(more(shop_system())), "bundle": "trained"}
+    before, number = office.versions(), office.propose(**asked)
+    status, done = office.answer("bob", number)
+    assert (status, done["status"], office.state(number)) == (200, "folding", "used")
+    (commit,) = office.log.read(done["seq"])
+    assert [(e.who, e.kind) for e in entries_of(commit)] == [("ada", Kind.MANAGEMENT), ("bob", Kind.MANAGEMENT)]
+    assert office.versions() == before
+    assert desk.fold("shop")
+    assert office.versions() == done["versions"]

@@ -32,7 +32,7 @@ MOST_OPEN_US = 90 * DAY_US
 KEPT_US = 30 * DAY_US
 """How long a proposal that came to its end is shown; the log has it for good."""
 
-PARTS = ("bundle", "rules", "policy", "lists")
+PARTS = ("bundle", "rules", "policy", "lists", "definitions")
 """What the settings may have two people activate."""
 
 State = Literal["open", "approved", "refused", "used", "expired"]

@@ -8,6 +8,7 @@ from adjudge.service.access.approval import Approvals, Proposal
 from adjudge.service.access.keys import Key, Keys
 from adjudge.service.access.ledger import Act
 from adjudge.service.archive.archives import Archived, Archives
+from adjudge.service.versions.coming import Accepted, Coming
 
 
 class ManagementFacts(msgspec.Struct, frozen=True):
@@ -21,11 +22,14 @@ class ManagementFacts(msgspec.Struct, frozen=True):
         The last archiving; None if there was none.
     proposals
         What waits for a second person, and what came to its end lately.
+    coming
+        What was accepted and decides as soon as its state is folded.
     """
 
     keys: list[Key] = []
     archived: Archived | None = None
     proposals: list[Proposal] = []
+    coming: list[Accepted] = []
 
 
 class Management:
@@ -42,13 +46,15 @@ class Management:
         self.keys = Keys(facts.keys)
         self.archives = Archives(facts.archived)
         self.approvals = Approvals(facts.proposals)
+        self.coming = Coming(facts.coming)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
         self.keys.apply(act)
         self.archives.apply(act)
         self.approvals.apply(act)
+        self.coming.apply(act)
 
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
-        return ManagementFacts(list(self.keys), self.archives.last, list(self.approvals))
+        return ManagementFacts(list(self.keys), self.archives.last, list(self.approvals), list(self.coming))

@@ -32,10 +32,13 @@ def add_activations(api: FastAPI, desk: SecondPerson, body_of: Body) -> None:
 
     @api.post("/v1/activations")
     async def activate(request: Request) -> Response:
-        """Have a system decide with other lists, rules, policy or model from the next position of the log on."""
+        """Have a system decide otherwise from the next position on: other lists, rules, policy, model or definitions.
+
+        Where that needs a state of its own, or takes a second person, it is not at once: 202.
+        """
         revision = read(await body_of(request), Revision)
         done = await asyncio.to_thread(desk.revise, revision, by(request, revision.why))  # decisions go on meanwhile
-        return _json(done, 202 if done.status == "waiting" else 200)
+        return _json(done, 202 if done.status in ("waiting", "folding") else 200)
 
     @api.get("/v1/proposals")
     async def proposals() -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -9,13 +10,22 @@ import msgspec
 
 from adjudge.engine.compile import lists_of
 from adjudge.engine.plan import Plan
+from adjudge.errors import ConflictError, InputError, UnavailableError
 from adjudge.log.codec import Note
-from adjudge.service.access.ledger import check_signed
+from adjudge.service.access.ledger import MAX_REASON, check_signed, note_of
 from adjudge.service.card import Card
 from adjudge.service.decider import Decider
+from adjudge.service.follow import quiet
+from adjudge.service.versions.beside import Beside, Progress, StoppedError
+from adjudge.service.versions.coming import ACCEPTED, DROPPED, Accepted
 from adjudge.service.versions.revision import Revision, revised
 from adjudge.service.warm import warm
 from adjudge.service.workspace import Running
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 0.5
+"""How long it waits where what is coming cannot take over yet."""
 
 
 class Activated(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,9 +36,10 @@ class Activated(msgspec.Struct, frozen=True, omit_defaults=True):
     system
         Whose.
     status
-        ``active`` from `seq` on, ``unchanged`` where nothing would be different, or ``waiting`` for a second person.
+        ``active`` from `seq` on; ``unchanged`` where nothing would be different; ``waiting`` for a second person; or
+        ``folding`` where a state of its own is needed, which takes over as soon as it is folded.
     seq
-        Position of the activation that decides.
+        Position of the activation that decides, or of the entry that says what is coming.
     versions
         Short hashes of everything that can change a decision, with the revision.
     proposal
@@ -73,9 +84,10 @@ class ActiveSystem(msgspec.Struct, frozen=True):
 
 
 class ActiveSystems(msgspec.Struct, frozen=True):
-    """What decides in each system."""
+    """What decides in each system, and what is coming."""
 
     systems: list[ActiveSystem]
+    coming: list[Progress] = []
 
 
 class LiveDesk:
@@ -85,18 +97,27 @@ class LiveDesk:
     ----------
     decider
         Decides, and goes on meanwhile.
+    background
+        Whether what has to be folded beside is folded on a thread of its own; else by `fold`.
     """
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, decider: Decider, *, background: bool = True) -> None:
         self._decider = decider
         self._turn = threading.Lock()  # one revision after the other: each begins from what the one before has made
+        self._background = background
+        self._beside: dict[str, Beside] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
 
     def active(self) -> ActiveSystems:
-        """Return what decides now."""
+        """Return what decides now, and what is coming."""
         workspace = self._decider.workspace
-        return ActiveSystems(
-            [ActiveSystem.of(s.plan, workspace.activated[s.card.digest]) for s in workspace.systems.values()]
-        )
+        systems = [ActiveSystem.of(s.plan, workspace.activated[s.card.digest]) for s in workspace.systems.values()]
+        return ActiveSystems(systems, self.coming())
+
+    def coming(self) -> list[Progress]:
+        """Return what is coming, and how far it has come."""
+        return [self._progress(accepted) for accepted in self._decider.workspace.management.coming]
 
     def foresee(self, revision: Revision) -> Activated:
         """Return what would come of a revision now; raises as `revise` does."""
@@ -104,8 +125,8 @@ class LiveDesk:
         card, seq = Card.of(plan), self._decider.workspace.activated[running.card.digest]
         return Activated(running.name, "unchanged" if card == running.card else "waiting", seq, card.versions)
 
-    def revise(self, revision: Revision, who: str, beside: Sequence[Note] = ()) -> Activated:
-        """Make a plan of a revision, and decide with it from the next position on.
+    def revise(self, revision: Revision, who: str, notes: Sequence[Note] = ()) -> Activated:
+        """Make a plan of a revision, and decide with it from the next position on, or as soon as its state is folded.
 
         Parameters
         ----------
@@ -113,7 +134,7 @@ class LiveDesk:
             What is to be different.
         who
             Who wants it, for the log.
-        beside
+        notes
             Management entries of the same commit; where nothing would be different they are not written either.
 
         Raises
@@ -131,14 +152,130 @@ class LiveDesk:
             if card == running.card:
                 seq = decider.workspace.activated[card.digest]
                 return Activated(running.name, "unchanged", seq, card.versions)
-            warm([plan], _quiet)  # a model of another kind brings kernels of its own
-            return Activated(running.name, "active", decider.activate(plan, who, revision.why, beside), card.versions)
+            if not decider.workspace.fits([plan]):
+                return self._accept(plan, revision, who, notes)
+            warm([plan], quiet)  # a model of another kind brings kernels of its own
+            seq = decider.activate(plan, who, revision.why, notes=notes)
+            return Activated(running.name, "active", seq, card.versions)
+
+    def resume(self) -> None:
+        """Begin again with what was coming when an earlier process ended."""
+        for accepted in self._decider.workspace.management.coming:
+            self._begin(accepted)
+
+    def stop(self) -> None:
+        """End what is being folded; the next process begins with it again."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def fold(self, system: str) -> bool:
+        """Fold what is coming in a system, and take over; False if that is to be tried again later."""
+        accepted = self._decider.workspace.management.coming.get(system)
+        if accepted is None:
+            return True
+        try:
+            if system not in self._beside:
+                self._beside[system] = self._folding(accepted)
+            beside = self._beside[system]
+            if not beside.near() or not self._take_over(accepted, beside):
+                return False
+        except InputError as error:  # it has become wrong by what was changed meanwhile
+            self._decider.record(DROPPED, accepted.who, f"dropped: {error}"[:MAX_REASON], {"accepted": accepted.seq})
+            logger.warning("what was coming in system %s is dropped: %s", system, error)
+        self._beside.pop(system, None)
+        return True
 
     def _planned(self, revision: Revision) -> tuple[Running, Plan]:
         """Return a system as it decides, and its plan as it would."""
         running = self._decider.workspace.system(revision.system)
-        return running, revised(running.plan, revision, self._decider.resolver.bundles)
+        self._check_coming(running.name, revision)
+        plan = self._revised(running.name, revision)
+        if not self._decider.workspace.fits([plan]):
+            self._check_beside(plan)
+        return running, plan
 
+    def _revised(self, name: str, revision: Revision) -> Plan:
+        return revised(self._decider.workspace.systems[name].plan, revision, self._decider.resolver.bundles)
 
-def _quiet(text: str) -> None:
-    """Say nothing: nobody waits for it but whoever asked."""
+    def _accept(self, plan: Plan, revision: Revision, who: str, notes: Sequence[Note]) -> Activated:
+        """Write down that a plan is wanted which needs a state of its own, and begin to fold that."""
+        decider, name = self._decider, plan.system.name
+        if revision.bundle and plan.bundle and decider.resolver.bundles.folder is not None:
+            revision = msgspec.structs.replace(revision, bundle=plan.bundle)  # a path may hold another one by then
+        content = {"system": name, "revision": msgspec.to_builtins(revision)}
+        seq = decider.record_all([note_of(ACCEPTED, who, revision.why, content), *notes])
+        accepted = decider.workspace.management.coming.get(name)
+        assert accepted is not None  # just recorded
+        self._begin(accepted)
+        return Activated(name, "folding", seq, Card.of(plan).versions)
+
+    def _check_coming(self, name: str, revision: Revision) -> None:
+        """Refuse what would be undone, or undo, when what is coming takes over; lists keep what they hold."""
+        if self._decider.workspace.management.coming.get(name) is not None and revision.parts != ["lists"]:
+            message = f"something else is coming in system {name!r}; until it decides only lists can be changed"
+            raise ConflictError(message, field=next(iter(revision.parts), ""), code="conflict")
+
+    def _check_beside(self, plan: Plan) -> None:
+        """Refuse what cannot be folded beside the present state."""
+        workspace, name = self._decider.workspace, plan.system.name
+        others = [s.plan for s in workspace.systems.values() if s.name != name]
+        wanted = {n: s.schema.digest for p in (*others, plan) for n, s in p.streams.items()}
+        if wanted != {n: door.schema.digest for n, door in workspace.doors.items()}:
+            message = "streams and their fields are changed by a start with other code, not while a service decides"
+            raise InputError(message, field="definitions", code="bad_definition")
+        if self._decider.log.begin().position:
+            message = "the beginning of the log was archived, so no other state can be folded from it here"
+            raise InputError(message, field="definitions", code="archived")
+
+    def _begin(self, accepted: Accepted) -> None:
+        if self._background:
+            thread = threading.Thread(target=self._run, args=(accepted.system,), name="beside", daemon=True)
+            self._threads = [*(t for t in self._threads if t.is_alive()), thread]
+            thread.start()
+
+    def _run(self, system: str) -> None:
+        """Fold what is coming in a system until it decides."""
+        try:
+            while not self._stopped.is_set() and not self.fold(system):
+                self._stopped.wait(RETRY_S)
+        except StoppedError:
+            return
+        except Exception:
+            logger.exception("what is coming in system %s could not be folded", system)
+
+    def _folding(self, accepted: Accepted) -> Beside:
+        workspace = self._decider.workspace
+        plan = self._revised(accepted.system, msgspec.convert(accepted.revision, Revision))
+        plans = [plan if s.name == accepted.system else s.plan for s in workspace.systems.values()]
+        return Beside(plans, self._decider.log, workspace.vault.keys, self._stopped)
+
+    def _take_over(self, accepted: Accepted, beside: Beside) -> bool:
+        """Activate what was folded; False if the log cannot be written, or the state does not fit any more."""
+        with self._turn:
+            plan = self._revised(accepted.system, msgspec.convert(accepted.revision, Revision))
+            folded = beside.follower.workspace
+            if not folded.fits([plan]):  # a list has changed by which rows are counted
+                del self._beside[accepted.system]
+                return False
+            folded.go_on_with([plan])
+            warm([plan], quiet)
+            if not beside.near():  # others have decided meanwhile
+                return False
+            try:
+                self._decider.activate(
+                    plan, accepted.who, accepted.why, beside=beside.follower, notes=[accepted.fulfilled()]
+                )
+            except UnavailableError as error:
+                logger.warning("what is coming in system %s cannot take over yet: %s", accepted.system, error)
+                return False
+            return True
+
+    def _progress(self, accepted: Accepted) -> Progress:
+        name, entries = accepted.system, len(self._decider.log)
+        beside = self._beside.get(name)
+        if beside is None:
+            return Progress(name, accepted.seq, [], 0, entries, None)
+        now, then = self._decider.workspace.systems[name].plan, beside.follower.workspace.systems[name].plan
+        missing = [feature for feature in then.features if feature not in now.features]
+        return Progress(name, accepted.seq, missing, beside.follower.end.position, entries, beside.seconds_left())

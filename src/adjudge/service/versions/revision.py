@@ -6,20 +6,21 @@ anything is different; what is wrong is told by the field of the revision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import msgspec
 
 from adjudge.define import Policy, Rules, System
 from adjudge.define.rule import elements
-from adjudge.define.spec import POLICY
+from adjudge.define.spec import POLICY, from_spec
 from adjudge.engine import compile
 from adjudge.engine.compile import lists_of
-from adjudge.engine.lists import with_lists
+from adjudge.engine.lists import counted_lists, with_lists
 from adjudge.engine.plan import Plan
-from adjudge.errors import AdjudgeError, InputError, did_you_mean
+from adjudge.errors import AdjudgeError, DefinitionError, InputError, did_you_mean
 from adjudge.learn.bundle import Bundle
 from adjudge.service.bundles import Bundles
 
@@ -71,6 +72,8 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         The policy: actions, bands or thresholds, costs, and whatever else is not as usual.
     bundle
         The model: id of a bundle that is kept, or a path inside the workspace. Its thresholds come with it.
+    definitions
+        The whole system as a spec. A list that the system has keeps what it holds, and the model stays.
     """
 
     why: str
@@ -79,11 +82,17 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     rules: dict[str, Any] | None = None
     policy: dict[str, Any] | None = None
     bundle: str = ""
+    definitions: dict[str, Any] | None = None
 
     @property
     def parts(self) -> list[str]:
         """Names of what it changes."""
-        return [name for name in ("bundle", "rules", "policy", "lists") if getattr(self, name)]
+        return [name for name in ("definitions", "bundle", "rules", "policy", "lists") if getattr(self, name)]
+
+    @property
+    def touched(self) -> set[str]:
+        """What it may change: definitions come with rules, a policy and lists of their own."""
+        return {*self.parts} | ({"rules", "policy", "lists"} if self.definitions is not None else set())
 
 
 def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
@@ -105,16 +114,19 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
     """
     parts = revision.parts
     if not parts:
-        message = "say what is to be different: lists, rules, policy or bundle"
+        message = "say what is to be different: lists, rules, policy, bundle or definitions"
         raise InputError(message, code="missing_field")
-    if parts == ["lists"]:
+    if parts == ["lists"] and not counted_lists(plan).keys() & revision.lists.keys():
         return _with_lists(plan, _lists_after(plan.system, revision.lists))
     system, bundle = plan.system, None
-    if revision.bundle:
-        try:
-            bundle = bundles.find(revision.bundle)
-        except AdjudgeError as error:
-            _refuse(str(error), "bundle", error)
+    if revision.definitions is not None:
+        system = _defined(system, revision.definitions)
+    try:
+        if revision.bundle or (plan.bundle and revision.definitions is not None):
+            bundle = bundles.find(revision.bundle or plan.bundle)
+    except AdjudgeError as error:
+        _refuse(str(error), "bundle", error)
+    if bundle is not None and revision.bundle:
         own = {name: bundle.manifest.lists.get(name, values) for name, values in system.lists.items()}
         system = replace(system, lists=own)
     if revision.rules is not None:
@@ -126,22 +138,36 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
     return _compiled(plan, system, bundle, parts[0] if len(parts) == 1 else "")
 
 
-def _compiled(plan: Plan, system: System, bundle: Bundle | None, field: str) -> Plan:
-    from datetime import timedelta
+def _defined(system: System, content: dict[str, Any]) -> System:
+    """Return the system of a spec with what the lists of the present one hold."""
+    try:
+        made = from_spec(content)
+    except DefinitionError as error:
+        _refuse(str(error), "definitions", error)
+    if made.name != system.name:
+        _refuse(f"these are the definitions of system {made.name!r}, not {system.name!r}", "definitions")
+    return _holding(made, lists_of(system))
 
+
+def _compiled(plan: Plan, system: System, bundle: Bundle | None, field: str) -> Plan:
+    """Compile a system with the model of a bundle, or with the present one where there is none."""
     try:
         made = compile(
             system,
             secret=plan.streams[plan.decides].encoder.secret,
             scorer=plan.scorer if bundle is None else bundle.scorer,
             thresholds=plan.thresholds if bundle is None else bundle.manifest.thresholds,
-            lateness=timedelta(microseconds=plan.lateness_us),
+            lateness=_lateness(plan),
         )
         if bundle is not None:
             bundle.check(made)
     except AdjudgeError as error:
         _refuse(str(error), field, error)
     return replace(made, bundle=plan.bundle if bundle is None else bundle.id, pool=plan.pool)
+
+
+def _lateness(plan: Plan) -> timedelta:
+    return timedelta(microseconds=plan.lateness_us)
 
 
 def _with_lists(plan: Plan, lists: Mapping[str, list[Element]]) -> Plan:
@@ -165,8 +191,8 @@ def _lists_after(system: System, lists: Mapping[str, ListRevision]) -> dict[str,
     return after
 
 
-def _holding(system: System, after: Mapping[str, list[Element]]) -> System:
-    """Return a system whose lists hold something else, each where it is kept."""
+def _holding(system: System, after: Mapping[str, Sequence[Element]]) -> System:
+    """Return a system whose lists hold something else, each where it is kept; names that it has not are left out."""
     rules = system.rules
     ruled = {name: tuple(after.get(name, values)) for name, values in rules.lists.items()}
     beside = {name: after.get(name, values) for name, values in system.lists.items()}

@@ -110,7 +110,7 @@ class SecondPerson:
         by
             Who wants it; the reason is that of the revision.
         """
-        if self._parts.isdisjoint(revision.parts):
+        if self._parts.isdisjoint(revision.touched):
             return self.desk.revise(revision, by.who)
         foreseen = self.desk.foresee(revision)
         if foreseen.status == "unchanged":
