@@ -71,7 +71,7 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
     """
     if not any(stream.schema.person_field for plan in plans for stream in plan.streams.values()):
         return None
-    return MemoryKeys() if settings.log == "memory" else _keys_of(settings)
+    return MemoryKeys() if settings.log == "memory" and not settings.person_keys else _keys_of(settings)
 
 
 def find_keys(settings: Settings) -> Keys:

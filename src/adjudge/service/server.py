@@ -6,13 +6,14 @@ import asyncio
 import errno
 import gc
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -140,7 +141,12 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
 
 @contextmanager
 def running(
-    command: Sequence[str], *, port: int, host: str = "127.0.0.1", timeout_s: float = 120.0
+    command: Sequence[str],
+    *,
+    port: int,
+    host: str = "127.0.0.1",
+    timeout_s: float = 120.0,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a service as a child process, wait until it is ready, and stop it at the end.
 
@@ -152,13 +158,15 @@ def running(
         Where it will listen.
     timeout_s
         How long it may take to be ready.
+    environ
+        What its environment has besides that of this process.
 
     Raises
     ------
     UnavailableError
         If it ends or does not get ready in time.
     """
-    child = subprocess.Popen(list(command))
+    child = subprocess.Popen(list(command), env={**os.environ, **(environ or {})})
     try:
         wait_ready(port, host=host, child=child, timeout_s=timeout_s)
         yield child

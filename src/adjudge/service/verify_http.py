@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,9 @@ from adjudge.log import MemoryLog
 from adjudge.service import load
 from adjudge.service.app import CommitPage
 from adjudge.service.decode import EventDecoder, EventStruct
+from adjudge.service.home import KEYS_FILE
+from adjudge.service.personal.keys import KEY_BYTES, MASTER_VARIABLE, Keys, Wrap
+from adjudge.service.personal.sqlite import SqliteKeys
 from adjudge.service.replay import replay
 from adjudge.service.server import free_port, python, running
 from adjudge.service.verify import (
@@ -175,7 +180,9 @@ class _Sender:
             self.client.post(path, msgspec.json.encode(rows[start : start + MANY]))
 
 
-def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Callable[[int], None]) -> EntryPoint:
+def concurrently(
+    plan: Plan, script: Script, *, port: int, events: int, keys: Keys | None, told: Callable[[int], None]
+) -> EntryPoint:
     """Send events from many connections at once, then replay the service's own log and compare.
 
     Parameters
@@ -188,6 +195,8 @@ def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Ca
         Of a service on this machine with an empty log.
     events
         How many decided events to send.
+    keys
+        The keys of persons that the service has, where a stream has personal fields.
     told
         Told how many events are done.
     """
@@ -212,7 +221,7 @@ def concurrently(plan: Plan, script: Script, *, port: int, events: int, told: Ca
             told(last)
         for known in marks if first == 0 else ():
             sender.mark(known)
-    found = replay([plan], client.log())
+    found = replay([plan], client.log(), keys=keys)
     client.close()
     return EntryPoint(
         "http, many connections, replayed from the log",
@@ -264,23 +273,39 @@ def over_http(
     total = len(reference.action)
     few = min(total, CONCURRENT_EVENTS)
     points = []
-    with service(system, bundle) as port:
+    with service(plan, system, bundle) as (port, _):
         points.append(
             in_file_order(plan, script, reference, port=port, told=lambda n: told("http, in file order", n, total))
         )
-    with service(system, bundle) as port:
+    with service(plan, system, bundle) as (port, keys):
         points.append(
-            concurrently(plan, script, port=port, events=few, told=lambda n: told("http, concurrent", n, few))
+            concurrently(
+                plan, script, port=port, events=few, keys=keys, told=lambda n: told("http, concurrent", n, few)
+            )
         )
     return points
 
 
 @contextmanager
-def service(system: str, bundle: Path | None) -> Iterator[int]:
-    """Run the service in a process of its own on a free port of this machine, and yield the port."""
+def service(plan: Plan, system: str, bundle: Path | None) -> Iterator[tuple[int, Keys | None]]:
+    """Run the service in a process of its own on a free port of this machine, and give the port.
+
+    Where a stream has personal fields the keys of persons are given too: they are in a file for as long as it runs.
+    """
     port = free_port()
     command = python("adjudge", "serve", "--system", system, "--port", str(port), "--log", "memory", "--auth", "off")
     if bundle is not None:
         command += ["--bundle", str(bundle)]
-    with running(command, port=port):
-        yield port
+    if not any(stream.schema.person_field for stream in plan.streams.values()):
+        with running(command, port=port):
+            yield port, None
+        return
+    master = os.urandom(KEY_BYTES)
+    environ = {MASTER_VARIABLE: master.hex(), "ADJUDGE_PERSON_KEYS": "sqlite"}
+    with tempfile.TemporaryDirectory(prefix="adjudge-verify-") as folder:
+        command += ["--workspace", folder]
+        with (
+            running(command, port=port, environ=environ),
+            closing(SqliteKeys(Path(folder) / KEYS_FILE, Wrap(master))) as keys,
+        ):
+            yield port, keys
