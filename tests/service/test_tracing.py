@@ -18,13 +18,13 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from adjudge.errors import InputError, UnavailableError
-from adjudge.service import logs
+from adjudge.service import logs, spans
 from adjudge.service.app import Service
 from adjudge.service.settings import Settings
 from adjudge.service.spans import Traces
@@ -116,9 +116,9 @@ def test_spans_and_metrics_are_one_measurement() -> None:
     for i in range(5):
         traced.post(("/v1/decide", purchase(i, NOW), {}))
     for stage, seen in traced.service.decider.stages.seconds.items():
-        spans = traced.spans(stage)
-        spent = sum((span.end_time or 0) - (span.start_time or 0) for span in spans) / 1e9
-        assert spent == pytest.approx(seen.sum, abs=1e-8 * len(spans)), stage
+        made = traced.spans(stage)
+        spent = sum((span.end_time or 0) - (span.start_time or 0) for span in made) / 1e9
+        assert spent == pytest.approx(seen.sum, abs=1e-8 * len(made)), stage
         assert seen.counts[-1] == 0
 
 
@@ -254,6 +254,35 @@ def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+class Away(SpanExporter):
+    """Exports to a collector that is not there: waits until it is shut down."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.times = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Wait."""
+        self.over.wait()
+        return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        """Give up."""
+        self.times += 1
+        self.over.set()
+
+
+def test_a_collector_that_is_away_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spans, "PATIENCE_S", 0.01)
+    away = Away()
+    exporter = spans.Exporter(away)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.get_tracer("test").start_span("last").end()
+    Traces(provider, exporter.shutdown).close()
+    assert away.times == 1
+
+
 class Collector(HTTPServer):
     """Takes spans over OTLP/HTTP, as a collector does."""
 
@@ -313,6 +342,6 @@ def test_a_collector_gets_the_spans(
     resources = [resource for _, request in collector.taken for resource in request.resource_spans]
     said: Sequence[dict[str, str]] = [{a.key: a.value.string_value for a in r.resource.attributes} for r in resources]
     assert {one["service.name"] for one in said} == {named}
-    spans = [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
-    assert {span.name for span in spans} == {"POST /v1/decide", "batch", *STAGES}
-    assert {span.trace_id.hex() for span in spans} == {TRACE}
+    sent = [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
+    assert {span.name for span in sent} == {"POST /v1/decide", "batch", *STAGES}
+    assert {span.trace_id.hex() for span in sent} == {TRACE}

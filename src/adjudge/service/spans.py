@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,8 @@ from importlib.metadata import version
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, format_trace_id, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -32,6 +33,9 @@ MOST_STAGES = 64
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 """Methods that spans name; any other is called `_OTHER`, as OpenTelemetry's conventions have it."""
+
+PATIENCE_S = 3.0
+"""How long the last spans are offered to a collector while the service ends."""
 
 CARRIED = (b"traceparent", b"tracestate")
 """Headers that carry a trace."""
@@ -86,17 +90,23 @@ class Traces:
     Parameters
     ----------
     provider
-        Has the exporter, the sampler and the limits.
+        Has the sampler and the limits.
+    give_up
+        Makes the provider's exporter give up what it cannot send; None if it sends at once.
     """
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, give_up: Callable[[], None] | None = None) -> None:
         self._provider = provider
+        self._give_up = give_up
         self._tracer = provider.get_tracer("adjudge", version("adjudge"))
         self._propagator = TraceContextTextMapPropagator()
 
     def close(self) -> None:
-        """Send what was not sent yet, as long as that takes no more than OpenTelemetry's own limits."""
-        self._provider.shutdown()
+        """Send what was not sent yet; a collector that is away is waited for no longer than `PATIENCE_S`."""
+        timer = threading.Timer(PATIENCE_S, self._give_up or _nothing)
+        timer.start()
+        self._provider.shutdown()  # on its own it would wait for half a minute
+        timer.cancel()
 
     async def request(self, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request within a span.
@@ -181,12 +191,41 @@ class Traces:
         return self._propagator.extract(carried, Context())
 
 
-def exporting() -> TracerProvider:
-    """Return what sends spans to a collector, as OpenTelemetry's variables say."""
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Exporter(SpanExporter):
+    """Sends spans by another exporter until it is told to stop, by whoever ends first.
+
+    Parameters
+    ----------
+    exporter
+        Sends them.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._over = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send some spans."""
+        return SpanExportResult.FAILURE if self._over else self._exporter.export(spans)
+
+    def shutdown(self) -> None:
+        """Stop, in the middle of waiting for a collector if need be."""
+        if not self._over:
+            self._over = True
+            self._exporter.shutdown()
+
+
+def exporting() -> Traces:
+    """Return traces that are sent to a collector, as OpenTelemetry's variables say."""
     named = "OTEL_SERVICE_NAME" in os.environ or f"{SERVICE_NAME}=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     known = {SERVICE_VERSION: version("adjudge")} | ({} if named else {SERVICE_NAME: "adjudge"})
     provider = TracerProvider(resource=Resource.create(known), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    exporter = Exporter(OTLPSpanExporter())
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     theirs = logging.getLogger("opentelemetry")  # what it says about a collector that is away belongs among our lines
     theirs.handlers[:], theirs.propagate = logger.handlers, False
-    return provider
+    return Traces(provider, exporter.shutdown)

@@ -84,11 +84,11 @@ def opened(environ: Mapping[str, str] | None = None) -> Iterator[Traces | None]:
         yield None
         return
     try:
-        from adjudge.service.spans import Traces, exporting
+        from adjudge.service.spans import exporting
     except ImportError:
         message = "the environment asks for traces, which need OpenTelemetry: pip install 'adjudge[otel]'"
         raise UnavailableError(message) from None
-    traces = Traces(exporting())
+    traces = exporting()
     try:
         yield traces
     finally:
