@@ -149,16 +149,14 @@ class Ids:
             Their events' times; needed where ids are forgotten.
         """
         hashes = self._hashes(ids) if hashes is None else hashes
-        taken = self._found(hashes) >= 0
-        if len(ids) > 1 and len(np.unique(hashes)) < len(ids):
-            taken |= ~_firsts(hashes)
-        positions, twins = np.arange(first, first + len(ids)), taken.any()
+        positions, taken = np.arange(first, first + len(ids)), self._found(hashes) >= 0
+        if _distinct(hashes) and not taken.any():  # as nearly always
+            for generation, part in self._parts(len(ids), ts):
+                self._generation(generation).table.put_many(hashes[part], positions[part])
+            return
+        taken |= ~_firsts(hashes)
         for generation, part in self._parts(len(ids), ts):
-            into = self._generation(generation)
-            if not twins:
-                into.table.put_many(hashes[part], positions[part])
-                continue
-            at = np.arange(len(ids))[part]
+            into, at = self._generation(generation), np.arange(len(ids))[part]
             into.twins.update({ids[i]: first + i for i in at[taken[at]].tolist()})
             into.table.put_many(hashes[at[~taken[at]]], positions[at[~taken[at]]])
 
@@ -270,6 +268,14 @@ class Ids:
 
     def _hashes(self, ids: Sequence[str]) -> AnyArray:
         return hash_texts(self._secret, TEXT_TAG, ids)
+
+
+def _distinct(hashes: HashArray) -> bool:
+    """Whether no two hashes are the same."""
+    if len(hashes) < 2:
+        return True
+    ordered = np.sort(hashes)
+    return not (ordered[1:] == ordered[:-1]).any()
 
 
 def _firsts(hashes: HashArray) -> BoolArray:
