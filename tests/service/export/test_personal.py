@@ -60,7 +60,7 @@ def test_what_is_sealed_comes_along_where_it_is_wanted(desk: Bank, tmp_path: Pat
     found = events(tmp_path)
     assert found["user"].to_list() == [None] * 3
     assert all(base64.b64decode(sealed).startswith(VERSION) for sealed in found["sealed"])
-    assert b"ada" not in content(tmp_path)
+    assert b"of ada" not in content(tmp_path)
 
 
 def test_readable_ones_need_the_keys(desk: Bank, tmp_path: Path) -> None:
