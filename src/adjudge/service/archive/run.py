@@ -7,7 +7,7 @@ A crash between any two steps loses nothing, and doing it again goes on where it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -264,6 +264,9 @@ def open_archiver(
         message = "a log in memory cannot be archived"
         raise InputError(message, field="log")
     place = Place(Path(settings.workspace), snapshots, archive)
-    with closing(open_log(settings)) as log:
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(open_log(settings)))
         keys, bundles = open_keys(plans, settings), bundles_of(settings, secret())
+        if keys is not None:
+            stack.callback(keys.close)
         yield Archiver(plans, log, place, keys=keys, bundles=bundles, say=say)
