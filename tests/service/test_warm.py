@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +24,44 @@ def test_a_long_compilation_is_announced(monkeypatch: pytest.MonkeyPatch) -> Non
     assert warm([shop()], said.append) >= 0.2
     assert len(said) == 1
     assert "Compiling kernels, once" in said[0]
+
+
+AFTERWARDS = """
+import sys
+from adjudge.log import Kind
+from adjudge.service.decider import Decider
+from adjudge.service.warm import made_up, warm
+from adjudge.service.workspace import Change
+from tests.service.shop import shop
+
+def compiled():
+    found = set()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("adjudge."):
+            for member in vars(module).values():
+                if hasattr(member, "py_func"):
+                    found |= {(name, member.py_func.__name__, str(s)) for s in member.signatures}
+    return found
+
+plan = shop()
+warm([plan], print)
+before = compiled()
+decider, events = Decider([plan]), made_up(plan.schema(plan.decides), 3)
+for some in (events[:1], events[:1], events):
+    decider.decide(plan.decides, some)
+decider.score(events[:1], plan.system.name)
+decider.change([Change(Kind.LABEL, plan.decides, "made-up-0", "fraud", 1.0)])
+decider.change([Change(Kind.RETRACTION, plan.decides, "made-up-1")])
+assert before
+print(*sorted(compiled() - before), sep="\\n", end="")
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_left_to_compile_for_the_first_requests() -> None:
+    """In a process of its own, because other tests have compiled whatever they needed."""
+    done = subprocess.run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_made_up_events_keep_to_every_bound() -> None:

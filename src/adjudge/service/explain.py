@@ -109,7 +109,7 @@ class Explanation(msgspec.Struct, frozen=True):
     features
         The features that it was made from.
     entities
-        The rows that the features were made from.
+        The rows that the features were made from; none of a person who was erased.
     contributions
         What each input of the model added to its margin, in log-odds, the largest first; empty where no model took
         part.
@@ -122,9 +122,12 @@ class Explanation(msgspec.Struct, frozen=True):
     same_versions
         Whether the versions that decided are at hand or could be made again; only then is anything computed again.
     agrees
-        Whether computing it again gave the same bits; None if what decided, or its secret, is not at hand.
+        Whether computing it again gave the same bits; None if what decided, or its secret, is not at hand, and if the
+        person was erased.
     again
         The second decision, where the first lacked a part of the system and was made again.
+    erased
+        Whether the person whom the event is about was erased: then nothing is computed again, here as in a replay.
     """
 
     answer: msgspec.Raw
@@ -140,6 +143,7 @@ class Explanation(msgspec.Struct, frozen=True):
     same_versions: bool
     agrees: bool | None
     again: msgspec.Raw | None = None
+    erased: bool = False
 
 
 def explain(
@@ -204,9 +208,11 @@ def explain(
     fields = past.fields_at(block.stream, [position])
     batch, decisions = _asked_again(then, fields, position, guard)
     again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
-    event = msgspec.json.decode(now.workspace.vault.read(block.stream, id_, block.bodies[at]).body)
-    contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
-    rows, second = _rows(then, batch), running.degraded.second(position)
+    read = now.workspace.vault.read(block.stream, id_, block.bodies[at])
+    event, hidden = msgspec.json.decode(read.body), read.erased
+    contributions, bias = _contributions(then.plan, decisions) if same and not hidden else ({}, 0.0)
+    rows, second = {} if hidden else _rows(then, batch), running.degraded.second(position)
+    compared = same and hand and not hidden
     return Explanation(
         answer=msgspec.Raw(one.answers[0]),
         words=one.card.words(one.records, one.features[:, 0], event),
@@ -219,8 +225,9 @@ def explain(
         labels=running.said_of(position),
         retracted=now.workspace.is_retracted(running.plan.decides, id_),
         same_versions=same,
-        agrees=_equal(past.made_of(first, block, [])[running.name].one(at), again) if same and hand else None,
+        agrees=_equal(past.made_of(first, block, [])[running.name].one(at), again) if compared else None,
         again=None if second is None else msgspec.Raw(now.workspace.second(second).answers[0]),
+        erased=hidden,
     )
 
 

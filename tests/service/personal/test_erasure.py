@@ -16,6 +16,7 @@ from adjudge.log import Kind, MemoryLog
 from adjudge.log.chain import ORIGIN
 from adjudge.log.codec import Events, Note, blocks_of
 from adjudge.service.decider import Decider
+from adjudge.service.explain import explain
 from adjudge.service.follow import Follower
 from adjudge.service.personal.keys import Key, KeysError, MemoryKeys, Person
 from adjudge.service.replay import replay
@@ -76,6 +77,21 @@ def test_an_erased_person_leaves_nothing_of_its_own_behind(desk: Bank) -> None:
     assert stored.event == payment(3) | dict.fromkeys(("user", "card", "remark"), "(erased)")
     assert stored.words == ["3 payments of (erased) within an hour."]
     assert desk.decider.decision("pb").event == payment("b", "bob")
+
+
+def test_a_decision_about_an_erased_person_is_not_made_again_to_explain_it(desk: Bank, plan: Any) -> None:
+    """No row of the person is shown, and nothing compared, as in a replay; decisions about others are."""
+    desk.send(*[payment(i) for i in range(4)], payment("b", "bob"))
+    before = explain([plan], desk.log, "p3", keys=desk.keys)
+    assert (before.erased, before.agrees) == (False, True)
+    assert any(entity.rows for entity in before.entities)
+    assert desk.erase("ada")
+    after = explain([plan], desk.log, "p3", keys=desk.keys)
+    assert (after.erased, after.agrees, after.entities, after.contributions) == (True, None, [], {})
+    assert after.event["user"] == "(erased)"
+    assert not any(feature.rows for feature in after.features)
+    other = explain([plan], desk.log, "pb", keys=desk.keys)
+    assert (other.erased, other.agrees) == (False, True)
 
 
 def test_the_entry_names_nobody_and_the_chain_stays_whole(desk: Bank) -> None:
