@@ -13,16 +13,19 @@ import pytest
 from typer.testing import CliRunner
 
 from adjudge.cli import app
+from adjudge.define.spec import to_spec
 from adjudge.engine import SECRET, compile
 from adjudge.errors import InputError, UnavailableError
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.decider import Decider
+from adjudge.service.follow import Follower
 from adjudge.service.home import LOG_FILE
 from adjudge.service.replay import replay
 from adjudge.service.settings import Settings
 from adjudge.service.versions.offline import open_desk
 from adjudge.service.versions.revision import ListRevision, Revision
 from tests.service.shop import RULES, START, Shop, many_purchases, purchase, shop_system
+from tests.service.versions.test_beside import NEW, more
 
 ROOT = Path(__file__).parents[3]
 
@@ -102,6 +105,35 @@ def test_nothing_is_changed_beside_a_process_that_decides(settings: Settings) ->
         type(desk)(desk._log, None, desk._resolver.bundles, " ").revise(ADD)
     with pytest.raises(InputError, match="--url"), open_desk(Settings(log="memory"), SECRET, "ada"):
         pass
+
+
+def test_another_state_is_refused_where_it_could_not_be_folded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The beginning of the log was archived; what needs no other state is changed all the same."""
+    folder = Path(settings.workspace)
+    with closing(SqliteLog(folder / LOG_FILE)) as log:
+        follower = Follower([compile(shop_system())], log, say=pytest.fail)
+        follower.catch_up()
+        follower.snapshot(folder / "snapshots")
+    monkeypatch.setattr(SqliteLog, "begin", lambda self: follower.end)
+    with open_desk(settings, SECRET, "ada") as desk:
+        with pytest.raises(InputError, match="was archived") as caught:
+            desk.revise(Revision("two features", definitions=to_spec(more(shop_system()))))
+        assert caught.value.field == "definitions"
+        assert desk.revise(ADD).status == "active"
+
+
+def test_definitions_of_a_workspace_at_rest_are_folded_at_its_next_start(settings: Settings) -> None:
+    """With the code of before: what was activated goes on."""
+    with open_desk(settings, SECRET, "ada") as desk:
+        done = desk.revise(Revision("two features", definitions=to_spec(more(shop_system()))))
+    made = started(Path(settings.workspace))
+    with closing(made.decider.log) as log:
+        (answer,) = made.decide(purchase(1, user="u1"))
+        assert answer["versions"] == done.versions
+        assert set(NEW) <= set(made.decider.decision("p1").features)
+        assert replay([compile(shop_system())], log).differences == []
 
 
 def test_a_log_without_decisions_has_nothing_to_change(tmp_path: Path) -> None:

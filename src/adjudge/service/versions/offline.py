@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from adjudge.engine.versions import state_version
 from adjudge.errors import InputError, did_you_mean
 from adjudge.log import Log
 from adjudge.service.access.ledger import check_signed
@@ -76,6 +77,9 @@ class OfflineDesk:
         active, name = last.active, _named(last.active, revision.system)
         plans = {other: self._resolver.plan(one) for other, one in active.items()}
         plan = revised(plans[name], revision, self._resolver.bundles)
+        if self._log.begin().position and state_version(plan) != state_version(plans[name]):
+            message = "the beginning of the log was archived, so no other state can be folded from it at the next start"
+            raise InputError(message, field=next(iter(revision.parts)), code="archived")
         given = {other: one.given for other, one in active.items()}
         activation = Activation.of([*{**plans, name: plan}.values()], given)
         if activation.secret != last.secret:
