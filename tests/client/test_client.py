@@ -21,7 +21,7 @@ from adjudge.engine import decision as engine
 from adjudge.engine import read
 from adjudge.errors import AdjudgeError, ConflictError, InputError, NotFoundError, UnavailableError
 from adjudge.log import codec
-from adjudge.service import app, describe, problem
+from adjudge.service import app, describe, marks, problem
 from adjudge.service.settings import Settings
 from tests.client.desk import BOTH, Desk, Line
 from tests.service.shop import START, Shop, purchase, shop
@@ -312,6 +312,8 @@ SHAPES: list[tuple[type, type]] = [
     (public.CatalogueRow, read.CatalogueRow),
     (public.LogEntry, codec.Entry),
     (public.LogPage, app.Page),
+    (public.Waiting, marks.Waiting),
+    (public.WaitingChange, marks.WaitingChange),
     (RowError, problem.RowError),
 ]
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjudge.client import AsyncClient
+from adjudge.client import AsyncClient, Waiting, WaitingChange
 from adjudge.define import Entity, Event, Id, Key, Label, Outcome, Rules, System, Time, days
 from adjudge.define.feature import Features
 from adjudge.engine import Plan, compile
@@ -328,6 +328,28 @@ def test_a_client_says_and_reads_values() -> None:
             return one.status, [done and done.status for done in many.results], (await client.decision("t0")).labels
 
     assert asyncio.run(talk()) == ("set", ["set", None], {"step_up": "timed_out"})
+
+
+def test_what_waits_is_told_also_after_a_restart() -> None:
+    """By event and value, until the event comes."""
+    bank = Bank()
+    bank.decider.change([change(Said(3, 0, "step_up", "failed")), Change(Kind.RETRACTION, "transfer", "t4")])
+    bank.decider = Decider([PLAN], bank.decider.log, clock=bank.clock)
+
+    async def talk() -> Waiting:
+        transport = httpx.ASGITransport(Service(bank.decider, Settings(auth="off")))
+        async with AsyncClient("http://localhost", transport=transport) as client:
+            return await client.waiting()
+
+    assert asyncio.run(talk()) == Waiting(
+        2,
+        [
+            WaitingChange("outcome", "transfer", "t3", "step_up", "failed"),
+            WaitingChange("retraction", "transfer", "t4"),
+        ],
+    )
+    bank.tell(Paid(3, 0, "u1"))
+    assert asyncio.run(talk()).waiting == 1
 
 
 def test_two_systems_may_give_an_outcome_other_values() -> None:

@@ -14,6 +14,8 @@ from adjudge.client.answers import (
     Readiness,
     Reason,
     StoredDecision,
+    Waiting,
+    WaitingChange,
 )
 from adjudge.client.asynchronous import AsyncClient
 from adjudge.client.blocking import Client
@@ -34,4 +36,6 @@ __all__ = [
     "Reason",
     "StoredDecision",
     "Timing",
+    "Waiting",
+    "WaitingChange",
 ]

@@ -235,6 +235,43 @@ class LogPage(msgspec.Struct, frozen=True):
     next: int | None = None
 
 
+class WaitingChange(msgspec.Struct, frozen=True):
+    """One thing that was said about an event that has not come.
+
+    Parameters
+    ----------
+    kind
+        Label, outcome or retraction, in lower case.
+    stream, id
+        The event.
+    name
+        The label or outcome; empty for a retraction.
+    value
+        What was said of it; None for a retraction.
+    """
+
+    kind: str
+    stream: str
+    id: str
+    name: str = ""
+    value: bool | str | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What waits for events that have not come.
+
+    Parameters
+    ----------
+    waiting
+        How many there are.
+    changes
+        The first of them.
+    """
+
+    waiting: int
+    changes: list[WaitingChange]
+
+
 class Readiness(msgspec.Struct, frozen=True):
     """Whether a service decides.
 

@@ -22,6 +22,7 @@ from adjudge.client.answers import (
     LogPage,
     Readiness,
     StoredDecision,
+    Waiting,
 )
 from adjudge.client.calls import Calls
 from adjudge.client.exchange import Attempt, Heard, Steps
@@ -158,6 +159,10 @@ class AsyncClient:
     async def catalogue(self) -> list[CatalogueRow]:
         """Return every field and feature: meaning, type, window, owner and where it is used."""
         return await self._run(self._calls.catalogue())
+
+    async def waiting(self, limit: int = 1_000) -> Waiting:
+        """Return labels, outcomes and retractions that wait for events that have not come."""
+        return await self._run(self._calls.waiting(limit))
 
     async def read_log(self, start: int = 0, limit: int = 1_000) -> LogPage:
         """Return a stretch of the log."""

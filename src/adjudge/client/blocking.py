@@ -22,6 +22,7 @@ from adjudge.client.answers import (
     LogPage,
     Readiness,
     StoredDecision,
+    Waiting,
 )
 from adjudge.client.calls import Calls
 from adjudge.client.exchange import Attempt, Heard, Steps
@@ -305,6 +306,16 @@ class Client:
     def catalogue(self) -> list[CatalogueRow]:
         """Return every field and feature: meaning, type, window, owner and where it is used."""
         return self._run(self._calls.catalogue())
+
+    def waiting(self, limit: int = 1_000) -> Waiting:
+        """Return labels, outcomes and retractions that wait for events that have not come.
+
+        Parameters
+        ----------
+        limit
+            How many at most.
+        """
+        return self._run(self._calls.waiting(limit))
 
     def read_log(self, start: int = 0, limit: int = 1_000) -> LogPage:
         """Return a stretch of the log.

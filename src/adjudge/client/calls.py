@@ -19,6 +19,7 @@ from adjudge.client.answers import (
     LogPage,
     Readiness,
     StoredDecision,
+    Waiting,
 )
 from adjudge.client.exchange import Exchange, Request, Steps, words_of
 from adjudge.client.options import Options, Timing
@@ -117,6 +118,10 @@ class Calls:
         """Return every field and feature."""
         answer = yield from self._ask(Request("catalogue", "GET", "/v1/catalogue"), Catalogue)
         return answer.features
+
+    def waiting(self, limit: int) -> Steps[Waiting]:
+        """Return what waits for events that have not come."""
+        return self._ask(Request("waiting", "GET", "/v1/waiting", (("limit", str(limit)),)), Waiting)
 
     def read_log(self, start: int, limit: int) -> Steps[LogPage]:
         """Return a stretch of the log."""

@@ -49,6 +49,7 @@ class Problem(msgspec.Struct, frozen=True):
     instance: str = ""
     decisions: list[Any] | None = None
     results: list[Any] | None = None
+    trace_id: str = ""
 
     @property
     def code(self) -> str:

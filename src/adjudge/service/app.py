@@ -32,7 +32,7 @@ from adjudge.service.gauges import Gauges
 from adjudge.service.health import unready
 from adjudge.service.hot import SECURITY, TRANSPORT, HotPath, Message, Receive, Scope, Send, answer, read_body, refused
 from adjudge.service.logs import failed
-from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, change_of, one_or_many
+from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
@@ -354,6 +354,12 @@ def _add_reads(api: FastAPI, service: Service) -> None:
     async def features_catalogue() -> Response:
         """Return every feature: meaning, type, window, owner and where it is used; and which are coming, and when."""
         return _json({"features": _catalogue(decider.workspace.systems.values()), "coming": service.desk.coming()})
+
+    @api.get("/v1/waiting")
+    async def waiting(request: Request, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000) -> Response:
+        """Return labels, outcomes and retractions that wait for events that have not come, and how many there are."""
+        with decider.held():
+            return _json(Waiting.of(decider.workspace, limit))
 
     @api.get("/v1/log")
     async def export(

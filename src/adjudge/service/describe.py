@@ -20,7 +20,7 @@ from adjudge.service.access.routes import Door, Need
 from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.card import StoredAnswer
 from adjudge.service.health import Health
-from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS
+from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.versions.beside import Progress
@@ -123,6 +123,12 @@ DENIALS = {
 }
 """What else a route answers that asks who is asking."""
 
+READING = (
+    *("/v1/decisions/{id}", "/v1/features/{entity}", "/v1/catalogue"),
+    *("/v1/waiting", "/v1/log", "/v1/log/commits"),
+)
+"""Routes that only read."""
+
 TEXTS = {
     "/v1/decide": ("Decide one event", "The event is logged, and counts for every later one."),
     "/v1/decide/many": ("Decide many events", "In their order; bad rows are refused, the others decided."),
@@ -224,7 +230,7 @@ def _document(api: FastAPI, workspace: Workspace, needs: Mapping[str, Need]) -> 
     document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
-        [Answered, AnsweredMany, Problem, Results, Catalogue, Health, *MANAGED], ref_template=REF + "{name}"
+        [Answered, AnsweredMany, Problem, Results, Catalogue, Waiting, Health, *MANAGED], ref_template=REF + "{name}"
     )
     components.update(ours)
     for name, door in workspace.doors.items():
@@ -306,11 +312,19 @@ def _fill_in(paths: Json, workspace: Workspace) -> None:
         _takes(paths[f"/v1/{path}"]["post"], item)
     streams = [f"event_{name}" for name in workspace.doors if not workspace.deciding(name)]
     _takes(paths["/v1/events/{stream}"]["post"], _any(streams) if streams else {"type": "object"})
-    for path in ("/v1/decisions/{id}", "/v1/features/{entity}", "/v1/catalogue", "/v1/log", "/v1/log/commits"):
+    for path in (
+        "/v1/decisions/{id}",
+        "/v1/features/{entity}",
+        "/v1/catalogue",
+        "/v1/waiting",
+        "/v1/log",
+        "/v1/log/commits",
+    ):
         route = paths[path]["get"]
         route["tags"] = ["read"]
         route["responses"] |= _refusals({"404": REFUSALS["404"], "422": REFUSALS["422"]})
     paths["/v1/catalogue"]["get"]["responses"]["200"] = _content("Catalogue", "Every field and feature.")
+    paths["/v1/waiting"]["get"]["responses"]["200"] = _content("Waiting", "What waits.")
     paths["/v1/features/{entity}"]["get"]["parameters"].append(
         {
             "name": "key",

@@ -31,6 +31,53 @@ LABELS, OUTCOMES, RETRACTIONS = _door("label"), _door("outcome"), _door("retract
 """Decoders of what is said about earlier events."""
 
 
+class WaitingChange(msgspec.Struct, omit_defaults=True):
+    """One thing that was said about an event that has not come.
+
+    Parameters
+    ----------
+    kind
+        Label, outcome or retraction.
+    stream, id
+        The event.
+    name
+        The label or outcome; absent for a retraction.
+    value
+        What was said of it; absent for a retraction.
+    """
+
+    kind: str
+    stream: str
+    id: str
+    name: str = ""
+    value: bool | str | None = None
+
+
+class Waiting(msgspec.Struct):
+    """What waits for events that have not come.
+
+    Parameters
+    ----------
+    waiting
+        How many there are.
+    changes
+        The first of them.
+    """
+
+    waiting: int
+    changes: list[WaitingChange]
+
+    @classmethod
+    def of(cls, workspace: Workspace, limit: int) -> Waiting:
+        """Return what waits in a workspace, so many at most."""
+        return cls(workspace.waiting, [_waiting(change) for change in workspace.waiting_changes[:limit]])
+
+
+def _waiting(change: Change) -> WaitingChange:
+    value = None if change.kind == Kind.RETRACTION else change.text or change.value == 1.0
+    return WaitingChange(change.kind.name.lower(), change.stream, change.id, change.name, value)
+
+
 def one_or_many(door: EventDecoder, body: bytes, limit: int) -> Decoded:
     """Decode an array of items, or a single item as an array of one.
 

@@ -29,6 +29,7 @@ NEEDS: Mapping[str, Need] = {
     "POST /v1/labels": Scope.LABEL,
     "POST /v1/outcomes": Scope.LABEL,
     "POST /v1/retractions": Scope.LABEL,
+    "GET /v1/waiting": Scope.LABEL,
     "GET /v1/decisions/{id:path}": Scope.REVIEW,
     "GET /v1/features/{entity}": Scope.REVIEW,
     "GET /v1/catalogue": Door.ANY,
