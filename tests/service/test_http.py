@@ -216,6 +216,12 @@ def test_too_much_waiting_is_answered_with_429(plan: Any) -> None:
     refused = next(a for a in answers if a.status_code == 429)
     assert refused.headers["retry-after"] == "3"
     assert refused.json()["type"] == "urn:adjudge:problem:overloaded"
+
+
+def test_a_batch_that_can_never_wait_is_too_large_instead_of_told_to_come_again(plan: Any) -> None:
+    client = Client(Shop(plan), Settings(max_waiting=2))
+    assert client.post("/v1/decide/many", [purchase(i) for i in range(3)]).status_code == 413
+    assert client.post("/v1/decide/many", [purchase(i) for i in range(2)]).status_code == 200
     assert client.service.batcher.waiting == 0
 
 

@@ -149,7 +149,8 @@ class HotPath:
         body = await self._body(scope, receive)
         options = self._options(scope["query_string"])
         began = time.perf_counter()
-        decoded = options.door.many(body, self._settings.max_rows)
+        # more than may ever wait would be told to come again for good, so it is too large
+        decoded = options.door.many(body, min(self._settings.max_rows, self._settings.max_waiting))
         self._stages.note("decode", began, time.perf_counter())
         total = len(decoded.events) + len({e.row for e in decoded.errors})
         visitor.charge(total)

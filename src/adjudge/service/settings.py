@@ -45,7 +45,7 @@ class Settings:
     max_body_bytes
         Largest body accepted; a larger one is answered with 413.
     max_rows
-        Most events of one request.
+        Most events of one request, or `max_waiting`, if that is less; more are answered with 413.
     max_batch
         Most events that are decided in one step; bounds how long others wait.
     max_waiting
