@@ -35,7 +35,7 @@ BATCHES: list[list[Block]] = [
 ]
 """Blocks of every kind, by commit."""
 
-SHORTER = [
+SHORTER: list[Block] = [
     Changes(Kind.LABEL, "payment", _IDS, ["fraud", "fraud"], np.array([1.0, 0.0]).tobytes(), "desk"),
     Note(Kind.LISTS, b"{}", "bo", "asked for"),
 ]
