@@ -18,7 +18,7 @@ from adjudge.history.inline import inlined
 from adjudge.history.memory import SPREAD
 from adjudge.history.prefetch import touch
 from adjudge.kernel import lean_kernel
-from adjudge.typing import AnyArray, HashArray, IntArray
+from adjudge.typing import AnyArray, BoolArray, HashArray, IntArray
 
 UNSPREAD = pow(SPREAD, -1, 1 << 64)
 """Turns a spread key back."""
@@ -146,8 +146,12 @@ def find_key(words: IntArray, state: IntArray, key: int) -> int:
 
 
 @lean_kernel
-def put_keys(words: IntArray, state: IntArray, keys: HashArray, values: IntArray, start: int) -> int:
-    """Set the values of keys from `start` on, until there are too few words; return how far it came."""
+def put_keys(words: IntArray, state: IntArray, keys: HashArray, values: IntArray, start: int, kept: BoolArray) -> int:
+    """Set the values of keys from `start` on, until there are too few words; return how far it came.
+
+    Where there is a `kept` for each key, a key that is there keeps its value and is marked.
+    """
+    keep = len(kept) > 0
     n = len(keys)
     # One key may push on as many entries and itself, and the last place stays empty: there every search ends.
     last = words.shape[0] - 2 * (STEPS + 2)
@@ -156,12 +160,18 @@ def put_keys(words: IntArray, state: IntArray, keys: HashArray, values: IntArray
             touch(words, home(state, spread(int(np.int64(keys[i + AHEAD])))))
         key = int(np.int64(keys[i]))
         if key == 0:
-            state[ZERO] = values[i]
+            if keep and state[ZERO] != ABSENT:
+                kept[i] = True
+            else:
+                state[ZERO] = values[i]
             continue
         held = spread(key)
         at = find(words, state, held)
         if at >= 0:
-            words[at + 1] = values[i]
+            if keep:
+                kept[i] = True
+            else:
+                words[at + 1] = values[i]
             continue
         if words[last] != 0:
             return i
@@ -201,6 +211,9 @@ def remove_keys(words: IntArray, state: IntArray, keys: HashArray) -> None:
         if at >= 0:
             take_out(words, state, at)
             state[COUNT] -= 1
+
+
+_NONE = np.empty(0, np.bool_)
 
 
 class Table:
@@ -280,9 +293,37 @@ class Table:
         if row >= 0:
             msg = f"the value of a key cannot be {values[row]}: {ABSENT} says that it is absent"
             raise InputError(msg, field="values", row=row)
+        self._put(keys, values, _NONE)
+
+    def enter_many(self, keys: HashArray, values: IntArray) -> BoolArray:
+        """Set the values of keys that were not there, and return which were: those keep the value they had.
+
+        Of a key that comes twice the first value counts.
+
+        Parameters
+        ----------
+        keys
+            As for `find_many`.
+        values
+            One for each key, not negative.
+
+        Examples
+        --------
+        >>> table = Table()
+        >>> table.put_many(np.array([5], dtype=np.uint64), np.array([50]))
+        >>> table.enter_many(np.array([5, 6], dtype=np.uint64), np.array([51, 60])).tolist()
+        [True, False]
+        >>> table.get(5), table.get(6)
+        (50, 60)
+        """
+        kept = np.zeros(len(keys), np.bool_)
+        self._put(np.ascontiguousarray(keys, dtype=np.uint64), values, kept)
+        return kept
+
+    def _put(self, keys: HashArray, values: IntArray, kept: BoolArray) -> None:
         done = 0
         while True:
-            done = put_keys(self._arena.rows, self._state, keys, values, done)
+            done = put_keys(self._arena.rows, self._state, keys, values, done, kept)
             if done == len(keys):
                 return
             self._arena.grow(2 * SLACK)

@@ -149,16 +149,18 @@ class Ids:
             Their events' times; needed where ids are forgotten.
         """
         hashes = self._hashes(ids) if hashes is None else hashes
-        positions, taken = np.arange(first, first + len(ids)), self._found(hashes) >= 0
-        if _distinct(hashes) and not taken.any():  # as nearly always
-            for generation, part in self._parts(len(ids), ts):
-                self._generation(generation).table.put_many(hashes[part], positions[part])
-            return
-        taken |= ~_firsts(hashes)
-        for generation, part in self._parts(len(ids), ts):
-            into, at = self._generation(generation), np.arange(len(ids))[part]
-            into.twins.update({ids[i]: first + i for i in at[taken[at]].tolist()})
-            into.table.put_many(hashes[at[~taken[at]]], positions[at[~taken[at]]])
+        positions = np.arange(first, first + len(ids))
+        for at, part in self._parts(len(ids), ts):
+            into = self._generation(at)
+            keys, values = hashes[part], positions[part]
+            elsewhere = self._elsewhere(at, keys)
+            if elsewhere is None:
+                twins = into.table.enter_many(keys, values)
+            else:
+                twins = elsewhere
+                twins[~elsewhere] = into.table.enter_many(keys[~elsewhere], values[~elsewhere])
+            if twins.any():
+                into.twins.update({ids[p - first]: p for p in values[twins].tolist()})
 
     def remove(self, ids: Sequence[str], *, ts: IntArray | None = None) -> None:
         """Take ids out that were entered with these times."""
@@ -245,6 +247,16 @@ class Ids:
                 found[absent] = table.find_many(hashes[absent])
         return found
 
+    def _elsewhere(self, at: int, hashes: HashArray) -> BoolArray | None:
+        """Return which hashes another generation has; None if none is there, as nearly always."""
+        found = None
+        for other, generation in self._generations.items():
+            if other != at:
+                there = generation.table.find_many(hashes) >= 0
+                if there.any():
+                    found = there if found is None else found | there
+        return found
+
     def _parts(self, count: int, ts: IntArray | None) -> Iterator[tuple[int, slice | IntArray]]:
         """Yield each generation that is among some events, and which of them belong to it."""
         if self._span is None or ts is None or not count:
@@ -268,21 +280,6 @@ class Ids:
 
     def _hashes(self, ids: Sequence[str]) -> AnyArray:
         return hash_texts(self._secret, TEXT_TAG, ids)
-
-
-def _distinct(hashes: HashArray) -> bool:
-    """Whether no two hashes are the same."""
-    if len(hashes) < 2:
-        return True
-    ordered = np.sort(hashes)
-    return not (ordered[1:] == ordered[:-1]).any()
-
-
-def _firsts(hashes: HashArray) -> BoolArray:
-    """Whether each hash is the first of its value."""
-    first = np.zeros(len(hashes), bool)
-    first[np.unique(hashes, return_index=True)[1]] = True
-    return first
 
 
 def _joined(parts: Sequence[AnyArray], dtype: type) -> AnyArray:
