@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shlex
 import shutil
@@ -134,6 +136,21 @@ def test_a_damaged_backup_is_refused(desk: Shop, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no whole backup"):
         restore(tmp_path / "copy", tmp_path / "back")
     assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "snapshots/../../outside.txt", "{absolute}"])
+def test_a_backup_writes_nothing_outside_of_the_workspace(desk: Shop, tmp_path: Path, name: str) -> None:
+    """A manifest that was edited may name any file, with the right checksum; nothing is written at all."""
+    backup(Settings(workspace=str(tmp_path / "shop")), tmp_path / "copies" / "monday")
+    (tmp_path / "copies" / "outside.txt").write_text("mine")
+    manifest = tmp_path / "copies" / "monday" / MANIFEST
+    named = name.format(absolute=tmp_path / "copies" / "outside.txt")
+    content = json.loads(manifest.read_bytes())
+    content["files"][named] = hashlib.sha256(b"mine").hexdigest()
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="names a file outside of it"):
+        restore(tmp_path / "copies" / "monday", tmp_path / "homes" / "back")
+    assert not (tmp_path / "homes").exists()
 
 
 def test_nothing_is_written_over(desk: Shop, tmp_path: Path) -> None:

@@ -159,6 +159,17 @@ def test_an_amount_is_written_as_json_writes_numbers(amount: str) -> None:
     assert many.rows == [1]
 
 
+@pytest.mark.parametrize("name", [r"\u0061mount", r"am\u006fun\u0074"])
+def test_a_name_with_escapes_hides_no_amount(name: str) -> None:
+    """JSON may write a letter of a name as its number; what stands behind it is looked at all the same."""
+    odd, good = (body(amount=amount).replace(b"amount", name.encode()) for amount in ("1_000.00", "12.50"))
+    assert refusals(DOOR.one, odd) == [("amount", "wrong_type")]
+    many = DOOR.many(b"[" + odd + b"," + good + b"]")
+    assert [(e.row, e.field, e.code) for e in many.errors] == [(0, "amount", "wrong_type")]
+    assert many.rows == [1]
+    assert DOOR.one(good) == DOOR.one(body(amount="12.50"))
+
+
 def test_a_part_of_a_field_is_named_with_a_point() -> None:
     with pytest.raises(BadBody, match=r"^place\.lat must be at most 90"):
         DOOR.one(body(place={"lat": 91, "lon": 2}))

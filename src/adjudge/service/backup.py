@@ -113,6 +113,9 @@ def restore(source: Path, workspace: Path) -> Manifest:
         raise InputError(message, field="folder") from None
     for name, digest in manifest.files.items():
         path = source / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            message = f"the backup in {str(source)!r} names a file outside of it: {name!r}"
+            raise InputError(message, field="folder")
         if not path.is_file() or _hash(path) != digest:
             message = f"the backup in {str(source)!r} is damaged: {name} is not what was written"
             raise InputError(message, field="folder")

@@ -122,8 +122,7 @@ class EventDecoder:
         self._checks = tuple((f.name, check) for f in schema if (check := _check_of(f)) is not None)
         self._numbers = tuple(f.name for f in schema if f.role == "number")
         self._types = {f.name: _type_of(f) for f in schema} | dict(wider)
-        money = "|".join(f.name for f in schema if f.role == "money")
-        self._odd = re.compile(rf'"({money})"\s*:\s*"(?!{AMOUNT})'.encode()).search if money else _never
+        self._odd = _odd_amounts([f.name for f in schema if f.role == "money"])
 
     def one(self, body: bytes) -> EventStruct:
         """Decode a body that holds one event.
@@ -324,8 +323,29 @@ def _check_rows(rows: int, limit: int | None) -> None:
         raise InputError(message, code="too_large")
 
 
-def _never(body: bytes) -> None:
-    return None
+def _odd_amounts(names: Sequence[str]) -> Callable[[bytes], object]:
+    """Return what finds out whether an amount that is text in a body is none by JSON's grammar of numbers.
+
+    A name may be written with escapes, and is then read as it would be without them. No serialiser escapes letters of
+    ASCII, so that hardly any body is looked at twice.
+    """
+    if not names:
+        return lambda body: None
+    plain = re.compile(rf'"({"|".join(names)})"\s*:\s*"(?!{AMOUNT})'.encode()).search
+    hides = re.compile(rb"\\u00[3-7]" if all(map(str.isascii, names)) else rb"\\u").search
+
+    def odd(body: bytes) -> object:
+        return plain(body) or (hides(body) and plain(_without_escapes(body)))
+
+    return odd
+
+
+def _without_escapes(body: bytes) -> bytes:
+    """Return JSON with each text as it is; what cannot be read stays as it was, for the decoder to refuse."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return body
 
 
 _BAD_TEXT: Found = ("bad_text", "holds half of a surrogate pair, which is no character")

@@ -261,3 +261,9 @@ def test_one_process_sends_for_a_workspace(plan: Any, receiver: Receiver, tmp_pa
         with senders(settings, {"BANK_SECRET": "x"}), another, senders(settings, {"BANK_SECRET": "x"}):
             pass
         assert revive(settings, None, None) == 0
+
+
+def test_without_a_workspace_there_is_nothing_to_try_again(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing was ever sent"):
+        revive(Settings(workspace=str(tmp_path / "none")), None, None)
+    assert not list(tmp_path.iterdir())

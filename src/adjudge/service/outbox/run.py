@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from adjudge.errors import UnavailableError
+from adjudge.errors import InputError, UnavailableError
 from adjudge.log.holder import HolderLock
 from adjudge.service import snapshot
 from adjudge.service.home import open_log, snapshots_of
@@ -110,6 +110,16 @@ def report(settings: Settings) -> Iterator[str]:
 
 
 def revive(settings: Settings, endpoint: str | None, seq: int | None) -> int:
-    """Owe again what was given up, and return how many decisions that is."""
-    with closing(Ledger(Path(settings.workspace) / FILE)) as ledger:
+    """Owe again what was given up, and return how many decisions that is.
+
+    Raises
+    ------
+    InputError
+        If nothing of a workspace was ever sent, or there is none.
+    """
+    path = Path(settings.workspace) / FILE
+    if not path.is_file():
+        message = f"nothing was ever sent from a workspace in {settings.workspace!r}; say where it is with --workspace"
+        raise InputError(message, field="workspace")
+    with closing(Ledger(path)) as ledger:
         return ledger.revive(endpoint, seq)
