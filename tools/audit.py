@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +24,25 @@ VARIABLE = "ADJUDGE_AUDIT"
 KNOWN = {"name": "jinja2", "version": "2.4.1"}
 """A release with weaknesses that are public for years: a source that does not know them is none."""
 
+SOURCE = "https://api.osv.dev/v1/query"
+"""The Open Source Vulnerabilities database, which pip-audit can ask too."""
+
 TIMEOUT_S = 5.0
 
-Probe = Callable[[httpx.Client], bool]
 
-
-def _pypi(client: httpx.Client) -> bool:
-    answer = client.get("https://pypi.org/pypi/{name}/{version}/json".format(**KNOWN))
-    return bool(answer.json()["vulnerabilities"])
-
-
-def _osv(client: httpx.Client) -> bool:
-    package = {"name": KNOWN["name"], "ecosystem": "PyPI"}
-    answer = client.post("https://api.osv.dev/v1/query", json={"version": KNOWN["version"], "package": package})
-    return bool(answer.json()["vulns"])
-
-
-SOURCES: dict[str, Probe] = {"pypi": _pypi, "osv": _osv}
-"""What pip-audit can ask, and how one sees that it is there."""
-
-
-def reachable(name: str, transport: httpx.BaseTransport | None = None) -> bool:
-    """Return whether a source of advisories answers as one.
+def reachable(transport: httpx.BaseTransport | None = None) -> bool:
+    """Return whether the source of advisories answers as one.
 
     Parameters
     ----------
-    name
-        One of `SOURCES`.
     transport
         How it is asked; over the network where absent.
     """
+    package = {"name": KNOWN["name"], "ecosystem": "PyPI"}
     with httpx.Client(timeout=TIMEOUT_S, transport=transport) as client:
         try:
-            return SOURCES[name](client)
+            answer = client.post(SOURCE, json={"version": KNOWN["version"], "package": package})
+            return bool(answer.json()["vulns"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return False
 
@@ -86,10 +71,10 @@ def verdict(report: dict[str, Any]) -> tuple[int, str]:
     return 1, "\n".join([", ".join([*said, f"{len(found)} weaknesses known"]), *lines])
 
 
-def ask(source: str) -> dict[str, Any]:
+def ask() -> dict[str, Any]:
     """Return the report of pip-audit over the pins."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip"]
-    command += ["--vulnerability-service", source, "--format", "json", "--progress-spinner", "off"]
+    command += ["--vulnerability-service", "osv", "--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if not done.stdout.strip():  # it answers 1 both with weaknesses and when it fails
         raise RuntimeError(done.stderr.strip()[-2000:])
@@ -99,16 +84,15 @@ def ask(source: str) -> dict[str, Any]:
 
 def main() -> int:
     """Audit, or say that it could not be done."""
-    source = next((name for name in SOURCES if reachable(name)), None)
-    if source is None:
-        print(f"audit: NOT DONE: no source of advisories can be reached from here ({', '.join(SOURCES)})")
+    if not reachable():
+        print("audit: NOT DONE: the source of advisories (osv.dev) cannot be reached from here")
         return 1 if os.environ.get(VARIABLE) == "required" else 0
     try:
-        status, words = verdict(ask(source))
+        status, words = verdict(ask())
     except RuntimeError as error:
-        print(f"audit: {source} was reached, and pip-audit failed:\n{error}", file=sys.stderr)
+        print(f"audit: the source was reached, and pip-audit failed:\n{error}", file=sys.stderr)
         return 1
-    print(f"audit with {source}: {words}")
+    print(f"audit: {words}")
     return status
 
 
