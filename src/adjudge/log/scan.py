@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from typing import Protocol, runtime_checkable
 
 from adjudge.log.codec import blocks_of
-from adjudge.log.protocol import Commit, Log
+from adjudge.log.protocol import Commit, Log, LogError
 from adjudge.log.segment import ALL, Part, Segment, Stretch, whole
 
 
@@ -23,7 +23,9 @@ class Segmented(Protocol):
         ...
 
 
-def scan(log: Log, start: int = 0, stop: int | None = None, parts: Container[Part] = ALL) -> Iterator[Stretch]:
+def scan(
+    log: Log, start: int = 0, stop: int | None = None, parts: Container[Part] = ALL, *, after: bytes | None = None
+) -> Iterator[Stretch]:
     """Yield everything that a log holds from a position on, in order.
 
     Parameters
@@ -36,6 +38,14 @@ def scan(log: Log, start: int = 0, stop: int | None = None, parts: Container[Par
         Commits that end after it are left out; the end of the log where absent or beyond it.
     parts
         What is wanted of events; the rest may be empty.
+    after
+        Link of the commit before the first: then every commit has to follow the one before it. What lies in segments
+        has a checksum and is held to that instead. None reads what is there.
+
+    Raises
+    ------
+    LogError
+        If a commit does not follow the one before it.
 
     Examples
     --------
@@ -51,9 +61,19 @@ def scan(log: Log, start: int = 0, stop: int | None = None, parts: Container[Par
     stop = end if stop is None else min(stop, end)
     position = max(start, log.begin().position)
     while isinstance(log, Segmented) and position < stop and isinstance(found := log.find(position), Segment):
-        yield from found.stretches(position, stop, parts)
+        for stretch in found.stretches(position, stop, parts):
+            if after is not None and stretch.end is not None:
+                after = stretch.end.link
+            yield stretch
         position = found.stop
     for commit in log.read(position, stop):
         if commit.stop > stop:
             return
+        if after is not None:
+            if not commit.follows(after):
+                message = (
+                    f"the log is damaged: the commit at {commit.first} is not what was written; `adjudge audit` tells"
+                )
+                raise LogError(message)
+            after = commit.link
         yield from whole(list(blocks_of(commit)), commit.received_at, commit.end, parts)

@@ -91,9 +91,14 @@ class Follower:
             Is told how far it has come.
         stop
             Leave out the commits that end after this position; None folds all.
+
+        Raises
+        ------
+        LogError
+            If the log is damaged: what was changed in it must not find its way into decisions.
         """
         first, total = self.end.position, len(self.log) if stop is None else stop
-        for stretch in scan(self.log, first, stop, FOLDED):
+        for stretch in scan(self.log, first, stop, FOLDED, after=self.end.link):
             self._folder.block(stretch.first, stretch.block, stretch.received_at)
             if stretch.end is not None:
                 self.end = stretch.end

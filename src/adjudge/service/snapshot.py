@@ -365,6 +365,10 @@ def _check_chain(facts: Facts, log: Log, path: Path) -> None:
     if last is None or last.end != facts.end:
         message = f"snapshot {path.name} does not belong to this log"
         raise SnapshotError(message)
+    before: Commit | None = next(iter(log.read(last.first - 1, last.first)), None) if last.first else None
+    if not last.follows(log.begin().link if before is None else before.link):
+        message = f"the commit before snapshot {path.name} is not what was written"
+        raise SnapshotError(message)
 
 
 def _arrays(workspace: Workspace) -> Iterator[tuple[str, AnyArray]]:
