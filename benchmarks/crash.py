@@ -34,7 +34,7 @@ QUICK: dict[str, list[Kind]] = {
 MIXED: list[Kind] = ["restart", "restart", "standby", "restart", "snapshot"]
 
 FULL: dict[str, list[Kind]] = {
-    "sqlite": [*MIXED * 10, "hang"],
+    "sqlite": [*MIXED * 11, "hang"],
     "sqlite, fsync": [*MIXED * 5, "hang"],
     "sqlite, fsync, power": ["restart"] * 50,
     "postgres": [*MIXED * 10, "hang"],

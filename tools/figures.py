@@ -32,6 +32,31 @@ LINES: dict[str, tuple[str, ...]] = {
         "Beside the usual design (FastAPI, pydantic, Redis counters, booster in one process): "
         "{ratio_usual_design:.1f} x its rate (target 10)",
     ),
+    "sustained": (
+        "Events in, decisions out, log included, both cores, {seconds:,.0f} s: {per_s:,} decisions/s (target 50,000), "
+        "p99 {p99_ms:.0f} ms from arrival to logged (target 100)",
+    ),
+    "log": (
+        "Appending a decision of {features} features beside {ids_known:,} known ids: {us_per_decision_appended:.1f} µs "
+        "in batches of 256 (target 4), {us_batch_of_one:.0f} µs alone (target 60)",
+        "HTTP with the log in a file: {ratio_http_with_log:.2f} x that without (target 0.8)",
+    ),
+    "recovery": (
+        "Folding a log: {entries_per_s:,} entries/s (target 200,000); {snapshot_keys:,} keys from a snapshot in "
+        "{snapshot_restore_s:.1f} s (target 10)",
+    ),
+    "crash": (
+        "Killed {rounds} times under load, {in_flight_rounds} with requests on their way: of {acknowledged:,} answered "
+        "events {lost} lost, {decided_twice} decided twice, {differences} decided otherwise than without a kill",
+    ),
+    "verify": (
+        "{events:,} handbook transactions, every entry point, {restarts} restarts: {features_differing} of "
+        "{features_compared:,} features and {scores_differing} of {scores_compared:,} decisions differ",
+    ),
+    "soak": (
+        "{seconds:,.0f} s at {rate_per_s:,}/s, half of the most: memory {growth_last_half:+.1%} in the last half "
+        "(target below 2 %), p99.9 {p999_ms:.0f} ms",
+    ),
     "growth": (
         "Cost per event at {large_events:,} events: {ratio_cost_20m_over_1m:.2f} x that at {small_events:,} "
         "(target 1.3)",
