@@ -51,6 +51,10 @@ class NotFoundError(AdjudgeError):
     """Something named by id does not exist."""
 
 
+class ErasedError(NotFoundError):
+    """What was asked for was about a person who was erased, and is no longer readable."""
+
+
 class BundleError(AdjudgeError):
     """A bundle cannot be read, or was made for another schema or layout."""
 

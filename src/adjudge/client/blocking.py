@@ -282,6 +282,8 @@ class Client:
         ------
         NotFoundError
             If there is none.
+        ErasedError
+            If the person whom it is about was erased.
         """
         return self._run(self._calls.decision(id, system))
 

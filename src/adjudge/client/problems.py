@@ -14,6 +14,7 @@ from adjudge.errors import (
     AccessError,
     AdjudgeError,
     ConflictError,
+    ErasedError,
     InputError,
     NotFoundError,
     OverloadedError,
@@ -148,6 +149,8 @@ def error_of(reply: Reply) -> AdjudgeError:
         return first
     if reply.status == 404:
         return NotFoundError(detail)
+    if reply.status == 410:
+        return ErasedError(detail)
     return input_error(detail, problem.code or "invalid")
 
 

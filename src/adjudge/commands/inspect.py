@@ -147,9 +147,6 @@ def _tell(found: Explanation) -> None:
         with grid("input", "log-odds") as table:
             for name, added in list(found.contributions.items())[:12]:
                 table.add_row(name, f"{added:+.3f}")
-    if found.erased:
-        out.print("The person was erased, so nothing was computed again.")
-        return
     agrees = {
         True: "[green]Computed again from the log, every bit is the same.[/]",
         False: "[red]Computed again from the log, it is NOT the same.[/]",

@@ -40,6 +40,7 @@ from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
 from adjudge.service.logs import INSTANCE, incident
 from adjudge.service.marks import unsayable
+from adjudge.service.personal.erased import erased_error
 from adjudge.service.personal.erasure import Search
 from adjudge.service.record import Recorded
 from adjudge.service.rekey.collect import note_of_rekey
@@ -461,6 +462,8 @@ class Decider:
         ------
         NotFoundError
             If there is no decision for that id.
+        ErasedError
+            If the person whom it is about was erased.
         """
         with self._front, self._lock:
             running = self.workspace.system(system)
@@ -473,8 +476,10 @@ class Decider:
             first, block = self.workspace.lookup.block(position)
             assert isinstance(block, Events)
             second = running.degraded.second(position)
-            body = self.workspace.vault.read(stream, id_, block.bodies[position - first]).body
-            event = msgspec.json.decode(body)
+            read = self.workspace.vault.read(stream, id_, block.bodies[position - first])
+            if read.erased:
+                raise erased_error()
+            event = msgspec.json.decode(read.body)
             features = recorded.features[:, 0]
             return Stored(
                 record=recorded.answers[0],

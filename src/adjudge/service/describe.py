@@ -107,6 +107,7 @@ MANAGED = (
 REFUSALS = {
     "400": "The body is not JSON.",
     "404": "There is no such system, stream, entity or decision.",
+    "410": "The person whom the decision is about was erased.",
     "409": "The id was used before with other content.",
     "413": "The body, or the batch, is too large.",
     "415": "The body is not JSON by its content type, or is compressed.",
@@ -323,6 +324,7 @@ def _fill_in(paths: Json, workspace: Workspace) -> None:
         route = paths[path]["get"]
         route["tags"] = ["read"]
         route["responses"] |= _refusals({"404": REFUSALS["404"], "422": REFUSALS["422"]})
+    paths["/v1/decisions/{id}"]["get"]["responses"] |= _refusals({"410": REFUSALS["410"]})
     paths["/v1/catalogue"]["get"]["responses"]["200"] = _content("Catalogue", "Every field and feature.")
     paths["/v1/waiting"]["get"]["responses"]["200"] = _content("Waiting", "What waits.")
     paths["/v1/features/{entity}"]["get"]["parameters"].append(

@@ -28,6 +28,7 @@ from adjudge.service.activation import secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
 from adjudge.service.follow import Follower, Told, active_at, nobody, quiet, state_at
+from adjudge.service.personal.erased import erased_error
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
 from adjudge.service.rekey.moved import plans_at
@@ -109,7 +110,7 @@ class Explanation(msgspec.Struct, frozen=True):
     features
         The features that it was made from.
     entities
-        The rows that the features were made from; none of a person who was erased.
+        The rows that the features were made from.
     contributions
         What each input of the model added to its margin, in log-odds, the largest first; empty where no model took
         part.
@@ -122,12 +123,9 @@ class Explanation(msgspec.Struct, frozen=True):
     same_versions
         Whether the versions that decided are at hand or could be made again; only then is anything computed again.
     agrees
-        Whether computing it again gave the same bits; None if what decided, or its secret, is not at hand, and if the
-        person was erased.
+        Whether computing it again gave the same bits; None if what decided, or its secret, is not at hand.
     again
         The second decision, where the first lacked a part of the system and was made again.
-    erased
-        Whether the person whom the event is about was erased: then nothing is computed again, here as in a replay.
     """
 
     answer: msgspec.Raw
@@ -143,7 +141,6 @@ class Explanation(msgspec.Struct, frozen=True):
     same_versions: bool
     agrees: bool | None
     again: msgspec.Raw | None = None
-    erased: bool = False
 
 
 def explain(
@@ -185,6 +182,8 @@ def explain(
     ------
     NotFoundError
         If there is no decision for that id.
+    ErasedError
+        If the person whom it is about was erased: then nothing is computed again, here as in a replay.
     """
     resolver = Resolver(plans, bundles)
     now = Follower(resolver.plans_of(active_at(log, snapshots, len(log))), log, snapshots, say=quiet, keys=keys)
@@ -197,6 +196,10 @@ def explain(
         message = f"the event was imported, and never decided by system {running.name!r}"
         raise NotFoundError(message)
     at = position - first
+    read = now.workspace.vault.read(block.stream, id_, block.bodies[at])
+    if read.erased:
+        raise erased_error()
+    event = msgspec.json.decode(read.body)
     one = Recorded(recorded.card, [id_], [position], recorded.records[at : at + 1], recorded.features[:, at : at + 1])
     hand = plans_at(position, plans, earlier or {}, log)
     resolver = Resolver(hand or plans, None if bundles is None else bundles.under(secret_of(hand or plans)))
@@ -208,11 +211,8 @@ def explain(
     fields = past.fields_at(block.stream, [position])
     batch, decisions = _asked_again(then, fields, position, guard)
     again = then.recorder.record(decisions, one.records["latency_ms"].tolist(), [position])
-    read = now.workspace.vault.read(block.stream, id_, block.bodies[at])
-    event, hidden = msgspec.json.decode(read.body), read.erased
-    contributions, bias = _contributions(then.plan, decisions) if same and not hidden else ({}, 0.0)
-    rows, second = {} if hidden else _rows(then, batch), running.degraded.second(position)
-    compared = same and hand and not hidden
+    contributions, bias = _contributions(then.plan, decisions) if same else ({}, 0.0)
+    rows, second = _rows(then, batch), running.degraded.second(position)
     return Explanation(
         answer=msgspec.Raw(one.answers[0]),
         words=one.card.words(one.records, one.features[:, 0], event),
@@ -225,9 +225,8 @@ def explain(
         labels=running.said_of(position),
         retracted=now.workspace.is_retracted(running.plan.decides, id_),
         same_versions=same,
-        agrees=_equal(past.made_of(first, block, [])[running.name].one(at), again) if compared else None,
+        agrees=_equal(past.made_of(first, block, [])[running.name].one(at), again) if same and hand else None,
         again=None if second is None else msgspec.Raw(now.workspace.second(second).answers[0]),
-        erased=hidden,
     )
 
 

@@ -12,6 +12,7 @@ from adjudge.errors import (
     AdjudgeError,
     ConflictError,
     DefinitionError,
+    ErasedError,
     InputError,
     NotFoundError,
     UnavailableError,
@@ -136,6 +137,8 @@ def problem_of(error: AdjudgeError) -> Problem:
         return problem(status_of(error), f"{error.message}{more}", code=error.code, errors=errors)
     if isinstance(error, RefusedError):
         return problem(error.status, str(error), code=error.code)
+    if isinstance(error, ErasedError):
+        return problem(410, str(error), code="erased")
     if isinstance(error, (NotFoundError, DefinitionError)):
         return problem(404, str(error))
     if isinstance(error, UnavailableError):

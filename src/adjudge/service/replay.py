@@ -19,6 +19,7 @@ from adjudge.engine.layers import Replayed
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
 from adjudge.log.codec import Again, Events
+from adjudge.log.segment import Part
 from adjudge.service.activation import Activation, earlier_secret, fingerprint, secret_of
 from adjudge.service.again import First
 from adjudge.service.bundles import Bundles
@@ -30,9 +31,12 @@ from adjudge.service.rekey.moved import stretches
 from adjudge.service.resolver import NotRestoredError, Resolver
 from adjudge.service.watches import failed
 from adjudge.service.workspace import Workspace
-from adjudge.typing import AnyArray
+from adjudge.typing import AnyArray, IntArray
 
 log_ = logging.getLogger(__name__)
+
+BODIES: frozenset[Part] = frozenset(("bodies",))
+"""What is read of an event to tell whether it is readable."""
 
 SHOWN = 20
 """How many differences are described; all are counted."""
@@ -55,7 +59,7 @@ class Replay:
     not_restored
         Which versions these are, and why.
     erased
-        Events of persons whose keys are destroyed; they were folded and can not be compared.
+        Events, and second decisions, of persons whose keys are destroyed; they were folded and can not be compared.
     archived
         Second decisions about events that were archived; what they were made from is not at hand.
     differences
@@ -167,12 +171,26 @@ class Comparer(Folder):
             self.result.other_versions += len(block)
         elif block.events().min() < workspace.log.begin().position:
             self.result.archived += len(block)
-        else:
+        elif len(readable := self._readable(block)):
+            then = then.some(readable)
             guard = Replayed(then.records["layers"].T, functools.partial(failed, running.name))
-            decisions = First.read(workspace, running, block.events()).decide(running, guard)
+            decisions = First.read(workspace, running, np.asarray(then.positions)).decide(running, guard)
             now = running.recorder.record(decisions, then.records["latency_ms"].tolist(), then.positions)
             _compare(self.result, then, now, 0)
         super().again(first, block)
+
+    def _readable(self, block: Again) -> IntArray:
+        """Return which second decisions are about nobody who was erased, and count the others."""
+        workspace, erased = self.workspace, np.zeros(len(block), np.bool_)
+        positions = block.events().tolist()
+        for (first, events), places in workspace.lookup.grouped(positions, BODIES):
+            assert isinstance(events, Events)  # only what was decided is decided again
+            for place in places:
+                at = positions[place] - first
+                body, id_ = events.bodies[at], block.ids.texts()[place]
+                erased[place] = workspace.vault.read(block.stream, id_, body).erased
+        self.result.erased += int(np.count_nonzero(erased))
+        return np.flatnonzero(~erased)
 
     def _decide_again(self, first: int, block: Events, bodies: Sequence[bytes]) -> None:
         """Decide readable events again, by those who decided them then, and compare."""

@@ -253,7 +253,7 @@ def test_what_was_not_delivered_stays(plan: Any, workspace: Path) -> None:
         assert "'bank' has got decisions up to position 50 only" in refusing(plan, workspace)
         ledger.advance("bank", 200, [Owed("bank", 60, "shop", b"")])
         assert "up to position 60 only" in refusing(plan, workspace)
-        ledger.confirmed(ledger.living("bank", 1))
+        ledger.strike_out(ledger.living("bank", 1))
     assert archive(plan, in_file(workspace), workspace) > 0
 
 

@@ -14,6 +14,7 @@ from adjudge.errors import InputError
 from adjudge.log import MemoryLog
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.export import export, made_for, query
+from adjudge.service.export.rows import Personal
 from adjudge.service.personal.seal import VERSION
 from tests.service.personal.bank import Bank, bank, payment
 
@@ -41,6 +42,14 @@ def events(folder: Path) -> pl.DataFrame:
 def content(folder: Path) -> bytes:
     """Return everything that is readable in the files of an export."""
     return events(folder).write_json().encode()
+
+
+def decided(folder: Path) -> list[tuple[str, list[str]]]:
+    """Return whose decisions and features an export has."""
+    return [
+        (name, sorted(row[0] for row in query(folder, f"SELECT id FROM {name}").rows))  # noqa: S608
+        for name in ("decisions", "features")
+    ]
 
 
 def test_personal_fields_are_hidden_unless_it_is_said_otherwise(desk: Bank, tmp_path: Path) -> None:
@@ -101,6 +110,25 @@ def test_nothing_is_left_of_who_was_erased(erased: Bank, tmp_path: Path) -> None
     assert found["remark"].to_list() == [None, "from bob with love", None]
     assert b"ada" not in content(tmp_path)
     assert export(erased.log, tmp_path, keys=erased.keys).files == 0
+
+
+@pytest.mark.parametrize("personal", ["hidden", "sealed", "readable"])
+@pytest.mark.parametrize("exported", [False, True])
+def test_decisions_about_who_was_erased_are_left_out(
+    desk: Bank, tmp_path: Path, personal: Personal, exported: bool
+) -> None:
+    """Whatever becomes of personal fields, and whether they were exported before; those of others are there."""
+    if exported:
+        export(desk.log, tmp_path, personal=personal, keys=desk.keys)
+        assert decided(tmp_path) == [(name, ["p1", "p2", "p3"]) for name in ("decisions", "features")]
+    desk.erase("ada")
+    desk.send(payment(4, minute=2))  # came back
+    made = export(desk.log, tmp_path, personal=personal, keys=desk.keys)
+    assert (made.start, made.rows["events"], made.rows["decisions"], made.rows["features"]) == (0, 4, 2, 2)
+    assert decided(tmp_path) == [(name, ["p2", "p4"]) for name in ("decisions", "features")]
+    desk.send(payment(5, user="bob", minute=3))
+    made = export(desk.log, tmp_path, personal=personal, keys=desk.keys)
+    assert (made.start > 0, made.rows["decisions"]) == (True, 1)
 
 
 def test_what_was_archived_cannot_be_made_anew(plan: Any, tmp_path: Path) -> None:

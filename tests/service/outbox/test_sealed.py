@@ -91,3 +91,47 @@ def test_after_a_rekey_nothing_is_sent_before_what_was_owed(desk: Bank, receiver
         refused = False
         sender.rounds(until=lambda: len(receiver.seqs) == 5)
         assert receiver.seqs == [2, 4, 1, 3, 6]
+
+
+def test_nothing_more_is_sent_about_who_was_erased(desk: Bank, receiver: Receiver, tmp_path: Path) -> None:
+    """Neither what comes for the first time nor later; others get theirs, in order."""
+    desk.erase("ada")
+    desk.send(payment(4, "bob"))
+    with closing(sender_of(desk, receiver, tmp_path)) as sender:
+        sender.rounds(until=lambda: len(receiver.seqs) == 3)
+        assert receiver.seqs == [2, 4, 6]
+        assert (sender.sender.sent.withheld, sender.ledger.counts("bank")) == (2, (0, 0))
+        desk.send(payment(5))  # came back, and is somebody new
+        sender.rounds(until=lambda: len(receiver.seqs) == 4)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_owed_is_dropped_and_holds_nobody_up(
+    desk: Bank, receiver: Receiver, tmp_path: Path, restarted: bool
+) -> None:
+    """A decision that waits for its next attempt, and one behind it in the same order, when its person is erased."""
+    receiver.answer = lambda decisions: 500 if decisions[0]["seq"] == 1 else 204
+    with closing(Desk(desk.log, tmp_path, receiver.url, key="merchant")) as sender:
+        receiver.now = lambda: sender.now / 1e6
+        sender.sender.round()
+        assert (receiver.seqs, sender.ledger.counts("bank")) == ([], (4, 0))
+        desk.erase("ada")
+        if not restarted:
+            sender.rounds()
+            assert (receiver.seqs, sender.sender.sent.withheld) == ([2, 4], 2)
+    if restarted:
+        with closing(Desk(desk.log, tmp_path, receiver.url, key="merchant")) as sender:
+            sender.rounds()
+            assert (receiver.seqs, sender.sender.sent.withheld) == ([2, 4], 2)
+
+
+def test_what_was_given_up_is_not_owed_again(desk: Bank, receiver: Receiver, tmp_path: Path) -> None:
+    """A decision about an erased person that was put aside is gone for good."""
+    receiver.answer = lambda decisions: 500 if decisions[0]["seq"] == 1 else 204
+    with closing(Desk(desk.log, tmp_path, receiver.url, attempts=1)) as sender:
+        receiver.now = lambda: sender.now / 1e6
+        sender.rounds()
+        assert [owed.seq for owed in sender.ledger.dead("bank")] == [1]
+        desk.erase("ada")
+        sender.sender.round()
+        assert (sender.ledger.dead("bank"), sender.ledger.revive()) == ([], 0)

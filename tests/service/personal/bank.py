@@ -27,6 +27,7 @@ from adjudge.define import field as declared
 from adjudge.engine import SECRET
 from adjudge.engine import compile as compile_system
 from adjudge.engine.plan import Plan
+from adjudge.errors import ErasedError
 from adjudge.log import Kind, Log
 from adjudge.service.activation import secret_of
 from adjudge.service.decider import Decider
@@ -145,6 +146,14 @@ class Bank:
     def erase(self, person: str, stream: str = "payment") -> bool:
         """Erase a person."""
         return self.decider.erase(stream, person, who="officer", why="asked for it")
+
+    def is_withheld(self, id_: str) -> bool:
+        """Return whether a decision can no longer be read, because its person was erased."""
+        try:
+            self.decider.decision(id_)
+        except ErasedError:
+            return True
+        return False
 
     def rekey(self, plan: Plan) -> None:
         """Replace the secret by that of another plan for the same system, and start again with it."""

@@ -53,13 +53,17 @@ def test_whoever_manages_may_erase_a_person(client: Client, desk: Bank) -> None:
     assert b'"ada"' not in note.content
 
 
-def test_decisions_tell_what_is_left(client: Client) -> None:
-    """Readable before, erased after; everybody else's stay readable."""
+def test_decisions_about_an_erased_person_are_gone(client: Client, desk: Bank) -> None:
+    """Readable before, 410 after, and nothing of it in the answer; everybody else's stay readable, and retries known."""
     key = bearer(client.keys[Scope.REVIEW])
     assert client("GET", "/v1/decisions/p1", headers=key).json()["event"] == payment(1)
     client("POST", "/v1/erasures", erasure(), headers=bearer(client.keys[Scope.MANAGE]))
-    erased = dict.fromkeys(("user", "card", "remark"), "(erased)")
-    assert client("GET", "/v1/decisions/p1", headers=key).json()["event"] == payment(1) | erased
+    gone = client("GET", "/v1/decisions/p1", headers=key)
+    assert (gone.status_code, gone.json()["type"]) == (410, "urn:adjudge:problem:erased")
+    assert set(gone.json()) == {"type", "title", "status", "detail"}
+    end = desk.log.end()
+    assert desk.send(payment(1)) == ["repeated"]  # and counted once
+    assert desk.log.end() == end
     assert client("GET", "/v1/decisions/p2", headers=key).json()["event"] == payment(2, "bob")
 
 
@@ -77,6 +81,9 @@ def test_the_log_is_readable_for_those_who_may_read_decisions(client: Client) ->
     client("POST", "/v1/erasures", erasure(), headers=bearer(client.keys[Scope.MANAGE]))
     assert told(auditor) == sealed
     assert [one["user"] for one in told(both)] == ["(erased)", "bob"]
+    entries = client("GET", "/v1/log", headers=both).json()["entries"]
+    event = next(entry for entry in entries if entry["kind"] == Kind.EVENT)  # nothing of what was decided stands here
+    assert set(event["content"]) == {"payment_id", "at", "user", "card", "remark", "merchant", "amount"}
 
 
 @pytest.mark.parametrize(

@@ -19,20 +19,20 @@ import msgspec
 import numpy as np
 
 from adjudge.errors import InputError
-from adjudge.log import Commit, End, Kind, Log
-from adjudge.log.codec import Note, blocks_of
-from adjudge.log.scan import scan
+from adjudge.log import Commit, End, Log
+from adjudge.log.codec import blocks_of
 from adjudge.service import snapshot
 from adjudge.service.export.rows import Found, Gathered, Known, Personal, Rows
-from adjudge.service.personal.erasure import Erasure
+from adjudge.service.export.withheld import Withheld
+from adjudge.service.personal.erased import erasures
 from adjudge.service.personal.keys import Keys
 from adjudge.service.personal.seal import Vault
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
-"""Version of the layout of the folder."""
+FORMAT = 2
+"""Version of the layout of the folder; what was written before 2 may hold decisions about erased persons."""
 
 MANIFEST, PARTS = "export.json", "*/**/*part-*.parquet*"
 """The file that says how far an export has come, and where its other files are."""
@@ -96,7 +96,8 @@ def export(
 ) -> Exported:
     """Bring a folder up to where a log ends now.
 
-    A folder with readable values is made anew whenever somebody was erased since: nothing of them is left in it.
+    A folder is made anew whenever somebody was erased since: no readable value of that person is left in it, and no
+    row of what was decided about them.
 
     Parameters
     ----------
@@ -125,11 +126,14 @@ def export(
             message = "personal fields can only be read with the keys of persons"
             raise InputError(message, field="personal")
         vault = Vault({}, keys)
-        manifest = _without_erased(log, folder, manifest, vault, _new(log, snapshots, "readable"))
+        for erasure in erasures(log, manifest.position):  # a key is destroyed by whoever decides, and maybe not yet
+            vault.doom(erasure.person, bytes.fromhex(erasure.key))
+    manifest = _without_erased(log, folder, manifest, snapshots, end.position)
+    withheld = Withheld(log, manifest.known.erased)
     start, rows, files = manifest.position, dict[str, int](), 0
     _remove_unfinished(folder, start)
     for commits in _steps(log.read(start, end.position)):
-        made = _write(folder, commits, Gathered(manifest.known, manifest.personal, vault))
+        made = _write(folder, commits, Gathered(manifest.known, withheld, manifest.personal, vault))
         for dataset, count in made:
             rows[dataset] = rows.get(dataset, 0) + count
         files += len(made)
@@ -160,7 +164,7 @@ def _new(log: Log, snapshots: Path | None, personal: Personal) -> Manifest:
     """Return the manifest of a folder into which nothing was exported yet."""
     begin = log.begin()
     facts = snapshot.facts_at(snapshots, begin) if begin.position else None
-    known = Known() if facts is None else Known(facts.cards, facts.fields)
+    known = Known() if facts is None else Known(facts.cards, facts.fields, {}, [e.key for e in facts.erased if e.key])
     return Manifest(FORMAT, begin.position, begin.link.hex(), known, personal)
 
 
@@ -189,23 +193,21 @@ def _begin(log: Log, folder: Path, snapshots: Path | None, personal: Personal | 
     return manifest
 
 
-def _without_erased(log: Log, folder: Path, manifest: Manifest, vault: Vault, new: Manifest) -> Manifest:
-    """Return where to go on: from the beginning if somebody was erased since the last time."""
-    erased = [
-        Erasure.read(stretch.block)
-        for stretch in scan(log, manifest.position, parts=())
-        if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ERASURE
-    ]
-    for erasure in erased:  # its key is destroyed by whoever decides, and maybe not yet
-        vault.doom(erasure.person, bytes.fromhex(erasure.key))
-    if not erased or manifest.position == new.position:
-        return manifest
-    first = min((_first_of(path) for path in folder.glob(PARTS)), default=new.position)
-    if first < new.position:
-        message = f"somebody was erased whose values may be in {folder}: remove it, and export anew with the archive"
-        raise InputError(message, field="folder")
-    _replace(folder / MANIFEST, msgspec.json.encode(new))
-    return new
+def _without_erased(log: Log, folder: Path, manifest: Manifest, snapshots: Path | None, stop: int) -> Manifest:
+    """Return where to go on, with all keys known that are destroyed by `stop`.
+
+    That is from the beginning if somebody was erased since the last time: what is there may be about that person.
+    """
+    since = erasures(log, manifest.position, stop)
+    if since and any(folder.glob(PARTS)):
+        new = _new(log, snapshots, manifest.personal)
+        if min(_first_of(path) for path in folder.glob(PARTS)) < new.position:
+            message = f"somebody was erased who may be in {folder}: remove it, and export anew with the archive"
+            raise InputError(message, field="folder")
+        _replace(folder / MANIFEST, msgspec.json.encode(new))
+        manifest, since = new, erasures(log, new.position, stop)
+    manifest.known.erased = sorted({*manifest.known.erased, *(e.key for e in since if e.key)})
+    return manifest
 
 
 def _steps(commits: Iterable[Commit]) -> Iterator[list[Commit]]:

@@ -19,6 +19,7 @@ from adjudge.log.codec import Again, Block, Changes, Events, Note, Table, change
 from adjudge.service import table
 from adjudge.service.activation import Activation, FieldLayout
 from adjudge.service.card import Card
+from adjudge.service.export.withheld import Told, Withheld
 from adjudge.service.personal.seal import SEALED, Vault
 from adjudge.service.record import Recorded
 from adjudge.typing import AnyArray, IntArray
@@ -70,11 +71,14 @@ class Known(msgspec.Struct):
         How to read the fields of events, by digest.
     streams
         Which of these each stream has now.
+    erased
+        Ids of the keys that erasures have destroyed, in hexadecimal: of these stand in later entries too.
     """
 
     cards: dict[str, Card] = {}
     layouts: dict[str, FieldLayout] = {}
     streams: dict[str, str] = {}
+    erased: list[str] = []
 
 
 class Found(NamedTuple):
@@ -92,14 +96,19 @@ class Gathered:
     ----------
     known
         How to read them; what they say of reading others is added to it.
+    withheld
+        Which decisions are left out.
     personal
         What becomes of personal fields.
     vault
         Opens what is sealed, where that is wanted.
     """
 
-    def __init__(self, known: Known, personal: Personal = "hidden", vault: Vault | None = None) -> None:
+    def __init__(
+        self, known: Known, withheld: Withheld, personal: Personal = "hidden", vault: Vault | None = None
+    ) -> None:
         self._known = known
+        self._withheld = withheld
         self._personal: Personal = personal
         self._vault = vault
         self._alike: dict[Any, list[Found]] = {}
@@ -115,7 +124,8 @@ class Gathered:
             case Changes():
                 self._alike.setdefault((Changes, block.stream), []).append(found)
             case Again():
-                self._tables.append(_again(found, block, self._known))
+                told = self._withheld.again(block)
+                self._tables.append(_only(_again(found, block, self._known), told))
             case Note():
                 self._alike.setdefault(Note, []).append(found)
                 if block.kind == Kind.ACTIVATION:
@@ -135,12 +145,17 @@ class Gathered:
         for alike in self._alike.values():
             match alike[0].block:
                 case Events():
-                    rows += _events(alike, self._known, self._bodies(alike), self._personal)
+                    events, *decided = _events(alike, self._known, self._bodies(alike), self._personal)
+                    rows += [events, *(_only(one, self._told(alike)) for one in decided)]
                 case Changes():
                     rows.append(_changes(alike))
                 case Note():
                     rows.append(_notes(alike))
         return rows
+
+    def _told(self, alike: Sequence[Found]) -> Told:
+        blocks = [found.block for found in alike if isinstance(found.block, Events)]
+        return np.concatenate([self._withheld.events(block) for block in blocks])
 
     def _bodies(self, alike: Sequence[Found]) -> list[dict[str, Any]]:
         """Return the members of events; of what is sealed those that can be opened, where that is wanted."""
@@ -150,6 +165,13 @@ class Gathered:
             ids = [id_ for block in blocks for id_ in block.ids.texts()]
             texts = [self._vault.read(blocks[0].stream, id_, t).body for id_, t in zip(ids, texts, strict=True)]
         return _decoded(texts)
+
+
+def _only(rows: Rows, told: Told) -> Rows:
+    """Return the rows that may be told."""
+    import pyarrow as pa
+
+    return rows if told.all() else rows._replace(days=rows.days[told], arrow=rows.arrow.filter(pa.array(told)))
 
 
 def _learn(known: Known, activation: Activation) -> None:
@@ -162,7 +184,7 @@ def _learn(known: Known, activation: Activation) -> None:
 def _events(
     alike: Sequence[Found], known: Known, bodies: Sequence[Mapping[str, Any]], personal: Personal
 ) -> list[Rows]:
-    """Return the rows of events of one stream and schema that the same systems decided."""
+    """Return the rows of events of one stream and schema, then those of what the same systems decided about them."""
     import pyarrow as pa
 
     blocks = [found.block for found in alike if isinstance(found.block, Events)]

@@ -18,6 +18,7 @@ from adjudge.service.activation import Activation, FieldLayout
 from adjudge.service.card import Card
 from adjudge.service.lookup import Lookup
 from adjudge.service.outbox.ledger import Ledger
+from adjudge.service.personal.erased import ErasedKeys
 from adjudge.service.personal.seal import SEALED
 from adjudge.service.record import Recorded
 
@@ -73,6 +74,7 @@ class DecisionReader:
         self._log = log
         self._ledger = ledger
         self._lookup = Lookup(log)
+        self._erased = ErasedKeys(log)
         self._layouts = dict(layouts or {})
         self._cards = dict(archived or {}) | {
             digest: msgspec.json.decode(c, type=Card) for digest, c in ledger.cards().items()
@@ -101,6 +103,25 @@ class DecisionReader:
     def is_rekey(commit: Commit) -> bool:
         """Return whether hashes are made with another secret after a commit."""
         return commit.count == 1 and any(isinstance(b, Note) and b.kind == Kind.REKEY for _, b in blocks_of(commit))
+
+    def catch_up_erased(self) -> int:
+        """Learn who was erased by now, and return how many keys of persons are destroyed."""
+        return self._erased.catch_up()
+
+    def withholds(self, decided: Decided) -> bool:
+        """Return whether a decision is about a person who was erased, as far as is known."""
+        return self._erased.sealed(decided.body)
+
+    def withholds_at(self, seq: int) -> bool:
+        """Return the same of the decision at a position; what the log holds no more is nobody's."""
+        try:
+            first, block = self._lookup.block(seq)
+            if isinstance(block, Again):
+                events, at = self._event(int(block.events()[seq - first]))
+                return self._erased.sealed(events.bodies[at])
+        except NotFoundError:
+            return False
+        return isinstance(block, Events) and self._erased.sealed(block.bodies[seq - first])
 
     def answer(self, seq: int, system: str) -> bytes:
         """Return a decision as its first sender got it; `NotFoundError` if the log holds it no more."""

@@ -95,6 +95,10 @@ class Ledger:
             return self._owed("WHERE dead = 1 ORDER BY endpoint, seq, system", ())
         return self._owed("WHERE dead = 1 AND endpoint = ? ORDER BY seq, system", (endpoint,))
 
+    def owed(self, endpoint: str) -> list[Owed]:
+        """Return everything that an endpoint is owed, given up or not, in the order of the log."""
+        return self._owed("WHERE endpoint = ? ORDER BY seq, system", (endpoint,))
+
     def counts(self, endpoint: str) -> tuple[int, int]:
         """Return how many decisions an endpoint is owed, and how many of it were given up."""
         ask = "SELECT count(*) FILTER (WHERE dead = 0), count(*) FILTER (WHERE dead = 1) FROM owed WHERE endpoint = ?"
@@ -105,8 +109,8 @@ class Ledger:
         """Return the ids of the endpoints that have begun."""
         return [id_ for (id_,) in self._connection.execute("SELECT endpoint FROM cursors ORDER BY endpoint")]
 
-    def confirmed(self, done: Sequence[Owed]) -> None:
-        """Strike out what a receiver has confirmed."""
+    def strike_out(self, done: Sequence[Owed]) -> None:
+        """Owe no more what a receiver has confirmed, or must not get any more."""
         with self._transaction():
             delete = "DELETE FROM owed WHERE endpoint = ? AND seq = ? AND system = ?"
             self._connection.executemany(delete, [o[:3] for o in done])

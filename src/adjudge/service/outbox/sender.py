@@ -1,7 +1,8 @@
 """The sender: takes what an endpoint is owed to it, in order for each key, again and again until it is confirmed.
 
 Whatever happens, a decision is struck out only after its receiver has answered with 2xx. So it may arrive twice, and
-never not at all; receivers tell by ``seq`` and ``system``.
+never not at all; receivers tell by ``seq`` and ``system``. The one exception is a person who was erased: what is still
+owed about that person is struck out unsent, and holds up nothing behind it.
 """
 
 from __future__ import annotations
@@ -65,11 +66,15 @@ class Reply:
 
 @dataclass
 class Sent:
-    """How many decisions were confirmed and put aside, and how many attempts failed, since the sender started."""
+    """How many decisions were confirmed, put aside and withheld, and how many attempts failed, since the sender began.
+
+    Withheld is what was owed about a person who was erased before it arrived.
+    """
 
     confirmed: int = 0
     failed: int = 0
     dead: int = 0
+    withheld: int = 0
 
 
 @dataclass
@@ -104,6 +109,7 @@ class Sender:
     sent: Sent = field(default_factory=Sent)
     _away: int = 0
     _paused_until_us: int = 0
+    _keys_destroyed: int = 0
 
     def start(self, position: int | None = None) -> None:
         """Begin at a position of the log if the endpoint is new; where it ends now if none is given."""
@@ -117,6 +123,7 @@ class Sender:
 
     def round(self) -> int:
         """Enter what is new in the log, send what is due, and return how many decisions were tried."""
+        self._withhold()
         self._pull()
         if self.clock() < self._paused_until_us:
             return 0
@@ -129,23 +136,48 @@ class Sender:
             self._pause(replies)
         return sum(map(len, messages))
 
+    def _withhold(self) -> None:
+        """Strike out what is owed about persons who were erased, given up or not, whenever somebody was."""
+        destroyed = self.reader.catch_up_erased()
+        if destroyed == self._keys_destroyed:
+            return
+        gone = [owed for owed in self.ledger.owed(self.endpoint.id) if self.reader.withholds_at(owed.seq)]
+        self.ledger.strike_out(gone)
+        self._count_withheld(len(gone))
+        self._keys_destroyed = destroyed
+
+    def _count_withheld(self, count: int) -> None:
+        if not count:
+            return
+        self.sent.withheld += count
+        logger.info(
+            "endpoint %s: %d decisions about erased persons are not sent",
+            *(self.endpoint.id, count),
+            extra={"event": "outbox_withheld", "facts": {"endpoint": self.endpoint.id, "decisions": count}},
+        )
+
     def _pull(self) -> None:
         endpoint = self.endpoint
         position = self.ledger.position(endpoint.id)
         if position is None or self.ledger.counts(endpoint.id)[0] >= MOST_OWED:
             return
-        end = position
+        end, withheld = position, 0
         owed: list[Owed] = []
         for commit in self.log.read(position, position + ENTRIES):
             if self.reader.is_rekey(commit) and (owed or self.ledger.counts(endpoint.id)[0]):
                 break  # the hashes of keys are others after it, so what is owed goes first
             for d in self.reader.read(commit):
-                if d.seq >= position and endpoint.wants(d.system, d.stream, d.action):
+                if d.seq < position or not endpoint.wants(d.system, d.stream, d.action):
+                    continue
+                if self.reader.withholds(d):
+                    withheld += 1
+                else:
                     key = self.reader.key(d, endpoint.key, self.secret)
                     owed.append(Owed(endpoint.id, d.seq, d.system, key))
             end = commit.stop
         if end > position:
             self.ledger.advance(endpoint.id, end, owed)
+            self._count_withheld(withheld)
 
     def _due(self) -> Iterator[list[Owed]]:
         """Yield what may be sent at once: no key is in two messages, and none is overtaken by its own later decisions.
@@ -189,7 +221,7 @@ class Sender:
     def _answer(self, owed: Owed) -> bytes:
         try:
             return self.reader.answer(owed.seq, owed.system)
-        except NotFoundError as error:  # archived or erased before it left; the receiver learns that there was one
+        except NotFoundError as error:  # archived before it left; the receiver learns that there was one
             logger.warning("endpoint %s: %s", self.endpoint.id, error)
             return b'{"seq":%d,"system":"%b","decision":null}' % (owed.seq, owed.system.encode())
 
@@ -218,7 +250,7 @@ class Sender:
     def _settle(self, owed: Sequence[Owed], reply: Reply) -> None:
         """Write down what became of a message."""
         if reply.outcome == "confirmed":
-            self.ledger.confirmed(owed)
+            self.ledger.strike_out(owed)
             self.sent.confirmed += len(owed)
             return
         self.sent.failed += 1
