@@ -19,7 +19,7 @@ from adjudge.client.problems import Problem, Reply, RowError, error_of
 from adjudge.define import Event, Id, Key, Money, Time
 from adjudge.engine import decision as engine
 from adjudge.engine import read
-from adjudge.errors import AdjudgeError, ConflictError, InputError, NotFoundError, UnavailableError
+from adjudge.errors import AdjudgeError, ConflictError, ErasedError, InputError, NotFoundError, UnavailableError
 from adjudge.log import codec
 from adjudge.service import app, describe, marks, problem
 from adjudge.service.settings import Settings
@@ -333,6 +333,7 @@ def test_every_error_of_the_tree_that_can_cross_the_wire_does() -> None:
         InputError("wrong", field="amount", code="wrong_type"),
         ConflictError("used", field="id", code="conflict"),
         NotFoundError("there is none"),
+        ErasedError("it can no longer be read"),
         UnavailableError("deciding has stopped"),
     ]
     failed = problem.failure()

@@ -56,7 +56,7 @@ def export(
     """Bring Parquet files up to where the log ends now: events, decisions, features, labels and notes, by day.
 
     Only what is new since the last time is read. The service may go on meanwhile. A folder keeps to what becomes of
-    personal fields; one with readable ones is made anew when somebody was erased.
+    personal fields; it is made anew when somebody was erased.
 
     Example: adjudge export --workspace payments --to lake/payments
     """

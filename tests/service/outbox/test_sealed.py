@@ -135,3 +135,20 @@ def test_what_was_given_up_is_not_owed_again(desk: Bank, receiver: Receiver, tmp
         desk.erase("ada")
         sender.sender.round()
         assert (sender.ledger.dead("bank"), sender.ledger.revive()) == ([], 0)
+
+
+def test_second_decisions_about_who_was_erased_are_withheld_as_well(
+    desk: Bank, receiver: Receiver, tmp_path: Path
+) -> None:
+    """Owed already or not; whose they are stands with their events."""
+    desk.decide_twice("p0", "p1")
+    away = True
+    receiver.answer = lambda _: 500 if away else 204
+    with closing(sender_of(desk, receiver, tmp_path)) as sender:
+        sender.sender.round()
+        assert sender.ledger.counts("bank") == (6, 0)
+        desk.erase("ada")
+        desk.decide_twice("p0")
+        away = False
+        sender.rounds(until=lambda: len(receiver.seqs) == 3)
+        assert (receiver.seqs, sender.sender.sent.withheld) == ([2, 4, 2], 4)

@@ -54,7 +54,7 @@ def test_whoever_manages_may_erase_a_person(client: Client, desk: Bank) -> None:
 
 
 def test_decisions_about_an_erased_person_are_gone(client: Client, desk: Bank) -> None:
-    """Readable before, 410 after, and nothing of it in the answer; everybody else's stay readable, and retries known."""
+    """Readable before, 410 after with nothing of it; everybody else's stay readable, and retries are known."""
     key = bearer(client.keys[Scope.REVIEW])
     assert client("GET", "/v1/decisions/p1", headers=key).json()["event"] == payment(1)
     client("POST", "/v1/erasures", erasure(), headers=bearer(client.keys[Scope.MANAGE]))

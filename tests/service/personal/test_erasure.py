@@ -90,6 +90,16 @@ def test_a_decision_about_an_erased_person_is_not_made_again_to_explain_it(desk:
     assert explain([plan], desk.log, "pb", keys=desk.keys).agrees is True
 
 
+def test_second_decisions_about_an_erased_person_are_not_replayed(desk: Bank, plan: Any) -> None:
+    """They are counted as the first ones are; those about others are compared."""
+    desk.send(payment(1), payment("b", "bob"))
+    desk.decide_twice("p1", "pb")
+    assert replay([plan], desk.log, keys=desk.keys).scores_compared == 4
+    desk.erase("ada")
+    found = replay([plan], desk.log, keys=desk.keys)
+    assert (found.scores_compared, found.erased, found.equal) == (2, 2, True)
+
+
 def test_the_entry_names_nobody_and_the_chain_stays_whole(desk: Bank) -> None:
     """Who was erased stands in the log as a keyed hash; every link holds."""
     desk.send(payment(1))
