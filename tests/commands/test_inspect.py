@@ -130,3 +130,30 @@ def test_what_is_not_there_is_one_sentence(workspace: Path, tmp_path: Path) -> N
         assert isinstance(found, InputError)
         assert "there is no workspace in" in str(found)
     assert not missing.exists()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_where_there_is_no_log_looking_makes_none(left: bytes | None, tmp_path: Path) -> None:
+    """A file that is missing or empty is a log that was lost, and no new one."""
+    folder = tmp_path / "lost"
+    folder.mkdir()
+    (folder / "outbox.yaml").write_text("endpoints: []\n")
+    if left is not None:
+        (folder / LOG_FILE).write_bytes(left)
+    before = [(path.name, path.read_bytes()) for path in sorted(folder.iterdir())]
+    for verb in (
+        "replay",
+        "explain p1",
+        "snapshot",
+        "audit",
+        "export",
+        "query FROM",
+        f"backup {tmp_path / 'copy'}",
+        "outbox run",
+    ):
+        found = CliRunner().invoke(app, [*verb.split(), "-w", str(folder)]).exception
+        assert isinstance(found, InputError), verb
+        assert "there is no log here" in str(found)
+    run("doctor", "-w", str(folder), code=1)
+    assert [(path.name, path.read_bytes()) for path in sorted(folder.iterdir())] == before
+    assert not (tmp_path / "copy").exists()

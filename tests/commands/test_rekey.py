@@ -99,3 +99,8 @@ def test_a_workspace_that_is_served_keeps_its_secret(tmp_path: Path) -> None:
         Decider([plan_of("payments")], log)
         with pytest.raises(UnavailableError, match="decides on this log"):
             rekey(tmp_path, ADJUDGE_NEW_SECRET=NEW.hex())
+
+
+def test_a_workspace_is_missed_before_a_secret_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no workspace in"):
+        run("rekey", "--who", "officer", "--why", "x", "-w", str(tmp_path / "nosuch"))

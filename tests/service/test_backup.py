@@ -162,6 +162,15 @@ def test_nothing_is_written_over(desk: Shop, tmp_path: Path) -> None:
         restore(tmp_path / "copy", tmp_path / "shop")
 
 
+@pytest.mark.parametrize("name", [".", "copy", "snapshots/copy", "../shop/copy"])
+def test_a_backup_into_the_workspace_itself_is_refused(desk: Shop, tmp_path: Path, name: str) -> None:
+    """And leaves nothing there."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="is in the workspace itself"):
+        backup(Settings(workspace=str(tmp_path / "shop")), tmp_path / "shop" / name)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_without_a_workspace_there_is_nothing_to_back_up(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no workspace"):
         backup(Settings(workspace=str(tmp_path / "none")), tmp_path / "copy")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from adjudge.log import Commit, Log, MemoryLog
+from adjudge.log import Commit, Log, LogUnavailableError, MemoryLog
 from adjudge.log.postgres import PostgresLog
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.decider import Decider
@@ -109,6 +111,23 @@ def test_a_file_that_cannot_be_written_for_a_while(
 ) -> None:
     with closing(SqliteLog(tmp_path / "log.sqlite")) as log:
         through(Sender(plan, log), fault(log))
+
+
+def test_housekeeping_that_fails_is_told_when_it_begins_and_when_it_ends(
+    plan: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not every second of a night on which the disk is full."""
+    sender = Sender(plan, MemoryLog())
+    full = LogUnavailableError("log.sqlite cannot be used now: database or disk is full")
+    with caplog.at_level(logging.INFO), monkeypatch.context() as patched:
+        patched.setattr(sender.log, "maintain", Mock(side_effect=full))
+        for _ in range(3):
+            sender.keeper.keep()
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            sender.keeper.keep()
+    told = [(getattr(r, "event", ""), r.levelname) for r in caplog.records]
+    assert told == [("maintenance_failed", "WARNING"), ("maintenance_recovered", "INFO")]
 
 
 def test_a_database_that_goes_away_and_comes_back(plan: Any, postgres_programs: Path) -> None:

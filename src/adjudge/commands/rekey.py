@@ -37,10 +37,12 @@ def rekey(
 
     Example: adjudge rekey --new-secret ./secret --who officer --why "once a year" --workspace payments
     """
+    from adjudge.service.home import check_log
     from adjudge.service.rekey.run import replace_secret
     from adjudge.service.run import EARLIER_VARIABLE, SECRET_VARIABLE, plans_of, secret_from
 
     settings = settings_of(workspace, log)
+    check_log(settings)
     text, source = os.environ.get(NEW_VARIABLE), NEW_VARIABLE
     if new_secret is not None:
         text, source = new_secret.read_text("ascii", errors="replace").strip(), str(new_secret)

@@ -90,6 +90,8 @@ def examine_file(path: Path, *, known: Iterable[End] = (), told: Told = lambda p
     """
     if not path.is_file():
         return [Finding("file", "fault", f"{path} is not there")]
+    if not path.stat().st_size:  # opening it would make a log of it, which then is as good as new
+        return [Finding("file", "fault", f"there is no log here: {path} is empty")]
     findings = [_tail(path), _pages(path)]
     try:
         with contextlib.closing(SqliteLog(path)) as log:

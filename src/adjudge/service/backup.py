@@ -62,12 +62,15 @@ def backup(settings: Settings, target: Path) -> Manifest:
     Raises
     ------
     InputError
-        If there is no workspace, or the target holds something.
+        If there is no workspace, or the target holds something or is in the workspace.
     """
     source, snapshots = Path(settings.workspace), snapshots_of(settings)
     if snapshots is None:
         message = "a log in memory cannot be backed up"
         raise InputError(message, field="log")
+    if target.resolve().is_relative_to(source.resolve()):  # each one would hold all that were made before
+        message = f"{str(target)!r} is in the workspace itself; what is lost with it is no backup"
+        raise InputError(message, field="folder")
     with closing(open_log(settings)) as log:
         _make(target)
         for i, path in enumerate(snapshot.found(snapshots)):

@@ -46,14 +46,26 @@ def open_log(settings: Settings, *, new: bool = False) -> Log:
         return MemoryLog()
     durability = cast(Durability, settings.durability)
     if settings.log == "sqlite":
-        path = Path(settings.workspace) / LOG_FILE
-        if not new and not path.exists():
-            message = f"there is no workspace in {settings.workspace!r}; say where it is with --workspace"
-            raise InputError(message, field="workspace")
-        return SqliteLog(path, durability=durability)
+        if not new:
+            check_log(settings)
+        return SqliteLog(Path(settings.workspace) / LOG_FILE, durability=durability)
     from adjudge.log.postgres import PostgresLog
 
     return PostgresLog(settings.log, durability=durability)
+
+
+def check_log(settings: Settings) -> None:
+    """Raise `InputError` where the settings name a log in a file and it is not there, or is empty."""
+    if settings.log != "sqlite":
+        return
+    path = Path(settings.workspace) / LOG_FILE
+    if not path.parent.is_dir():
+        message = f"there is no workspace in {settings.workspace!r}; say where it is with --workspace"
+        raise InputError(message, field="workspace")
+    if not path.is_file() or not path.stat().st_size:  # opening either would make a log of it
+        what = "is empty" if path.exists() else "is missing"
+        message = f"there is no log here: {LOG_FILE} in {settings.workspace!r} {what}"
+        raise InputError(message, field="workspace")
 
 
 def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:

@@ -55,6 +55,7 @@ class Keeper(threading.Thread):
         self._every = every
         self._since = since
         self._child: subprocess.Popen[bytes] | None = None
+        self._disorder = False
         self._done = threading.Event()
 
     def run(self) -> None:
@@ -65,13 +66,23 @@ class Keeper(threading.Thread):
     def keep(self) -> None:
         """Do what is due once."""
         self._decider.writer.renew()
-        try:
-            self._decider.log.maintain()
-        except LogError as error:
-            log.warning("the log could not be put in order: %s", error, extra={"event": "maintenance_failed"})
+        self._maintain()
         self._decide_again()
         self._gauges.refresh()
         self._snapshot()
+
+    def _maintain(self) -> None:
+        """Have the log do its housekeeping; say when it begins to fail and when it goes well again."""
+        try:
+            self._decider.log.maintain()
+        except LogError as error:
+            if not self._disorder:
+                log.warning("the log cannot be put in order: %s", error, extra={"event": "maintenance_failed"})
+            self._disorder = True
+        else:
+            if self._disorder:
+                log.info("the log can be put in order again", extra={"event": "maintenance_recovered"})
+            self._disorder = False
 
     def _decide_again(self) -> None:
         """Make decisions again that lacked a part of the system, for as long as there are some and it goes well."""

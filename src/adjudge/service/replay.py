@@ -18,7 +18,7 @@ import numpy as np
 from adjudge.engine.layers import Replayed
 from adjudge.engine.plan import Plan
 from adjudge.log import Log
-from adjudge.log.codec import Again, Events
+from adjudge.log.codec import Again, CodecError, Events
 from adjudge.log.segment import Part
 from adjudge.service.activation import Activation, earlier_secret, fingerprint, secret_of
 from adjudge.service.again import First
@@ -26,6 +26,7 @@ from adjudge.service.bundles import Bundles
 from adjudge.service.fold import RUN, Folder, part_of
 from adjudge.service.follow import Follower, Told, active_at, nobody, state_at
 from adjudge.service.personal.keys import Keys
+from adjudge.service.personal.seal import Readable
 from adjudge.service.record import Recorded
 from adjudge.service.rekey.moved import stretches
 from adjudge.service.resolver import NotRestoredError, Resolver
@@ -151,7 +152,7 @@ class Comparer(Folder):
             result.other_versions += len(other) * len(ids)
             super().events(first, block)
             return
-        read = [workspace.vault.read(block.stream, id_, b) for id_, b in zip(ids, block.bodies.all(), strict=True)]
+        read = self._read(first, block, ids)
         at = 0
         for erased, run in itertools.groupby(read, key=lambda r: r.erased):
             bodies = [r.body for r in run]
@@ -162,6 +163,17 @@ class Comparer(Folder):
             else:
                 self._decide_again(first + at, part, bodies)
             at += len(bodies)
+
+    def _read(self, first: int, block: Events, ids: Sequence[str]) -> list[Readable]:
+        """Return the bodies as they can be read now; `CodecError` names the position of one that is damaged."""
+        read = []
+        for position, (id_, body) in enumerate(zip(ids, block.bodies.all(), strict=True), first):
+            try:
+                read.append(self.workspace.vault.read(block.stream, id_, body))
+            except CodecError as error:
+                message = f"position {position}: {error}"
+                raise CodecError(message) from None
+        return read
 
     def again(self, first: int, block: Again) -> None:
         """Make second decisions again, from what the log keeps of the first, and compare."""

@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from adjudge.define import Rules, System, days
 from adjudge.engine import compile as compile_system
 from adjudge.errors import ErasedError, InputError, UnavailableError
-from adjudge.log import Kind, MemoryLog
+from adjudge.log import Commit, Kind, MemoryLog
 from adjudge.log.chain import ORIGIN
-from adjudge.log.codec import Events, Note, blocks_of
+from adjudge.log.codec import CodecError, Events, Note, Texts, blocks_of, pack
 from adjudge.service.decider import Decider
 from adjudge.service.explain import explain
 from adjudge.service.follow import Follower
@@ -98,6 +99,23 @@ def test_second_decisions_about_an_erased_person_are_not_replayed(desk: Bank, pl
     desk.erase("ada")
     found = replay([plan], desk.log, keys=desk.keys)
     assert (found.scores_compared, found.erased, found.equal) == (2, 2, True)
+
+
+def test_a_replay_names_the_position_of_a_body_that_was_damaged(desk: Bank, plan: Any) -> None:
+    """The chain over it is mended, so that only the body tells."""
+    desk.send(*(payment(i) for i in range(3)))
+    changed = MemoryLog()
+    for commit in desk.log.read():
+        blocks = [
+            msgspec.structs.replace(b, bodies=Texts.pack([*b.bodies.all()[:2], b.bodies.all()[2][:-1]]))
+            if isinstance(b, Events)
+            else b
+            for _, b in blocks_of(commit)
+        ]
+        end, payload = changed.end(), pack(blocks)
+        changed.append(Commit.after(end.link, end.position, count=commit.count, received_at=0, payload=payload))
+    with pytest.raises(CodecError, match=rf"position {len(desk.log) - 1}: .*stream 'payment' is not what was logged"):
+        replay([plan], changed, keys=desk.keys)
 
 
 def test_the_entry_names_nobody_and_the_chain_stays_whole(desk: Bank) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from adjudge.define import Category, Event, Id, Key, Money, Number, Place, Text, Time
 from adjudge.define import field as declared
-from adjudge.errors import DefinitionError
+from adjudge.errors import AdjudgeError, DefinitionError
+from adjudge.log.codec import CodecError
 from adjudge.service.decode import EventDecoder
 from adjudge.service.personal.keys import KeysError, MemoryKeys, Person
 from adjudge.service.personal.seal import CACHED, MARKER, SEALED, Vault
@@ -77,6 +78,17 @@ def test_what_is_sealed_belongs_to_its_event(vault: Vault) -> None:
         forged = box[:at] + bytes([box[at] ^ 1]) + box[at + 1 :]
         with pytest.raises(KeysError):
             vault.read("payment", "p1", msgspec.json.encode(members | {SEALED: base64.b64encode(forged).decode()}))
+
+
+def test_a_sealed_body_that_was_damaged_is_refused_in_words(vault: Vault) -> None:
+    """Wherever it was cut or a bit was flipped: an error of adjudge's, and never one of a parser."""
+    kept = sealed(vault, body())
+    with pytest.raises(CodecError, match="stream 'payment' is not what was logged"):
+        vault.read("payment", "p1", kept[:-1])
+    for at in range(len(kept)):
+        flipped = kept[:at] + bytes([kept[at] ^ 0x80]) + kept[at + 1 :]
+        with pytest.raises(AdjudgeError):  # what is not sealed is for the door to refuse
+            DOOR.one(vault.read("payment", "p1", flipped).body)
 
 
 def test_keys_are_asked_for_once_and_forgotten_when_doomed() -> None:

@@ -14,7 +14,7 @@ import httpx
 from adjudge.errors import InputError, UnavailableError
 from adjudge.log.holder import HolderLock
 from adjudge.service import snapshot
-from adjudge.service.home import open_log, snapshots_of
+from adjudge.service.home import check_log, open_log, snapshots_of
 from adjudge.service.logs import configure
 from adjudge.service.outbox.decisions import DecisionReader
 from adjudge.service.outbox.endpoint import read_endpoints
@@ -72,6 +72,7 @@ def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None
     start
         See `run`.
     """
+    check_log(settings)
     folder = Path(settings.workspace)
     endpoints = read_endpoints(folder)
     secrets = [endpoint.secret(environ) for endpoint in endpoints]

@@ -7,6 +7,7 @@ can have. AES-256-GCM with a random nonce for every event; what is sealed is bou
 from __future__ import annotations
 
 import base64
+import binascii
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adjudge.define import Schema
+from adjudge.log.codec import CodecError
 from adjudge.service.decode import EventStruct
 from adjudge.service.personal.keys import ID_BYTES, NONCE_BYTES, Key, Keys, KeysError, Person
 
@@ -129,11 +131,17 @@ class Vault:
         ------
         KeysError
             If its key is not in the store and was not destroyed, or it was sealed for another event.
+        CodecError
+            If it is not what `seal` has made, so that nothing can be told of it.
         """
         if _FOUND not in body:
             return Readable(body)
-        members = _members(body)
-        box = base64.b64decode(msgspec.json.decode(members.pop(SEALED), type=str))
+        try:
+            members = _members(body)
+            box = base64.b64decode(msgspec.json.decode(members.pop(SEALED), type=str), validate=True)
+        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, KeyError):
+            message = f"the body of an event of stream {stream!r} is not what was logged: it cannot be read"
+            raise CodecError(message) from None
         names = self._schemas[stream].names if stream in self._schemas else ()
         start = 1 + ID_BYTES
         cipher = self._cipher_of(box[1:start])
