@@ -157,3 +157,17 @@ def test_where_there_is_no_log_looking_makes_none(left: bytes | None, tmp_path: 
     run("doctor", "-w", str(folder), code=1)
     assert [(path.name, path.read_bytes()) for path in sorted(folder.iterdir())] == before
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_log_that_has_lost_its_end_is_told_by_whoever_looks(workspace: Path, tmp_path: Path) -> None:
+    """Somebody has deleted the newest commits: the snapshot that was made of them says so."""
+    folder = tmp_path / "short"
+    shutil.copytree(workspace, folder)
+    run("snapshot", "-w", str(folder))
+    with closing(sqlite3.connect(folder / LOG_FILE)) as log:
+        log.execute("DELETE FROM commits WHERE first = (SELECT max(first) FROM commits)")
+        log.commit()
+    for verb in ("audit", "doctor"):
+        done = CliRunner(env={"COLUMNS": "500"}).invoke(app, [verb, "-w", str(folder)])
+        assert done.exit_code == 1
+        assert "entries that were acknowledged are missing" in done.output

@@ -127,12 +127,33 @@ def test_a_snapshot_of_another_log_or_other_definitions_is_passed_over(desk: Sho
     follower.catch_up()
     made = follower.snapshot(tmp_path)
     other = Shop(plan)
+    busy_day(other)
+    other.decide(*(purchase(f"more {i}") for i in range(5)))
     with pytest.raises(SnapshotError, match="does not belong to this log"):
         snapshot.load([plan], other.decider.log, made)
     with pytest.raises(SnapshotError, match="other definitions"):
         snapshot.load([shop("boutique")], desk.decider.log, made)
     without_model = shop(model=False, rules=False)  # decides otherwise, and keeps the same histories
     assert snapshot.load([without_model], desk.decider.log, made)[1] == follower.end
+
+
+def test_a_log_that_has_lost_its_end_is_an_error_of_operation(
+    desk: Shop, plan: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was acknowledged is missing: that is told apart from a snapshot of another log."""
+    follower = Follower([plan], desk.decider.log, say=quiet)
+    follower.catch_up()
+    follower.snapshot(tmp_path)
+    *kept, _ = desk.decider.log.read()
+    short = MemoryLog()
+    for commit in kept:
+        short.append(commit)
+    told: list[str] = []
+    assert Follower([plan], short, tmp_path, say=told.append).restored == 0
+    (record,) = (r for r in caplog.records if getattr(r, "event", "") == "log_shorter_than_snapshot")
+    assert record.levelname == "ERROR"
+    assert f"the log ends at position {len(short)}, but snapshot" in record.getMessage()
+    assert f"was made at {len(desk.decider.log)}: entries that were acknowledged are missing" in record.getMessage()
 
 
 def test_only_the_newest_snapshots_are_kept(desk: Shop, plan: Any, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def audit(
     with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
         joint = opened.join if isinstance(opened, Joined) else None
         found = run(opened, known=_known(settings, known), told=lambda done, total: bars("audit", done, total))
+        short = _is_short(settings, len(opened))
     if json:
         facts = {"whole": found.whole, "begin": found.begin, "end": found.end, "broken": found.broken}
         as_json(facts if joint is None else facts | {"archived_to": joint})
@@ -62,7 +63,7 @@ def audit(
         out.print(f"to note elsewhere: {found.end[0]}:{found.end[1]}", highlight=False, soft_wrap=True)
     else:
         out.print(f"[red]broken[/] at position {found.broken.position:,}: {found.broken.reason}")
-    raise typer.Exit(0 if found.whole else 1)
+    raise typer.Exit(0 if found.whole and not short else 1)
 
 
 def doctor(
@@ -74,7 +75,7 @@ def doctor(
     """
     from adjudge.log.doctor import Finding, examine, examine_file
     from adjudge.service.home import LOG_FILE, open_log, snapshots_of
-    from adjudge.service.snapshot import SnapshotError, check, found
+    from adjudge.service.snapshot import SnapshotError, check, check_reach, found, position_of
 
     settings = settings_of(workspace, log)
     links = _known(settings, known)
@@ -89,10 +90,16 @@ def doctor(
         else:
             with closing(open_log(settings)) as opened:
                 findings = examine(opened, known=links, told=told)
+    end = None
+    if all(f.name != "file" for f in findings):  # else it could not be opened
+        with closing(open_log(settings)) as opened:
+            end = len(opened)
     folder = snapshots_of(settings)
     for path in found(folder) if folder is not None else ():
         try:
             check(path)
+            if end is not None:
+                check_reach(position_of(path), end, path.name)
             findings.append(Finding(f"snapshot {path.name}", "good", "every file is as it was written"))
         except SnapshotError as error:
             findings.append(Finding(f"snapshot {path.name}", "fault", str(error)))
@@ -105,6 +112,21 @@ def doctor(
             for f in findings:
                 table.add_row(f.name, f"[{COLORS[f.level]}]{f.level}[/]", f.says)
     raise typer.Exit(1 if faults else 0)
+
+
+def _is_short(settings: Settings, end: int) -> bool:
+    """Whether a log ends before its newest snapshot was made; says so."""
+    from adjudge.service.home import snapshots_of
+    from adjudge.service.snapshot import LogShorterError, check_reach, found, position_of
+
+    folder = snapshots_of(settings)
+    for path in (found(folder) if folder is not None else [])[:1]:
+        try:
+            check_reach(position_of(path), end, path.name)
+        except LogShorterError as error:
+            err.print(str(error), style="red", markup=False, highlight=False)
+            return True
+    return False
 
 
 def _known(settings: Settings, noted: list[str] | None) -> list[End]:

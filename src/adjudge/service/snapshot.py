@@ -58,6 +58,10 @@ class SnapshotError(AdjudgeError):
     """A snapshot is damaged, belongs to another log, or was made for other definitions."""
 
 
+class LogShorterError(SnapshotError):
+    """A snapshot was made where the log no longer reaches: entries that were acknowledged are missing."""
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot says of itself, and what of the state is no array.
 
@@ -359,6 +363,12 @@ def _layouts(workspace: Workspace) -> dict[str, str]:
 
 def _check_chain(facts: Facts, log: Log, path: Path) -> None:
     """Refuse a snapshot of another log, or of a part that this log has lost."""
+    try:
+        check_reach(facts.position, len(log), path.name)
+    except LogShorterError as error:  # whoever folds goes on from an earlier one, but people must hear of it
+        told = {"end": len(log), "snapshot": facts.position}
+        logger.error("%s", error, extra={"event": "log_shorter_than_snapshot", "facts": told})
+        raise
     if log.begin() == facts.end or facts.position == 0:
         return
     last: Commit | None = next(iter(log.read(facts.position - 1, facts.position)), None)
@@ -369,6 +379,16 @@ def _check_chain(facts: Facts, log: Log, path: Path) -> None:
     if not last.follows(log.begin().link if before is None else before.link):
         message = f"the commit before snapshot {path.name} is not what was written"
         raise SnapshotError(message)
+
+
+def check_reach(position: int, end: int, name: str) -> None:
+    """Raise `LogShorterError` if a log ends before the position at which a snapshot was made of it."""
+    if position > end:
+        message = (
+            f"the log ends at position {end}, but snapshot {name} was made at {position}: entries that were "
+            "acknowledged are missing, as when the end of the log was deleted or an old copy put back"
+        )
+        raise LogShorterError(message)
 
 
 def _arrays(workspace: Workspace) -> Iterator[tuple[str, AnyArray]]:
