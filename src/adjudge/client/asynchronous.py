@@ -146,6 +146,10 @@ class AsyncClient:
         """Append many events of a stream that is not decided, in their order."""
         return await self._run(self._calls.send_many(stream, events))
 
+    async def erase(self, stream: str, person: str, *, why: str) -> bool:
+        """Erase a person: its histories and readable values go for good; needs a key with the scope `manage`."""
+        return await self._run(self._calls.erase(stream, person, why))
+
     async def decision(self, id: str, *, system: str | None = None) -> StoredDecision:
         """Return an earlier decision with its event, features, reasons in words, and labels since."""
         return await self._run(self._calls.decision(id, system))

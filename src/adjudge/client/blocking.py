@@ -268,6 +268,25 @@ class Client:
         """
         return self._run(self._calls.send_many(stream, events))
 
+    def erase(self, stream: str, person: str, *, why: str) -> bool:
+        """Erase a person: its histories and readable values go for good; needs a key with the scope `manage`.
+
+        Parameters
+        ----------
+        stream
+            A stream whose events name the person.
+        person
+            As the events name it.
+        why
+            The reason, for the log; it must not name the person.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to erase; done again, it changes nothing.
+        """
+        return self._run(self._calls.erase(stream, person, why))
+
     def decision(self, id: str, *, system: str | None = None) -> StoredDecision:
         """Return an earlier decision with its event, features, reasons in words, and labels since.
 

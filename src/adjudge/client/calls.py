@@ -42,6 +42,12 @@ class Catalogue(msgspec.Struct):
     features: list[CatalogueRow]
 
 
+class Erasure(msgspec.Struct):
+    """The body of an answer to an erasure."""
+
+    erased: bool
+
+
 class Rows(msgspec.Struct, Generic[T]):
     """The body of an answer to many rows, or of the refusal of some of them: one shape is read for both."""
 
@@ -97,6 +103,12 @@ class Calls:
     def send_many(self, stream: str, events: Iterable[Row]) -> Steps[Answers[Done]]:
         """Append many events that are not decided."""
         return self._ask_many(Request("send_many", "POST", _stream(stream)), events, Rows[Done])
+
+    def erase(self, stream: str, person: str, why: str) -> Steps[bool]:
+        """Erase a person."""
+        body = msgspec.json.encode({"stream": stream, "person": person, "why": why})
+        answer = yield from self._ask(Request("erase", "POST", "/v1/erasures", (), body), Erasure)
+        return answer.erased
 
     def decision(self, id_: str, system: str | None) -> Steps[StoredDecision]:
         """Return an earlier decision."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+import httpx
 import pytest
 
+from adjudge.client import Client as PythonClient
 from adjudge.log import Kind, MemoryLog
 from adjudge.log.codec import Note, blocks_of
 from adjudge.service.access.scope import Scope
@@ -51,6 +53,19 @@ def test_whoever_manages_may_erase_a_person(client: Client, desk: Bank) -> None:
     (note,) = (n for n in notes if n.kind == Kind.ERASURE)
     assert (note.who, note.why) == ("owner of manage", "asked for it")
     assert b'"ada"' not in note.content
+
+
+def test_the_client_erases_a_person(client: Client) -> None:
+    """With what the route takes, and reads what it answers."""
+
+    def carry(request: httpx.Request) -> httpx.Response:
+        answer = client("POST", request.url.path, json.loads(request.content), headers=key)
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    key = bearer(client.keys[Scope.MANAGE])
+    with PythonClient("http://service", transport=httpx.MockTransport(carry)) as python:
+        assert python.erase("payment", "ada", why="asked for it") is True
+        assert python.erase("payment", "ada", why="asked for it") is False
 
 
 def test_decisions_about_an_erased_person_are_gone(client: Client, desk: Bank) -> None:
