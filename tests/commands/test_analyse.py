@@ -73,3 +73,11 @@ def test_what_is_wrong_is_one_sentence(workspace: Path, tmp_path: Path) -> None:
         assert isinstance(found, InputError)
         assert "there is no workspace in" in str(found)
     assert not missing.exists()
+
+
+def test_no_rows_are_said_to_be_none(workspace: Path) -> None:
+    told = run("query", "SELECT id, kind FROM labels WHERE false", "-w", str(workspace))
+    assert told.splitlines()[-2:] == ["id  kind", "0 rows"]
+    found = CliRunner().invoke(app, ["query", "SELECT nothing FROM labels", "-w", str(workspace)]).exception
+    assert "nothing" in str(found)
+    assert "Error:" not in str(found)

@@ -88,6 +88,10 @@ def query(
     if json:
         as_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
         return
+    if not found.rows:
+        out.print("  ".join(found.columns), highlight=False, markup=False, soft_wrap=True)
+        out.print("0 rows")
+        return
     texts = [["" if value is None else str(value) for value in row] for row in found.rows[:SHOWN]]
     if _fits(found.columns, texts):
         with grid(*found.columns) as table:

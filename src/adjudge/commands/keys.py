@@ -25,7 +25,7 @@ app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_hel
 
 WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the log.")]
 WhoOption = Annotated[str | None, typer.Option("--who", help="Who does it, for the log; your user name unless given.")]
-IdArgument = Annotated[str, typer.Argument(help="Id of the key: what stands between its underscores.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the key: what stands between its underscores.")]
 UrlOption = Annotated[
     str | None, typer.Option(help="Address of the running service; it is asked with the key in ADJUDGE_KEY.")
 ]

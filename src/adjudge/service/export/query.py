@@ -110,6 +110,7 @@ def _told(error: Exception, tables: Sequence[str]) -> str:
     missing = re.search(r"Table with name (.+) does not exist", said)
     if missing is not None:
         return f"there is no table {missing[1]!r}{did_you_mean(missing[1], tables)}; there are {', '.join(tables)}"
+    said = re.sub(r"^[A-Z]\w*(?: \w+)? Error: ", "", said)
     return "; ".join(line.strip() for line in said.splitlines() if line.strip())
 
 
