@@ -8,191 +8,49 @@ true of one is true of the others. Nothing here reads a clock, admits or refuses
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from adjudge.define import Schema, days, micros
-from adjudge.define.label import Truth
-from adjudge.engine.batch import Batch, State
+from adjudge.define import Schema
+from adjudge.engine.batch import Batch
 from adjudge.engine.decision import Decisions
-from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.engine.layers import UNGUARDED, Guard
 from adjudge.engine.plan import Plan
-from adjudge.engine.truth import codes_of, marked, said
 from adjudge.engine.versions import state_version
 from adjudge.errors import DefinitionError, InputError, did_you_mean
-from adjudge.log import Kind, Log, MemoryLog
-from adjudge.log.codec import Again, Events, Note, Table
-from adjudge.log.segment import Part as Wanted
-from adjudge.service import table
+from adjudge.log import Log, MemoryLog
+from adjudge.log.codec import Again, Events, Table
+from adjudge.service import changing, logged
 from adjudge.service.access.management import Management
 from adjudge.service.activation import (
     Activation,
     FieldLayout,
     SystemActivation,
     fingerprint,
-    rows_from,
     secret_of,
     wrong_secret,
 )
-from adjudge.service.again import Degraded
 from adjudge.service.card import Card
+from adjudge.service.changed import Change
+from adjudge.service.changing import RETRACTED, apply, apply_known, mark
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.index import ABSENT, Ids, Known, Passed, Span
 from adjudge.service.lookup import Lookup
+from adjudge.service.personal import folded
 from adjudge.service.personal.erasure import Erased, Erasure
 from adjudge.service.personal.keys import Keys, MemoryKeys, Person
 from adjudge.service.personal.seal import Vault
-from adjudge.service.record import Recorded, Recorder
+from adjudge.service.record import Recorded
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.rekey.moved import Moved
 from adjudge.service.remains import Remains
+from adjudge.service.running import Prepared, Running, span_of
+from adjudge.service.undo import Undo
+from adjudge.service.waiting import WaitingChanges
 from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
-MEMORY = days(400)
-"""How long ids are kept beyond the lateness where no history says so."""
-
-FIELDS: frozenset[Wanted] = frozenset(("fields",))
-"""What is read of an event when something changes about it."""
-
-RETRACTED = ("retracted",)
-"""What may be known about an event of any stream."""
-
-
-@dataclass
-class Running:
-    """One system of the workspace: its plan, its state, and what writes its decisions down.
-
-    Parameters
-    ----------
-    plan
-        The compiled system.
-    state
-        What the log has built up for it.
-    recorder
-        Writes its decisions down.
-    marks
-        The labels and outcomes that are set on its decided events.
-    degraded
-        Its decisions that lacked a part of it.
-    """
-
-    plan: Plan
-    state: State
-    recorder: Recorder
-    marks: Known
-    degraded: Degraded = field(default_factory=Degraded)
-
-    @classmethod
-    def start(cls, plan: Plan) -> Running:
-        """Return a system that has seen nothing."""
-        return cls(plan, plan.start(), Recorder(plan), Known(plan.system.marks))
-
-    def become(self, plan: Plan) -> None:
-        """Go on with another plan over the same state, which must fit it; see `Workspace.fits`."""
-        if plan is not self.plan:
-            self.plan, self.recorder = plan, Recorder(plan)
-
-    @property
-    def name(self) -> str:
-        """Name of the system."""
-        return self.plan.system.name
-
-    @property
-    def card(self) -> Card:
-        """How to read its decisions."""
-        return self.recorder.card
-
-    def truth(self, change: Change) -> Truth | None:
-        """Return the label or outcome that a change sets; None if the system has none that could be set so."""
-        truth = self.plan.system.truths.get(change.name)
-        return truth if truth is not None and bool(truth.values) == bool(change.text) else None
-
-    def said_of(self, position: int) -> dict[str, bool | str]:
-        """Return the labels and outcomes that are known of the event at a position, by name."""
-        marks = self.marks.of(position)
-        found = {name: said(truth, marks) for name, truth in self.plan.system.truths.items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-
-def span_of(plans: Sequence[Plan]) -> Span:
-    """Return how long events can be spoken of by their ids: at least as long as their rows can change a value."""
-    layouts = [history.layout for plan in plans for history in plan.histories]
-    reach = [max(layout.horizon_us, layout.memory_us + layout.lateness_us) for layout in layouts]
-    return Span(max(reach, default=micros(MEMORY) + max(plan.lateness_us for plan in plans)))
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something that became known about an event, or its retraction.
-
-    Parameters
-    ----------
-    kind
-        Label, outcome or retraction.
-    stream, id
-        The event.
-    name
-        The label or outcome; empty for a retraction.
-    value
-        1 for positive, 0 for negative; 1 where a value is said.
-    text
-        The value that is said of an outcome that has values; empty for all else.
-    """
-
-    kind: Kind
-    stream: str
-    id: str
-    name: str = ""
-    value: float = 0.0
-    text: str = ""
-
-    @classmethod
-    def saying(cls, kind: Kind, stream: str, id_: str, name: str, value: bool | str) -> Change:
-        """Return what sets a label or outcome of an event: to true or false, or to one of its values."""
-        return (
-            cls(kind, stream, id_, name, 1.0, value)
-            if isinstance(value, str)
-            else cls(kind, stream, id_, name, float(value))
-        )
-
-    def is_like(self, other: Change) -> bool:
-        """Whether it says the same kind of thing of the same stream, so that the two can be folded as one."""
-        mine, theirs = (self.kind, self.stream, self.name), (other.kind, other.stream, other.name)
-        return mine == theirs and bool(self.text) == bool(other.text)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Events that are ready to be folded.
-
-    Parameters
-    ----------
-    stream, ids
-        What they are.
-    first
-        Position of the first in the log.
-    fields
-        Their encoded fields, one row a slot.
-    stretches
-        First event and one past the last of each stretch that is folded in one go, and the stretch as each system
-        reads it.
-    """
-
-    stream: str
-    ids: list[str]
-    first: int
-    fields: FloatArray
-    stretches: list[tuple[int, int, list[tuple[Running, Batch]]]]
-
-    @property
-    def ts(self) -> IntArray:
-        """The events' times."""
-        parts = [batches[0][1].ts for _, _, batches in self.stretches]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
+__all__ = ["RETRACTED", "Change", "Part", "Prepared", "Running", "Workspace"]
 
 Part = tuple[int, int, dict[str, Decisions]]
 """First event and one past the last of a stretch that was folded in one go, and each system's decisions."""
@@ -212,8 +70,10 @@ class Workspace:
 
     Attributes
     ----------
-    waiting
-        How many labels, outcomes and retractions wait for events that are not there.
+    waits
+        Labels, outcomes and retractions of events that are not there.
+    undo
+        What takes back what was folded since `hold`.
     management
         Who may do what, and what waits for a second person.
     remains
@@ -248,7 +108,6 @@ class Workspace:
         self.retracted = {name: Known(RETRACTED) for name in self.doors}
         self.newest_us: int | None = None
         self.decided = 0
-        self.waiting = 0
         self.cards: dict[str, Card] = {}
         self.layouts: dict[str, FieldLayout] = {}
         self.active: dict[str, SystemActivation] = {}
@@ -261,8 +120,8 @@ class Workspace:
         self.remains: dict[str, Remains] = {}
         self.vault = Vault({name: door.schema for name, door in self.doors.items()}, keys or self._no_keys(log))
         self.passed = Passed()
-        self._changes: dict[tuple[str, str], list[Change]] = {}
-        self._undo: list[Callable[[], None]] | None = None
+        self.waits = WaitingChanges()
+        self.undo = Undo()
 
     def span_of(self, stream: str) -> Span | None:
         """Return how long the ids of a stream are kept: those of a profile, which is never too late, for ever."""
@@ -305,21 +164,19 @@ class Workspace:
 
     def hold(self) -> None:
         """Begin to remember what `restore` has to take back."""
-        self._undo = []
+        self.undo.begin()
         for s in self.systems.values():
             s.state.hold()
 
     def restore(self) -> None:
         """Take back everything since `hold`, exactly."""
-        for undo in reversed(self._undo or ()):
-            undo()
-        self._undo = None
+        self.undo.take_back()
         for s in self.systems.values():
             s.state.restore()
 
     def release(self) -> None:
         """Keep everything since `hold`, and stop remembering."""
-        self._undo = None
+        self.undo.end()
         for s in self.systems.values():
             s.state.release()
         self._drop_marks()
@@ -338,8 +195,8 @@ class Workspace:
         """
         id_field = self.doors[stream].schema.id_field
         ids = [getattr(e, id_field) for e in events]
-        reading = self._reading(stream)
-        width = self._width(stream)
+        reading = self.reading(stream)
+        width = self.encoder(stream).width
         stretches, fields = [], []
         for start, stop in self._stretches(stream, ids):
             part, seqs = events[start:stop], np.arange(first + start, first + stop)
@@ -359,11 +216,11 @@ class Workspace:
             As the log keeps them.
         """
         ids = block.ids.texts()
-        fields = self._fields_of(first, block)
+        fields = logged.fields_of(self, first, block)
         stretches = []
         for start, stop in self._stretches(block.stream, ids):
             part, seqs = fields[:, start:stop], np.arange(first + start, first + stop)
-            reading = self._reading(block.stream)
+            reading = self.reading(block.stream)
             batches = [(s, s.plan.encode_fields(block.stream, part, seqs, ids[start:stop])) for s in reading]
             stretches.append((start, stop, batches))
         return Prepared(block.stream, ids, first, fields, stretches)
@@ -379,7 +236,7 @@ class Workspace:
             What `prepare` has just made of them.
         """
         stream, ids, newest = prepared.stream, self.ids[prepared.stream], self.newest_us
-        hashes = np.ascontiguousarray(prepared.fields[self._encoder(stream).row[self.doors[stream].schema.id_field]])
+        hashes = np.ascontiguousarray(prepared.fields[self.encoder(stream).row[self.doors[stream].schema.id_field]])
         ts = prepared.ts
         ids.add(prepared.ids, prepared.first, hashes.view(np.uint64), ts=ts)
         self._note_times(stream, ts)
@@ -465,7 +322,7 @@ class Workspace:
     def prepare_table(self, first: int, stream: str, frame: Any) -> list[tuple[Running, Batch]]:
         """Encode a table of events for the systems that read them; `InputError` names what does not fit."""
         seqs = np.arange(first, first + frame.height)
-        return [(s, s.plan.encode_frame(stream, frame, seqs)) for s in self._reading(stream)]
+        return [(s, s.plan.encode_frame(stream, frame, seqs)) for s in self.reading(stream)]
 
     def insert(
         self, first: int, stream: str, frame: Any, ids: Sequence[str], batches: list[tuple[Running, Batch]]
@@ -493,7 +350,7 @@ class Workspace:
         self.lookup.keep(first, frame)
         self.ids[stream].add(ids, first, ts=ts)
         self._forget_ids()
-        for id_ in ids if self._changes else ():
+        for id_ in ids if self.waits else ():
             self.change(self._waited(stream, id_))
 
     def change(self, changes: Sequence[Change]) -> list[bool]:
@@ -516,10 +373,10 @@ class Workspace:
                 self._wait(c)
                 continue
             if run and not c.is_like(run[0]):
-                self._apply_known(run)
+                apply_known(self, run)
                 run = []
             run.append(c)
-        self._apply_known(run)
+        apply_known(self, run)
         return there
 
     def positions_of(self, changes: Sequence[Change]) -> list[int | None]:
@@ -533,34 +390,12 @@ class Workspace:
         return found
 
     def value(self, change: Change, position: int | None) -> float | None:
-        """Return what a label or outcome is set to now, or None; where it has values, whether the one said is set.
-
-        Parameters
-        ----------
-        change
-            What it would be set to.
-        position
-            Of its event, as `positions_of` found it.
-        """
-        waiting = self._changes.get((change.stream, change.id), ())
-        for earlier in reversed(list(waiting)):
-            if (earlier.kind, earlier.name) == (change.kind, change.name):
-                return earlier.value if earlier.text == change.text else 0.0
-        if position is None:
-            return None
-        for s in self.deciding(change.stream):
-            truth = s.truth(change)
-            if truth is not None:
-                known = said(truth, s.marks.of(position))
-                return None if known is None else float(known == change.text if change.text else known)
-        return None
+        """Return what a label or outcome is set to now, or None; see `changing`."""
+        return changing.value(self, change, position)
 
     def is_retracted(self, stream: str, id_: str) -> bool:
         """Return whether an event was taken back, or will be when it comes."""
-        if any(c.kind == Kind.RETRACTION for c in self._changes.get((stream, id_), ())):
-            return True
-        position = self.ids[stream].get(id_)
-        return position is not None and bool(self.retracted[stream].of(position))
+        return changing.is_retracted(self, stream, id_)
 
     def is_archived(self, position: int) -> bool:
         """Return whether what stands at a position was archived; nothing new counts for it any more."""
@@ -584,7 +419,7 @@ class Workspace:
             If the log's keys and ids were hashed with another secret than that of the plans.
         """
         own = fingerprint(self.secret)
-        if activation.secret != own and not self._is_moved(position):
+        if activation.secret != own and not self.is_moved(position):
             raise wrong_secret(activation.secret, own)
         self.cards.update({s.card.digest: s.card for s in activation.systems.values()})
         self.layouts.update({layout.digest: layout for layout in activation.streams.values()})
@@ -600,29 +435,16 @@ class Workspace:
             If the log goes on with another secret than that of the plans.
         """
         own = fingerprint(self.secret)
-        if rekey.new != own and not self._is_moved(position):
+        if rekey.new != own and not self.is_moved(position):
             raise wrong_secret(rekey.new, own)
 
     def moved_hashes(self, position: int, hashes: HashArray) -> HashArray:
         """Return what the secret of the plans makes of hashes that an entry at a position holds."""
-        return self.moved.all(hashes) if self.moved is not None and self._is_moved(position) else hashes
+        return self.moved.all(hashes) if self.moved is not None and self.is_moved(position) else hashes
 
     def made_of(self, first: int, block: Events, ids: Sequence[str]) -> dict[str, Recorded]:
-        """Return what was decided about the events of a block, by system.
-
-        Parameters
-        ----------
-        first
-            Position of the first event.
-        block
-            The events.
-        ids
-            Their ids.
-        """
-        read = [Recorded.read(self.cards[made.card], ids, first, made) for made in block.made]
-        if self.moved is not None and self._is_moved(first):
-            read = [recorded.rehashed(self.moved.where_known) for recorded in read]
-        return {recorded.card.system: recorded for recorded in read}
+        """Return what was decided about the events of a block, by system; see `logged`."""
+        return logged.made_of(self, first, block, ids)
 
     def decided_again(self, first: int, block: Again) -> None:
         """Fold second decisions: nothing changes but that they are known.
@@ -637,15 +459,12 @@ class Workspace:
         s = self.systems.get(self.cards[block.made.card].system)
         if s is not None:
             degraded, positions = s.degraded, block.events()
-            if self._undo is not None:
-                self._undo.append(lambda: degraded.owe_again(positions))
+            self.undo.note(lambda: degraded.owe_again(positions))
             degraded.made_again(positions, first)
 
     def second(self, position: int) -> Recorded:
         """Return the second decision that stands at a position."""
-        first, block = self.lookup.block(position)
-        assert isinstance(block, Again)
-        return Recorded.read_again(self.cards[block.made.card], block).some(np.array([position - first]))
+        return logged.second(self, position)
 
     def fits(self, plans: Iterable[Plan]) -> bool:
         """Return whether the state is what folding the same log with these plans, too, would have made for each."""
@@ -680,18 +499,21 @@ class Workspace:
         mine.state, mine.marks, mine.degraded = theirs.state, theirs.marks, theirs.degraded
         mine.become(plan)
         self.span, self.passed, self.ids, self.retracted = other.span, other.passed, other.ids, other.retracted
-        self.waiting, self._changes = other.waiting, other._changes
+        self.waits = other.waits
 
     def activation_of(self, card: Card) -> SystemActivation:
         """Return the activation that a card was written with; `NotFoundError` if the log does not hold it any more."""
-        _, note = self.lookup.block(self.activated[card.digest])
-        assert isinstance(note, Note)
-        return Activation.read(note).systems[card.system]
+        return logged.activation_of(self, card)
+
+    @property
+    def waiting(self) -> int:
+        """How many labels, outcomes and retractions wait for events that are not there."""
+        return len(self.waits)
 
     @property
     def waiting_changes(self) -> list[Change]:
         """The changes that wait for events that are not there, in the order in which they came for each."""
-        return [change for changes in self._changes.values() for change in changes]
+        return list(self.waits)
 
     def wait_for(self, changes: Sequence[Change]) -> None:
         """Let changes wait for events that are not there, as a snapshot has them."""
@@ -700,115 +522,35 @@ class Workspace:
 
     def seal(self, prepared: Prepared, events: Sequence[EventStruct]) -> list[bytes]:
         """Return the bodies of events that are ready to be folded, as the log keeps them."""
-        door = self.doors[prepared.stream]
-        field = door.schema.person_field
-        if field is None:
-            return [door.encode(event) for event in events]
-        tokens = np.ascontiguousarray(prepared.fields[self._encoder(prepared.stream).row[field]]).view(np.uint64)
-        return self.vault.seal(prepared.stream, prepared.ids, events, tokens.tolist())
+        return folded.seal(self, prepared, events)
 
     def erase(self, position: int, erasure: Erasure) -> None:
-        """Fold an erasure: the rows of the person's own entities are gone, all others go on counting.
-
-        Parameters
-        ----------
-        position
-            Where it stands in the log.
-        erasure
-            What the log says.
-        """
-        erasure = erasure.moved(lambda hashes: self.moved_hashes(position, hashes))
-        person = erasure.person
-        for stream, door in self.doors.items():
-            if door.schema.person_field == person.field:
-                beside = erasure.beside.get(stream)
-                for s in self._reading(stream):
-                    s.plan.erase(s.state, stream, person.field, {person.field: np.array([person.token], np.uint64)})
-                    if beside is not None:
-                        s.plan.erase(s.state, stream, person.field, beside.columns())
-        self.remember_erased(Erased(erasure.field, erasure.token, erasure.key, position))
+        """Fold an erasure: the rows of the person's own entities are gone, all others go on counting."""
+        folded.erase(self, position, erasure)
 
     def remember_erased(self, erased: Erased) -> None:
         """Know a person as erased: the key is taken for destroyed from here on."""
-        self.erased[erased.person] = erased
-        if erased.key:
-            self.vault.doom(erased.person, erased.key_id)
+        folded.remember_erased(self, erased)
 
     def person(self, stream: str, value: str) -> Person:
-        """Return whom a value of a stream's person field names.
-
-        Raises
-        ------
-        InputError
-            If there is no such stream, or it has no personal fields; the value is not repeated.
-        """
-        field = self.door(stream).schema.person_field
-        if field is None:
-            message = f"stream {stream!r} has no personal fields"
-            raise InputError(message, field="stream", code="not_personal")
-        return Person(field, int(hash_texts(self.secret, TEXT_TAG, [value])[0]))
+        """Return whom a value of a stream's person field names; see `personal.folded`."""
+        return folded.person_of(self, stream, value)
 
     def hashes_in(self, first: int, block: Events | Table, names: Sequence[str]) -> HashArray:
-        """Return the keyed hashes of some text fields of logged events, one row a field.
-
-        Parameters
-        ----------
-        first
-            Position of the first.
-        block
-            As the log keeps them.
-        names
-            The fields.
-        """
-        encoder = self._encoder(block.stream)
-        if isinstance(block, Events):
-            fields = self._fields_of(first, block)
-        else:
-            fields = np.empty((encoder.width, len(block)))
-            encoder.frame(table.decode(block.parquet), fields)
-        row = encoder.row
-        return np.ascontiguousarray(fields[[row[name] for name in names]]).view(np.uint64)
+        """Return the keyed hashes of some text fields of logged events, one row a field; see `logged`."""
+        return logged.hashes_in(self, first, block, names)
 
     def digest(self) -> str:
         """Return a hash of every system's state: equal workspaces have equal digests."""
         return "-".join(s.state.digest() for s in self.systems.values())
 
     def is_at(self, position: int, stream: str, event: EventStruct) -> bool:
-        """Return whether an event is the one at a position of the log; of an erased one the encoded fields tell."""
-        first, block = self.lookup.block(position)
-        if isinstance(block, Table):
-            return table.event(self.doors[stream], self.lookup.frame(first, block), position - first) == event
-        assert isinstance(block, Events)
-        i = position - first
-        then = self.vault.read(stream, block.ids[i].decode(), block.bodies[i])
-        if not then.erased:
-            return self.doors[stream].one(then.body) == event
-        rows = [self.prepare(stream, [event], position).fields, self.fields_at(stream, [position])]
-        if self._is_moved(position):  # nobody can tell any more what a rekey would have made of what was erased
-            row = self._encoder(stream).row
-            rows = [np.delete(r, [row[name] for name in self.doors[stream].schema.personal_fields], 0) for r in rows]
-        return rows[0].tobytes() == rows[1].tobytes()
+        """Return whether an event is the one at a position of the log; see `logged`."""
+        return logged.is_at(self, position, stream, event)
 
     def fields_at(self, stream: str, positions: Sequence[int]) -> FloatArray:
         """Return the encoded fields of earlier events of one stream, one column each."""
-        fields, at = np.empty((self._width(stream), len(positions))), np.asarray(positions)
-        if stream in self.remains:
-            kept = self.remains[stream].have(at)
-            fields[:, kept] = self.remains[stream].take(at[kept])
-            rest = np.flatnonzero(~kept)
-        else:
-            rest = np.arange(len(at))
-        for (first, block), places in self.lookup.grouped(at[rest].tolist(), FIELDS):
-            columns = rest[places]
-            rows = at[columns] - first
-            if isinstance(block, Events):
-                fields[:, columns] = self._fields_of(first, block)[:, rows]
-            else:
-                assert isinstance(block, Table)
-                part = np.empty((len(fields), len(rows)))
-                self._encoder(stream).frame(self.lookup.frame(first, block)[rows.tolist()], part)
-                fields[:, columns] = part
-        return fields
+        return logged.fields_at(self, stream, positions)
 
     def _no_keys(self, log: Log) -> Keys:
         """Return keys that end with a log in memory; another log needs some that outlive the process."""
@@ -818,30 +560,13 @@ class Workspace:
             raise DefinitionError(msg)
         return MemoryKeys()
 
-    def _fields_of(self, first: int, block: Events) -> FloatArray:
-        """Return a block's fields in the rows of the schema as it is now, hashed with the secret of the plans."""
-        fields, schema = block.matrix(), self.doors[block.stream].schema
-        if block.schema != schema.digest:
-            fields = rows_from(fields, self.layouts[block.schema], schema)
-        if self._is_moved(first):
-            row = self._encoder(block.stream).row
-            fields = np.array(fields)
-            hashes = fields.view(np.uint64)
-            texts = [row[f.name] for f in schema if f.is_text and f.name != schema.id_field]
-            hashes[texts] = self.moved_hashes(first, hashes[texts])
-            hashes[row[schema.id_field]] = hash_texts(self.secret, TEXT_TAG, block.ids.texts())
-        return fields
-
-    def _is_moved(self, position: int) -> bool:
+    def is_moved(self, position: int) -> bool:
         """Whether an entry was hashed with an earlier secret."""
         return self.moved is not None and position < self.moved.position
 
-    def _encoder(self, stream: str) -> Any:
-        return self._reading(stream)[0].plan.stream(stream).encoder
-
-    def _width(self, stream: str) -> int:
-        width: int = self._encoder(stream).width
-        return width
+    def encoder(self, stream: str) -> Any:
+        """Return what encodes a stream's events, for all systems alike."""
+        return self.reading(stream)[0].plan.stream(stream).encoder
 
     def _acted(self, running: Running, actions: Sequence[str], action: IntArray) -> dict[str, BoolArray]:
         """For each outcome that decisions of a system set, which of them did."""
@@ -851,8 +576,7 @@ class Workspace:
     def _decided(self, more: int) -> None:
         """Count decided events."""
         self.decided += more
-        if self._undo is not None:
-            self._undo.append(lambda: self._uncount(more))
+        self.undo.note(lambda: self._uncount(more))
 
     def _uncount(self, fewer: int) -> None:
         self.decided -= fewer
@@ -862,53 +586,29 @@ class Workspace:
         for name, hit in acted.items():
             positions = first + np.flatnonzero(hit)
             if len(positions):
-                self._mark(self.systems[system].marks, name, positions, np.ones(len(positions)))
+                mark(self, self.systems[system].marks, name, positions, np.ones(len(positions)))
 
     def _note_degraded(self, system: str, first: int, layers: CodeArray) -> None:
         """Note which decisions lacked a part of the system; `layers` says how each took part, shape (n, layers)."""
         if np.count_nonzero(layers):
             degraded, positions = self.systems[system].degraded, first + np.flatnonzero(layers.any(axis=1))
-            if self._undo is not None:
-                self._undo.append(lambda: degraded.take_back(positions))
+            self.undo.note(lambda: degraded.take_back(positions))
             degraded.add(positions)
-
-    def _mark(self, known: Known, name: str, positions: IntArray, values: FloatArray) -> None:
-        if self._undo is not None:
-            before = known.take(positions)
-            self._undo.append(lambda: known.put(positions, before))
-        known.set(name, positions, values)
 
     def _arrived(self, prepared: Prepared, stop: int) -> None:
         """Apply what waited for the last event of a stretch."""
         for change in self._waited(prepared.stream, prepared.ids[stop - 1]):
-            self._apply([change], [prepared.first + stop - 1], prepared.fields[:, stop - 1 : stop])
+            apply(self, [change], [prepared.first + stop - 1], prepared.fields[:, stop - 1 : stop])
 
     def _wait(self, change: Change) -> None:
-        changes = self._changes.setdefault((change.stream, change.id), [])
-        changes.append(change)
-        self.waiting += 1
-        if self._undo is not None:
-            self._undo.append(lambda: self._forget(change))
-
-    def _forget(self, change: Change) -> None:
-        changes = self._changes[change.stream, change.id]
-        changes.remove(change)
-        self.waiting -= 1
-        if not changes:
-            del self._changes[change.stream, change.id]
+        self.undo.note(self.waits.add(change))
 
     def _waited(self, stream: str, id_: str) -> list[Change]:
         """Return the changes that waited for an event that is there now; they wait no longer."""
-        changes = self._changes.pop((stream, id_), [])
+        changes, undo = self.waits.take(stream, id_)
         if changes:
-            self.waiting -= len(changes)
-            if self._undo is not None:
-                self._undo.append(lambda: self._wait_again(changes))
+            self.undo.note(undo)
         return changes
-
-    def _wait_again(self, changes: list[Change]) -> None:
-        self._changes[changes[0].stream, changes[0].id] = changes
-        self.waiting += len(changes)
 
     def _note_times(self, stream: str, ts: IntArray) -> None:
         """Remember the newest event time, which lateness is measured from; profiles may be of any age."""
@@ -925,8 +625,7 @@ class Workspace:
         """Note the times of events that are folded from a position on."""
         if len(ts) and not self.doors[stream].schema.profile:
             undo = self.passed.note(first, ts)
-            if self._undo is not None:
-                self._undo.append(undo)
+            self.undo.note(undo)
 
     def _drop_marks(self) -> None:
         """Drop what is known about events whose ids are all forgotten."""
@@ -937,76 +636,20 @@ class Workspace:
                 if self.span_of(stream) is not None:
                     retracted.drop(stretch)
 
-    def _reading(self, stream: str) -> list[Running]:
+    def reading(self, stream: str) -> list[Running]:
+        """Return the systems that read a stream."""
         return [s for s in self.systems.values() if stream in s.plan.streams]
 
     def _stretches(self, stream: str, ids: Sequence[str]) -> Iterator[tuple[int, int]]:
         """Cut a run of events after each one for which changes wait, so that the next event sees them."""
         start = 0
-        if self._changes:
+        if self.waits:
             for i, id_ in enumerate(ids):
-                if (stream, id_) in self._changes and i + 1 < len(ids):
+                if (stream, id_) in self.waits and i + 1 < len(ids):
                     yield start, i + 1
                     start = i + 1
         if ids:
             yield start, len(ids)
-
-    def _apply_known(self, run: list[Change]) -> None:
-        """Apply changes of one kind, name and stream; an event that comes twice starts another batch."""
-        seen: set[str] = set()
-        start = 0
-        for i, c in enumerate(run):
-            if c.id in seen:
-                self._apply_at(run[start:i])
-                start, seen = i, set()
-            seen.add(c.id)
-        self._apply_at(run[start:])
-
-    def _apply_at(self, run: list[Change]) -> None:
-        if run:
-            stream = run[0].stream
-            positions: list[int] = self.ids[stream].find([c.id for c in run]).tolist()
-            self._apply(run, positions, self.fields_at(stream, positions))
-
-    def _apply(self, run: Sequence[Change], positions: Sequence[int], fields: FloatArray) -> None:
-        """Change rows of distinct events of one stream, all in the same way."""
-        kind, stream = run[0].kind, run[0].stream
-        gone = self.retracted[stream]
-        alive = np.flatnonzero(gone.take(positions) == 0)
-        if not len(alive):
-            return
-        at, fields = np.asarray(positions)[alive], fields[:, alive]
-        if kind == Kind.RETRACTION:
-            for s in self._reading(stream):
-                if s.plan.decides == stream:
-                    self._take_marks_back(s, at, fields)
-                s.plan.retract(s.state, s.plan.encode_fields(stream, fields, at))
-            self._mark(gone, *RETRACTED, at, np.ones(len(at)))
-            return
-        for s in self.deciding(stream):
-            truth = s.truth(run[0])
-            if truth is not None:
-                told = [run[i] for i in alive.tolist()]
-                values = np.array([c.value for c in told])
-                codes = codes_of(truth, [c.text for c in told]) if truth.values else values
-                self._set(s, truth, codes, at, fields)
-
-    def _set(self, s: Running, truth: Truth, codes: FloatArray, positions: IntArray, fields: FloatArray) -> None:
-        """Set a label or outcome on events of one system."""
-        batch = s.plan.encode_fields(s.plan.decides, fields, positions)
-        for mark, new in marked(truth, codes):
-            s.plan.label(s.state, batch, mark, s.marks.get(mark, positions), new)
-            self._mark(s.marks, mark, positions, new)
-
-    @staticmethod
-    def _take_marks_back(s: Running, positions: IntArray, fields: FloatArray) -> None:
-        """Unset what was set on events: a merged row would keep it after the events have left."""
-        for name in s.plan.system.marks:
-            old = s.marks.get(name, positions)
-            marked = np.flatnonzero(~np.isnan(old))
-            if len(marked):
-                batch = s.plan.encode_fields(s.plan.decides, fields[:, marked], positions[marked])
-                s.plan.label(s.state, batch, name, old[marked], np.full(len(marked), np.nan))
 
 
 def _streams(plans: Sequence[Plan]) -> Mapping[str, Schema]:
