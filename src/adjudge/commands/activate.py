@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from adjudge.service.versions.remote import Desk
     from adjudge.service.versions.revision import Element
 
-lists = typer.Typer(help="Change what named lists hold.", no_args_is_help=True, rich_markup_mode="rich")
+lists = typer.Typer(
+    help="Change what named lists hold.\n\n"
+    'Example: adjudge lists add blocked c-123 --system payments --why "reported stolen"',
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
 
 OfOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of the system, where there are several.")]
 ListArgument = Annotated[str, typer.Argument(help="Name of the list.")]

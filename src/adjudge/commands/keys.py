@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from adjudge.service.access.remote import Desk
     from adjudge.service.access.view import Issued, KeyView
 
-app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="Make, list, rotate and revoke API keys.\n\n"
+    'Example: adjudge keys create --owner checkout --scopes decide,label --why "payments of the shop"',
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
 
 WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the log.")]
 WhoOption = Annotated[str | None, typer.Option("--who", help="Who does it, for the log; your user name unless given.")]

@@ -10,7 +10,11 @@ import typer
 
 from adjudge.commands.workspace import LogOption, WorkspaceOption
 
-app = typer.Typer(name="outbox", help="Deliver decisions to endpoints as signed webhooks.", no_args_is_help=True)
+app = typer.Typer(
+    name="outbox",
+    help="Deliver decisions to endpoints as signed webhooks.\n\nExample: adjudge outbox run --workspace payments",
+    no_args_is_help=True,
+)
 
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", "-e", help="Id of one endpoint; all unless given.")]
 
