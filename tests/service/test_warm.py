@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from adjudge.define import Field, Schema
+from adjudge.engine.plan import Plan
 from adjudge.service import warm as module
 from adjudge.service.warm import made_up, warm
 from tests.service.shop import shop
@@ -19,11 +22,27 @@ def test_a_long_compilation_is_announced(monkeypatch: pytest.MonkeyPatch) -> Non
     said: list[str] = []
     warm([shop()], said.append)
     monkeypatch.setattr(module, "PATIENCE_S", 0.01)
-    monkeypatch.setattr(module, "_exercise", lambda plan: time.sleep(0.2))
+    monkeypatch.setattr(module, "_exercise", lambda plan: iter([time.sleep(0.2)]))
     said.clear()
     assert warm([shop()], said.append) >= 0.2
     assert len(said) == 1
     assert "Compiling kernels, once" in said[0]
+
+
+def test_it_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at once, but after what is being compiled: nobody waits a minute for a process that is not wanted any more."""
+    stop, compiled = threading.Event(), []
+
+    def exercise(plan: Plan) -> Iterator[None]:
+        for part in ("one", "two", "three"):
+            compiled.append(part)
+            if part == "two":
+                stop.set()
+            yield
+
+    monkeypatch.setattr(module, "_exercise", exercise)
+    warm([shop(), shop()], pytest.fail, stop)
+    assert compiled == ["one", "two"]
 
 
 AFTERWARDS = """

@@ -45,6 +45,11 @@ class Front:
         self._health = Health(False, "starting", 0, 0, self._since("starting"), detail)
 
     @property
+    def health(self) -> Health:
+        """How the service is by now."""
+        return self._health if self.service is None else self.service.gauges.health()
+
+    @property
     def detail(self) -> str:
         """What is going on, in words."""
         return self._health.detail

@@ -161,7 +161,6 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     from adjudge.service.front import Front
     from adjudge.service.server import claim
     from adjudge.service.server import serve as serve_application
-    from adjudge.service.warm import warm
 
     settings = replace(settings, host=claim(settings.host, settings.port))
     logs.configure(settings.log_format, settings.log_level)
@@ -170,22 +169,55 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     with opened() as traces, closing(open_log(settings, new=True)) as log:
         if not len(log):
             _check_entrance(settings, ())
-        warm(plans, _say)
         front.traces = traces
-        serve_application(front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop))
+        with _end_told(front) as end:
+            end.why = serve_application(
+                front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop)
+            )
+
+
+@dataclass
+class _End:
+    """Why a service ended: what there is to say where nothing else was said."""
+
+    why: str = "failure"
+
+
+@contextmanager
+def _end_told(front: Front) -> Iterator[_End]:
+    """Tell operation how it ended, whether it was told to or failed: what and when, for whoever finds it gone."""
+    began, end = time.monotonic(), _End()
+    try:
+        yield end
+    finally:
+        seconds, health = time.monotonic() - began, front.health
+        logs.say(
+            f"adjudge ended ({end.why}) at position {health.position:,} after {seconds:,.0f} s; it was {health.state}",
+            "ended",
+            why=end.why,
+            state=health.state,
+            position=health.position,
+            seconds=round(seconds, 3),
+        )
 
 
 @contextmanager
 def _begin(
     front: Front, plans: list[Plan], log: Log, served: Served, settings: Settings, standby: bool, stop: Event
 ) -> Iterator[None]:
-    """Fold the log, take the right to append, and let the front hand over to the service until it ends."""
+    """Compile, fold the log, take the right to append, and let the front hand over to the service until it ends.
+
+    All of it while the front answers already: whoever asks whether the process lives is told so from the first second.
+    """
     from adjudge.service.app import Service
     from adjudge.service.follow import Follower, active_at
     from adjudge.service.gauges import Gauges
     from adjudge.service.keeper import Keeper
     from adjudge.service.resolver import Resolver
+    from adjudge.service.warm import warm
 
+    front.tell("starting", "compiling kernels, or loading those of an earlier start", position=0, entries=len(log))
+    warm(plans, _say, stop)
     bundles = bundles_of(settings, secret_of(plans))
     for path in served.bundles:
         bundles.keep(path)
@@ -245,9 +277,7 @@ def _take_over(
     from adjudge.service.watches import Watches
 
     def told(done: int, total: int) -> None:
-        front.tell(
-            "recovering", f"the log is being folded: {done:,} of {total:,} entries", position=done, entries=total
-        )
+        front.tell("recovering", f"folding the log: {done:,} of {total:,} entries", position=done, entries=total)
 
     folder = snapshots_of(settings)
     waiting = False

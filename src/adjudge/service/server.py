@@ -31,7 +31,7 @@ Begin = Callable[[threading.Event], AbstractContextManager[None]]
 """Makes what is served ready, told when to stop; what it returns is left when serving has ended."""
 
 
-def serve(application: Callable[..., Any], settings: Settings, begin: Begin | None = None) -> None:
+def serve(application: Callable[..., Any], settings: Settings, begin: Begin | None = None) -> str:
     """Serve an ASGI application until the process is told to stop, finishing what was accepted.
 
     Parameters
@@ -43,9 +43,14 @@ def serve(application: Callable[..., Any], settings: Settings, begin: Begin | No
     begin
         Makes the application ready on a thread of its own, while requests are answered already; what it raises ends
         serving and is raised here. None for an application that is ready.
+
+    Returns
+    -------
+    str
+        Why it ended: the name of the signal.
     """
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(application, settings, begin))
+        return runner.run(_serve(application, settings, begin))
 
 
 def _settle() -> None:
@@ -99,7 +104,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(application: Callable[..., Any], settings: Settings, begin: Begin | None) -> None:
+async def _serve(application: Callable[..., Any], settings: Settings, begin: Begin | None) -> str:
     from granian.constants import HTTPModes, Interfaces
     from granian.server.embed import Server
 
@@ -114,29 +119,33 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
         log_enabled=False,
     )
     loop, stop = asyncio.get_running_loop(), threading.Event()
+    why = ""
 
-    def end() -> None:
+    def end(reason: str) -> None:
+        nonlocal why
+        why = why or reason
         stop.set()
         server.stop()  # type: ignore[no-untyped-call]
 
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, end)
+        loop.add_signal_handler(name, end, name.name)
     if begin is None:
         _settle()
         await server.serve()
-        return
+        return why
     with ExitStack() as stack:
         beginning = loop.run_in_executor(None, lambda: stack.enter_context(begin(stop)))
 
         def begun(done: asyncio.Future[None]) -> None:
             if done.exception() is not None:
-                end()
+                end("failure")
             _settle()
 
         beginning.add_done_callback(begun)
         await server.serve()
         stop.set()
         await beginning
+    return why
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,7 +25,7 @@ ABOUT_S = 60
 """What a first compilation takes on two ordinary cores."""
 
 
-def warm(plans: list[Plan], say: Callable[[str], None]) -> float:
+def warm(plans: list[Plan], say: Callable[[str], None], stop: threading.Event | None = None) -> float:
     """Run every kernel that serving needs, so that no request waits for a compiler.
 
     Parameters
@@ -34,6 +34,8 @@ def warm(plans: list[Plan], say: Callable[[str], None]) -> float:
         The systems that will decide.
     say
         Is told, once, if this takes longer than loading compiled kernels does.
+    stop
+        Ends it after the kernel that is being compiled, once it is set.
 
     Returns
     -------
@@ -46,25 +48,31 @@ def warm(plans: list[Plan], say: Callable[[str], None]) -> float:
     timer.start()
     try:
         for plan in plans:
-            _exercise(plan)
+            for _ in _exercise(plan):
+                if stop is not None and stop.is_set():
+                    return time.perf_counter() - began
         _admit()
     finally:
         timer.cancel()
     return time.perf_counter() - began
 
 
-def _exercise(plan: Plan) -> None:
+def _exercise(plan: Plan) -> Iterator[None]:
+    """Run every kernel of a plan, and yield after each few, for whoever may want no more of them."""
     state, recorder = plan.start(), Recorder(plan)
     for name, stream in plan.streams.items():
         if name != plan.decides:
             plan.step(state, plan.encode(name, made_up(stream.schema, 2), np.arange(2)))
+            yield
     events = made_up(plan.schema(plan.decides), 3)
     seqs = np.arange(2, 5)
     plan.step(state, plan.encode(plan.decides, events, seqs), append=False)
+    yield
     for some in (slice(0, 1), slice(1, 3)):
         decisions = plan.step(state, plan.encode(plan.decides, events[some], seqs[some]))
         if decisions is not None:
             _ = recorder.record(decisions, [0.0] * len(decisions), seqs[some].tolist()).answers
+        yield
     first = plan.encode(plan.decides, events[:1], seqs[:1])
     for mark in plan.system.marks:
         plan.label(state, first, mark, np.full(1, np.nan), np.ones(1))

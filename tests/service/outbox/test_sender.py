@@ -245,7 +245,9 @@ def test_a_sender_that_is_killed_loses_nothing(plan: Any, receiver: Receiver, tm
                 child.append(subprocess.Popen(command, env=environ))
             assert child[0].wait(60) == -signal.SIGKILL
         receiver.answer = confirm
-        assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == 0
+        done = subprocess.run(command, env=environ, timeout=60, check=False, capture_output=True, text=True)
+        assert done.returncode == 0
+        assert "outbox_ended: the outbox ended (nothing more is due) after" in done.stderr
         assert set(receiver.seqs) == set(truth)
         assert len(receiver.seqs) > len(truth), "what was under way when it was killed came again"
         assert in_order(receiver, truth)

@@ -18,6 +18,7 @@ from adjudge.log import Commit, Kind, Log, LogUnavailableError, MemoryLog, entri
 from adjudge.service.bundles import Bundles
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower
+from adjudge.service.logs import facts_of
 from adjudge.service.replay import replay
 from adjudge.service.resolver import Resolver
 from adjudge.service.versions.desk import LiveDesk
@@ -95,12 +96,17 @@ class Site:
 
 
 @pytest.mark.parametrize("name", REVISIONS)
-def test_what_was_activated_decides_from_its_position_on(name: str, tmp_path: Path, log: Log) -> None:
+def test_what_was_activated_decides_from_its_position_on(
+    name: str, tmp_path: Path, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
     """Before it nothing is different; replay, a standby, a snapshot and a restart all come to the same."""
     site = Site(tmp_path, log)
     before = site.purchases(1)
-    done = site.desk.revise(REVISIONS[name], "ada")
+    with caplog.at_level("INFO", "adjudge"):
+        done = site.desk.revise(REVISIONS[name], "ada")
     assert (done.status, done.seq) == ("active", max(a["seq"] for a in before) + 1)
+    (told,) = (facts for facts in map(facts_of, caplog.records) if facts["event"] == "activated")
+    assert (told["who"], told["system"], told["position"], told["versions"]) == ("ada", "shop", done.seq, done.versions)
     after = site.purchases(2)
     assert {a["seq"] > done.seq for a in after} == {True}
     assert {json.dumps(a["versions"]) for a in after} == {json.dumps(done.versions)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from adjudge.errors import InputError, UnavailableError
 from adjudge.log.holder import HolderLock
 from adjudge.service import snapshot
 from adjudge.service.home import check_log, open_log, snapshots_of
-from adjudge.service.logs import configure
+from adjudge.service.logs import configure, say
 from adjudge.service.outbox.decisions import DecisionReader
 from adjudge.service.outbox.endpoint import read_endpoints
 from adjudge.service.outbox.ledger import FILE, Ledger
@@ -50,13 +51,32 @@ def run(settings: Settings, *, start: int | None = None, once: bool = False) -> 
         If another process sends for it.
     """
     configure(settings.log_format, settings.log_level)
-    stop = threading.Event()
+    stop, signals = threading.Event(), list[str]()
+
+    def end(number: int, _: object) -> None:
+        signals.append(signal.Signals(number).name)
+        stop.set()
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    with senders(settings, os.environ, start=start) as found:
+        signal.signal(name, end)
+    with senders(settings, os.environ, start=start) as found, _end_told(found, signals):
         while not stop.is_set():
             if run_round(found) == 0 and (once or stop.wait(EVERY_S)):
                 return
+
+
+@contextmanager
+def _end_told(found: list[Sender], signals: list[str]) -> Iterator[None]:
+    """Tell operation how the outbox ended, and how far each endpoint is."""
+    began, why = time.monotonic(), "failure"
+    try:
+        yield
+        why = next(iter(signals), "nothing more is due")
+    finally:
+        seconds = time.monotonic() - began
+        positions = {sender.endpoint.id: sender.ledger.position(sender.endpoint.id) for sender in found}
+        facts = {"why": why, "seconds": round(seconds, 3), "positions": positions}
+        say(f"the outbox ended ({why}) after {seconds:,.0f} s", "outbox_ended", **facts)
 
 
 @contextmanager

@@ -156,6 +156,7 @@ class LiveDesk:
                 return self._accept(plan, revision, who, notes)
             warm([plan], quiet)  # a model of another kind brings kernels of its own
             seq = decider.activate(plan, who, revision.why, notes=notes)
+            _tell(plan, who, seq)
             return Activated(running.name, "active", seq, card.versions)
 
     def resume(self) -> None:
@@ -263,12 +264,13 @@ class LiveDesk:
             if not beside.near():  # others have decided meanwhile
                 return False
             try:
-                self._decider.activate(
+                seq = self._decider.activate(
                     plan, accepted.who, accepted.why, beside=beside.follower, notes=[accepted.fulfilled()]
                 )
             except UnavailableError as error:
                 logger.warning("what is coming in system %s cannot take over yet: %s", accepted.system, error)
                 return False
+            _tell(plan, accepted.who, seq)
             return True
 
     def _progress(self, accepted: Accepted) -> Progress:
@@ -279,3 +281,10 @@ class LiveDesk:
         now, then = self._decider.workspace.systems[name].plan, beside.follower.workspace.systems[name].plan
         missing = [feature for feature in then.features if feature not in now.features]
         return Progress(name, accepted.seq, missing, beside.follower.end.position, entries, beside.seconds_left())
+
+
+def _tell(plan: Plan, who: str, seq: int) -> None:
+    """Tell operation who has what decide from which position on; the reason is in the log alone."""
+    facts = {"system": plan.system.name, "position": seq, "who": who, "bundle": plan.bundle, "versions": plan.versions}
+    extra = {"event": "activated", "facts": facts}
+    logger.info("%s activated another version of system %s at position %s", who, plan.system.name, seq, extra=extra)
