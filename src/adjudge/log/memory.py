@@ -50,11 +50,12 @@ class MemoryLog:
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Commit]:
         """Yield the commits that hold positions from `start` up to, not including, `stop`."""
         kept = self._open()
-        end = kept.end.position
-        stop = end if stop is None else min(stop, end)
-        first = bisect_right(kept.commits, start, key=lambda c: c.stop)
-        last = bisect_left(kept.commits, stop, key=lambda c: c.first)
-        return iter(kept.commits[first:last] if start < stop else ())
+        with kept.lock:  # else `drop` on another thread would move what was found
+            end = kept.end.position
+            stop = end if stop is None else min(stop, end)
+            first = bisect_right(kept.commits, start, key=lambda c: c.stop)
+            last = bisect_left(kept.commits, stop, key=lambda c: c.first)
+            return iter(kept.commits[first:last] if start < stop else ())
 
     def end(self) -> End:
         """Return where the log ends now."""

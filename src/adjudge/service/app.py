@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -52,6 +53,9 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 MAX_PAGE = 10_000
 """Most log entries of one page."""
+
+MAX_READING = 2
+"""Most pages of the log that are read at a time, each on a thread; more requests wait, and hold no page in memory."""
 
 
 class Page(msgspec.Struct):
@@ -314,6 +318,7 @@ def _results(decoded: Decoded, done: Sequence[dict[str, Any] | InputError]) -> R
 def _add_reads(api: FastAPI, service: Service) -> None:
     """Add what only reads."""
     decider = service.decider
+    reading = asyncio.Semaphore(MAX_READING)
 
     @api.get("/v1/decisions/{id:path}")
     async def decision(id: str, system: str | None = None) -> Response:
@@ -371,22 +376,31 @@ def _add_reads(api: FastAPI, service: Service) -> None:
 
         Personal values are sealed, as the log has them, unless whoever asks may also read decisions.
         """
-        start = max(start, decider.log.begin().position)
-        commits = list(decider.log.read(start, start + limit))
-        end = commits[-1].stop if commits else len(decider.log)
-        entries = (entry for commit in commits for entry in entries_of(commit) if entry.seq >= start)
-        told = list(opened(entries, decider.workspace.vault, visitor_of(request).principal))
-        return _json(Page(told, end if end < len(decider.log) else None))
+
+        def page() -> Page:
+            first, commits, following = _stretch(decider, start, limit)
+            entries = (entry for commit in commits for entry in entries_of(commit) if entry.seq >= first)
+            return Page(list(opened(entries, decider.workspace.vault, visitor_of(request).principal)), following)
+
+        async with reading:
+            return _json(await asyncio.to_thread(page))
 
     @api.get("/v1/log/commits")
     async def commits(
         start: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000
     ) -> Response:
         """Return a stretch of the log as it is kept: whole commits with their links, for replay and for audit."""
-        start = max(start, decider.log.begin().position)
-        found = list(decider.log.read(start, start + limit))
-        end = found[-1].stop if found else len(decider.log)
-        return _json(CommitPage(found, end if end < len(decider.log) else None))
+        async with reading:
+            _, found, following = await asyncio.to_thread(_stretch, decider, start, limit)
+            return _json(CommitPage(found, following))
+
+
+def _stretch(decider: Decider, start: int, limit: int) -> tuple[int, list[Commit], int | None]:
+    """Return where a stretch of the log begins, its commits, and where the next one does; read on a thread."""
+    first = max(start, decider.log.begin().position)
+    commits = list(decider.log.read(first, first + limit))
+    end = commits[-1].stop if commits else len(decider.log)
+    return first, commits, end if end < len(decider.log) else None
 
 
 def _dated(value: Any) -> Any:
