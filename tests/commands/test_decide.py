@@ -18,7 +18,7 @@ from adjudge.cli import app
 from adjudge.client import AsyncClient, Options
 from adjudge.client.address import Address
 from adjudge.commands import bulk
-from adjudge.commands.decide import inside
+from adjudge.commands.decide import inside, named
 from adjudge.commands.job import Job, Rows, roles_of
 from adjudge.engine.plan import Plan
 from adjudge.errors import InputError, UnavailableError
@@ -200,6 +200,15 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, shop_url: str) -> None:
         run(source, "--url", shop_url, "--system", "shp")
     with pytest.raises(InputError, match="must look like"):
         run(source, "--url", "localhost:8000")
+
+
+def test_a_service_is_told_the_name_of_a_system_that_is_given_by_its_folder(shop_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "anything"
+    folder.mkdir()
+    (folder / "definition.py").write_text("from tests.service.shop import shop_system\n\nsystem = shop_system()\n")
+    assert (named(str(folder)), named("shop"), named(None)) == ("shop", "shop", None)
+    done = run("-", "--url", shop_url, "--system", str(folder), text=as_json(purchase("folder", NOW)))
+    assert (done.exit_code, json.loads(done.stdout)["id"]) == (0, "pfolder")
 
 
 def test_a_service_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

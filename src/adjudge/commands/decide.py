@@ -63,8 +63,28 @@ def decide(
 
         summary = asyncio.run(_decide(inside(plan_of(system or "payments", bundle)), rows, job, None))
     else:
-        summary = asyncio.run(_decide(AsyncClient(url, key, options=OPTIONS), rows, job, system))
+        summary = asyncio.run(_decide(AsyncClient(url, key, options=OPTIONS), rows, job, named(system)))
     finish(summary, json)
+
+
+def named(system: str | None) -> str | None:
+    """Return the name that a service knows a system by, which may be given by its folder.
+
+    Parameters
+    ----------
+    system
+        A name, which is returned as it is, or the path of a folder with a definition; None stays None.
+
+    Examples
+    --------
+    >>> named("payments")
+    'payments'
+    """
+    if system is None or not (Path(system) / "definition.py").is_file():
+        return system
+    from adjudge.discover import find
+
+    return find(system).build({}).name
 
 
 def inside(plan: Plan) -> AsyncClient:
