@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.log.cluster import PROGRAMS, Cluster, programs
+from tests.log.permitted import PERMITTED
 
 # The first call of a kernel compiles it, which no deadline per example allows for. The examples are the same
 # in every run: what fails once fails again.
@@ -28,6 +29,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get(FORBID_SKIPS, "") not in ("", "0"),
         help=f"fail every test that would be skipped (also: {FORBID_SKIPS}=1)",
     )
+
+
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
+"""How many tests were left out for want of each permission."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine does not permit anybody to do: no installation could mend that, unlike a skip."""
+    left_out = config.stash.setdefault(LEFT_OUT, {})
+    for name, permitted in PERMITTED.items():
+        marked = [item for item in items if item.get_closest_marker(name)]
+        if marked and not permitted():
+            left_out[name] = len(marked)
+            items[:] = [item for item in items if item not in marked]
+            config.hook.pytest_deselected(items=marked)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say at the end which tests were left out, and why."""
+    for name, count in config.stash.get(LEFT_OUT, {}).items():
+        why = str(PERMITTED[name].__doc__).split(";")[1].strip(" .\n")
+        terminalreporter.write_line(f"{count} tests marked {name!r} were left out: {why}", yellow=True)
 
 
 def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -17,6 +17,8 @@ done
 need redis-server redis-server "the benchmark http, which builds the usual design beside ours"
 need wrk wrk "the benchmark http, as its load generator"
 need strace strace "the tests of durability, which lose what was not synced"
+need unshare util-linux "the tests of full disks, which mount a small one"
+need mount mount "the tests of full disks, which mount a small one"
 need "$initdb" postgresql "the tests of the log in Postgres, which start a server of their own"
 
 [ -n "$missing" ] || exit 0

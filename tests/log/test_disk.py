@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import sqlite3
 import subprocess
@@ -15,29 +14,23 @@ import pytest
 from adjudge.log import LogError, LogUnavailableError
 from adjudge.log.sqlite import FORMAT, SqliteLog
 from tests.log.chains import after, extend
+from tests.log.permitted import mounting
 
 
-@functools.cache
-def namespace() -> list[str]:
-    """Return the command that runs another one with mounts of its own."""
-    for command in (["unshare", "--mount"], ["unshare", "--mount", "--user", "--map-root-user"]):
-        try:
-            subprocess.run([*command, "mount", "-t", "tmpfs", "none", "/tmp"], check=True, capture_output=True)
-        except (FileNotFoundError, subprocess.CalledProcessError):
-            continue
-        return command
-    pytest.skip("a file system for tests alone cannot be mounted here (unshare, mount)")
-
-
+@pytest.mark.mounts
 @pytest.mark.parametrize("what", ["full", "full_and_killed", "read_only"])
 def test_a_small_disk(tmp_path: Path, what: str) -> None:
     """On a real file system of three megabytes: see the functions of `small_disk`."""
     mount = 'mount -t tmpfs -o size=3m none "$1" && exec "$2" -m tests.log.small_disk "$1" "$3"'
-    command = [*namespace(), "sh", "-c", mount, "sh", str(tmp_path), sys.executable, what]
+    namespace = mounting()
+    if namespace is None:
+        pytest.skip("unshare and mount are not installed")
+    command = [*namespace, "sh", "-c", mount, "sh", str(tmp_path), sys.executable, what]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.strace
 @pytest.mark.parametrize(
     ("file", "call", "error", "when"),
     [

@@ -48,6 +48,7 @@ def commits_of(path: Path) -> int:
         return len(commits)
 
 
+@pytest.mark.strace
 @pytest.mark.parametrize("acknowledged", [1, 60])
 def test_what_was_acknowledged_with_fsync_survives_the_loss_of_power(tmp_path: Path, acknowledged: int) -> None:
     """Whatever of the rest reached the disk, and in whatever state: at least what was acknowledged is there, whole."""
@@ -62,6 +63,7 @@ def test_what_was_acknowledged_with_fsync_survives_the_loss_of_power(tmp_path: P
         assert commits_of(copy / "log.sqlite") >= told
 
 
+@pytest.mark.strace
 def test_without_fsync_the_loss_of_power_is_seen_to_lose(tmp_path: Path) -> None:
     """The harness bites: what only promises to survive the end of the process has lost commits, and is whole still."""
     folder = tmp_path / "log"
