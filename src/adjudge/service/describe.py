@@ -113,7 +113,8 @@ REFUSALS = {
     "415": "The body is not JSON by its content type, or is compressed.",
     "422": "A field is wrong; the answer names it, and its row.",
     "429": "Too much is waiting; Retry-After says when to come again.",
-    "503": "Deciding has stopped after a failure.",
+    "503": "The service is starting or standing by, its log cannot be written, or its database is away. "
+    "The answer says which; Retry-After says when to come again.",
 }
 """What else a route that takes a body may answer."""
 
