@@ -22,7 +22,12 @@ def test_a_long_compilation_is_announced(monkeypatch: pytest.MonkeyPatch) -> Non
     said: list[str] = []
     warm([shop()], said.append)
     monkeypatch.setattr(module, "PATIENCE_S", 0.01)
-    monkeypatch.setattr(module, "_exercise", lambda plan: iter([time.sleep(0.2)]))
+
+    def exercise(plan: Plan) -> Iterator[None]:
+        time.sleep(0.2)
+        yield
+
+    monkeypatch.setattr(module, "_exercise", exercise)
     said.clear()
     assert warm([shop()], said.append) >= 0.2
     assert len(said) == 1
@@ -30,8 +35,8 @@ def test_a_long_compilation_is_announced(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_it_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not at once, but after what is being compiled: nobody waits a minute for a process that is not wanted any more."""
-    stop, compiled = threading.Event(), []
+    """After what is being compiled, not after all of it: nobody waits a minute for a process that is to end."""
+    stop, compiled = threading.Event(), list[str]()
 
     def exercise(plan: Plan) -> Iterator[None]:
         for part in ("one", "two", "three"):
