@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import numpy as np
 from adjudge.define import Field, Schema
 from adjudge.engine.plan import Plan
 from adjudge.service.decode import EventDecoder, EventStruct
-from adjudge.service.index import Ids
+from adjudge.service.index import Ids, Known
 from adjudge.service.record import Recorder
 
 PATIENCE_S = 1.0
@@ -80,11 +81,14 @@ def _exercise(plan: Plan) -> Iterator[None]:
 
 
 def _admit() -> None:
-    """Enter ids, look them up and take one out, as admission does: a log that is folded need not have held any."""
+    """Enter ids and marks, look them up and take them out: a log that is folded need not have held any."""
     ids = Ids(bytes(16))
     ids.add(["a", "b"], 0)
     ids.find(["a", "c"])
     ids.remove(["a"])
+    marks = Known(["known"])
+    marks.set("known", [0], [1.0])
+    marks.set("known", [0], [math.nan])
 
 
 def made_up(schema: Schema, n: int) -> list[EventStruct]:
