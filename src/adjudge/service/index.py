@@ -262,6 +262,9 @@ class Ids:
         if self._span is None or ts is None or not count:
             yield 0, slice(None)
             return
+        if count == 1:
+            yield self._span.generation(int(ts[0])), slice(None)
+            return
         generations = self._span.generations(ts)
         first = int(generations[0])
         if (generations == first).all():
