@@ -15,7 +15,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -331,7 +330,7 @@ class Decider:
                 guards = self.watches.over([running.name], [began] * len(good))
                 self.stages.begin()
                 decisions = self.workspace.score(running, batch, guards[running.name])
-                latency = _ms(self.watches.timer() - began)
+                latency = round((self.watches.timer() - began) * 1e3, 3)
                 position = [self.writer.position] * len(good)
                 recorded = running.recorder.record(decisions, [latency] * len(good), position)
                 for at, i in enumerate(good):
@@ -687,7 +686,8 @@ class Decider:
             for at, i in enumerate(ticket.accepted):
                 ticket.verdicts[i] = Verdict(seq=ticket.prepared.first + at, decided=decided, at=at)
         for i, first in ticket.twice.items():  # came twice in this batch: as its first coming
-            ticket.verdicts[i] = replace(ticket.verdicts[first], repeated=ticket.verdicts[first].error is None)
+            then = ticket.verdicts[first]
+            ticket.verdicts[i] = msgspec.structs.replace(then, repeated=then.error is None)
         return ticket.verdicts
 
     def _failed(self, ticket: Ticket, error: Exception) -> list[Verdict]:
@@ -763,7 +763,7 @@ class Decider:
             for start, stop, made in self.workspace.decide(prepared, guards):
                 stages.lap("decide")
                 now = self.watches.timer()
-                latencies = [_ms(now - s) for s in since[start:stop]]
+                latencies = [round((now - s) * 1e3, 3) for s in since[start:stop]]
                 for name, decisions in made.items():
                     recorder = self.workspace.systems[name].recorder
                     positions = range(prepared.first + start, prepared.first + stop)
@@ -877,7 +877,3 @@ def _blocks(run: Sequence[Change]) -> Iterator[Changes]:
             texts=[c.text for c in said] if any(c.text for c in said) else [],
         )
         start = i
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1e3, 3)

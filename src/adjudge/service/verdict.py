@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from adjudge.errors import InputError
 from adjudge.service.record import Recorded
@@ -36,8 +38,7 @@ class UndecidedError(InputError):
         self.instance = instance
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, gc=False):
     """What became of one event.
 
     Parameters
@@ -58,7 +59,7 @@ class Verdict:
     error: InputError | None = None
     repeated: bool = False
     seq: int = -1
-    decided: Mapping[str, Recorded] = field(default_factory=dict)
+    decided: Mapping[str, Recorded] = {}
     at: int = 0
 
     def answer(self, system: str) -> bytes:
