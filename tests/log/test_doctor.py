@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from adjudge.log import Commit, Kind, Log, MemoryLog
+from adjudge.log import Commit, Kind, Log, MemoryLog, sqlite
 from adjudge.log.codec import Block, Changes, Events, Note, Texts, pack
 from adjudge.log.doctor import examine, examine_file
 from adjudge.log.postgres import PostgresLog
@@ -111,7 +111,7 @@ def test_a_torn_end_and_a_damaged_page_are_told_apart(tmp_path: Path) -> None:
     assert levels["tail"] == "notice"
     assert levels["pages"] == levels["chain"] == "good"
     data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 3 + 200] = bytes(200)
+    data[sqlite.PAGE * 3 : sqlite.PAGE * 3 + 200] = bytes(200)
     path.write_bytes(data)
     found = {f.name: f for f in examine_file(path)}
     assert found["pages"].level == "fault"

@@ -193,7 +193,7 @@ def test_the_write_ahead_file_stays_small_under_constant_writing(
     with closing(SqliteLog(path)) as log:
         log.acquire("test", now_us=0, ttl_us=1)
         written, largest = 0, 0
-        for _ in range(40):
+        for _ in range(100):
             written += sum(len(c.payload) for c in extend(log, [600, 1, 600]))
             log.maintain()
             largest = max(largest, path.with_name("log.sqlite-wal").stat().st_size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
@@ -87,8 +87,7 @@ class Encoder:
             rows = np.array([self._get_numbers(e) for e in events], np.float64)
             out[self._number_rows] = rows.T
         for f, row, write in self._others:
-            for i, event in enumerate(events):
-                write(f, event, out, row, i)
+            write(f, events, out, row)
         return self.times(out)
 
     def frame(self, frame: pl.DataFrame, out: FloatArray) -> IntArray:
@@ -138,41 +137,86 @@ def micros_of(at: datetime) -> int:
     return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
 
 
-def _write_time(f: Field, event: Event, out: FloatArray, row: int, i: int) -> None:
-    at: datetime | None = getattr(event, f.name)
-    if at is None:
-        out[row, i] = out[row + 1, i] = math.nan
-        return
-    if f.zone is not None:
-        at = at.astimezone(_zone(f.zone))
-    offset = at.utcoffset()
-    if offset is None:
+def micros_of_each(ats: Iterable[datetime]) -> list[int]:
+    """Return aware times in microseconds UTC, like `micros_of`.
+
+    Examples
+    --------
+    >>> micros_of_each([EPOCH, datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC)])
+    [0, 1000005]
+    """
+    return [(since := at - EPOCH).days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds for at in ats]
+
+
+def _write_times(f: Field, events: Sequence[Event], out: FloatArray, row: int) -> None:
+    ats: list[datetime | None] = list(map(operator.attrgetter(f.name), events))
+    there = [EPOCH if at is None else at for at in ats]
+    try:
+        out[row] = micros_of_each(there)
+    except TypeError:
+        naive = next(i for i, at in enumerate(there) if at.utcoffset() is None)
         msg = f"field {f.name!r} has a time without offset"
-        raise InputError(msg, field=f.name, row=i, code="naive_time")
-    out[row, i] = micros_of(at)
-    out[row + 1, i] = offset.total_seconds()
+        raise InputError(msg, field=f.name, row=naive, code="naive_time") from None
+    zone = None if f.zone is None else _zone(f.zone)
+    out[row + 1] = [0.0 if (to := zone or at.tzinfo) is UTC else _offset(at, to) for at in there]
+    if None in ats:
+        out[row : row + 2, [at is None for at in ats]] = math.nan
 
 
-def _write_place(f: Field, event: Event, out: FloatArray, row: int, i: int) -> None:
-    place = getattr(event, f.name)
-    out[row, i], out[row + 1, i] = (math.nan, math.nan) if place is None else (place.lat, place.lon)
+def _offset(at: datetime, zone: tzinfo | None) -> float:
+    """Return how many seconds clocks of a zone are ahead of UTC at some time."""
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None  # whatever has a zone has one
+    return offset.total_seconds()
 
 
-def _write_money(f: Field, event: Event, out: FloatArray, row: int, i: int) -> None:
-    amount: Decimal | None = getattr(event, f.name)
-    if amount is None:
-        out[row, i] = math.nan
-        return
-    currency = (getattr(event, f.currency_from) if f.currency_from else None) or f.currency
+def _write_places(f: Field, events: Sequence[Event], out: FloatArray, row: int) -> None:
+    places = map(operator.attrgetter(f.name), events)
+    for i, place in enumerate(places):
+        out[row, i], out[row + 1, i] = (math.nan, math.nan) if place is None else (place.lat, place.lon)
+
+
+def usual_steps(currency: str) -> tuple[Decimal, Decimal, Decimal]:
+    """Return the steps in which amounts of a currency are usually written, finest first: none finer is allowed.
+
+    Examples
+    --------
+    >>> usual_steps("EUR")
+    (Decimal('0.01'), Decimal('0.1'), Decimal('1'))
+    """
+    digits = MINOR_DIGITS.get(currency, 2)
+    fine, middle, coarse = (Decimal(1).scaleb(-max(0, digits - less)) for less in range(3))
+    return fine, middle, coarse
+
+
+def _write_amounts(f: Field, events: Sequence[Event], out: FloatArray, row: int) -> None:
+    amounts: list[Decimal | None] = list(map(operator.attrgetter(f.name), events))
+    own = [None] * len(events) if f.currency_from is None else list(map(operator.attrgetter(f.currency_from), events))
+    plain = (None, "", f.currency)
+    fine, middle, coarse = usual_steps(f.currency)
+    out[row] = [  # hardly any needs the second look below
+        float(a)
+        if a is not None
+        and (a.same_quantum(fine) or a.same_quantum(middle) or a.same_quantum(coarse))
+        and currency in plain
+        else math.nan
+        for a, currency in zip(amounts, own, strict=True)
+    ]
+    for i in np.flatnonzero(np.isnan(out[row])).tolist():
+        if (amount := amounts[i]) is not None:
+            out[row, i] = _amount(f, events[i], amount, own[i] or f.currency, i)
+
+
+def _amount(f: Field, event: Event, amount: Decimal, currency: str, row: int) -> float:
+    """Return an amount in major units of the field's base currency."""
     digits = MINOR_DIGITS.get(currency, 2)
     if currency == f.currency and -amount.as_tuple().exponent <= digits:  # type: ignore[operator]  # finite: checked
-        out[row, i] = float(amount)  # correctly rounded, so the same bits as whole minor units over their scale
-        return
+        return float(amount)  # correctly rounded, so the same bits as whole minor units over their scale
     minor = amount.scaleb(digits)
     if minor != minor.to_integral_value():
         msg = f"field {f.name!r} has more than {digits} digits after the point, which {currency} does not have"
-        raise InputError(msg, field=f.name, row=i, code="too_many_digits")
-    out[row, i] = base_minor(f, amount, currency, getattr(event, f.rate_from) if f.rate_from else None, i) / f.scale
+        raise InputError(msg, field=f.name, row=row, code="too_many_digits")
+    return base_minor(f, amount, currency, getattr(event, f.rate_from) if f.rate_from else None, row) / f.scale
 
 
 def base_minor(f: Field, amount: Decimal, currency: str, rate: float | None, row: int | None = None) -> int:
@@ -212,10 +256,10 @@ def base_minor(f: Field, amount: Decimal, currency: str, rate: float | None, row
     return int(exact.to_integral_value(ROUND_HALF_EVEN))
 
 
-_WRITERS: dict[str, Callable[[Field, Event, FloatArray, int, int], None]] = {
-    "time": _write_time,
-    "place": _write_place,
-    "money": _write_money,
+_WRITERS: dict[str, Callable[[Field, Sequence[Event], FloatArray, int], None]] = {
+    "time": _write_times,
+    "place": _write_places,
+    "money": _write_amounts,
 }
 
 

@@ -26,8 +26,9 @@ from adjudge.service.access.guard import guard_of
 from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.routes import needs
 from adjudge.service.batching import Batcher
+from adjudge.service.checks import check_time
 from adjudge.service.decider import Decider
-from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder, check_time
+from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder
 from adjudge.service.describe import describe
 from adjudge.service.gauges import Gauges
 from adjudge.service.health import unready

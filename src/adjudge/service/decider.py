@@ -754,7 +754,7 @@ class Decider:
     def _commit(self, prepared: Prepared, ticket: Ticket) -> dict[str, Recorded]:
         """Fold new events, decide them where a system does, and append them to the log."""
         door = self.workspace.doors[prepared.stream]
-        events, since = [ticket.events[i] for i in ticket.accepted], [ticket.since[i] for i in ticket.accepted]
+        since = [ticket.since[i] for i in ticket.accepted]
         parts: dict[str, list[Recorded]] = {}
         stages = self.stages
         stages.begin()
@@ -763,14 +763,14 @@ class Decider:
             for start, stop, made in self.workspace.decide(prepared, guards):
                 stages.lap("decide")
                 now = self.watches.timer()
-                latencies = [round((now - s) * 1e3, 3) for s in since[start:stop]]
+                latencies = [round((now - s) * 1e6) / 1e3 for s in since[start:stop]]
                 for name, decisions in made.items():
                     recorder = self.workspace.systems[name].recorder
                     positions = range(prepared.first + start, prepared.first + stop)
                     parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
                 stages.lap("record")
             decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
-            block = block_of(door, prepared, self.workspace.seal(prepared, events), decided)
+            block = block_of(door, prepared, ticket.bodies, decided)
             stages.lap("record")
             self.writer.append([block], ticket.received)
             stages.lap("append")

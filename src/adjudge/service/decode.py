@@ -20,17 +20,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from adjudge.define.event import MINOR_DIGITS, Field, Schema
+from adjudge.define.event import Field, Schema
 from adjudge.errors import InputError, did_you_mean
+from adjudge.service.checks import Found, NotFinite, check_of, glance_of, not_finite
 
 EventStruct = msgspec.Struct
 """One event of some stream: an immutable struct whose attributes are the schema's fields."""
-
-LARGEST_MONEY = Decimal(10) ** 13
-"""Amounts at or beyond this are refused: minor units of every currency stay exact in a double below it."""
-
-YEARS = (1900, 2200)
-"""Timestamps must lie in these years: their microseconds since 1970 are exact in a double."""
 
 MAX_ERRORS = 1_000
 """Errors of one batch that are told; bad rows beyond them are refused without an explanation."""
@@ -119,7 +114,8 @@ class EventDecoder:
         self._many = msgspec.json.Decoder(list[self.type])  # type: ignore[name-defined]
         self._split = msgspec.json.Decoder(list[msgspec.Raw])
         self._encode = msgspec.json.Encoder().encode
-        self._checks = tuple((f.name, check) for f in schema if (check := _check_of(f)) is not None)
+        self._checks = tuple((f.name, check) for f in schema if (check := check_of(f)) is not None)
+        self._glances = tuple(glance_of(f) for f in schema)
         self._numbers = tuple(f.name for f in schema if f.role == "number")
         self._types = {f.name: _type_of(f) for f in schema} | dict(wider)
         self._odd = _odd_amounts([f.name for f in schema if f.role == "money"])
@@ -167,6 +163,8 @@ class EventDecoder:
         except UNREADABLE:
             return self._row_by_row(body, limit)
         _check_rows(len(events), limit)
+        if all(glance(events) for glance in self._glances):
+            return Decoded(events, list(range(len(events))))
         result = Decoded()
         for row, event in enumerate(events):
             self._sort(event, row, result)
@@ -278,13 +276,13 @@ class EventDecoder:
         value = row.get(f.name)
         if value is None:
             return None if f.optional else ("missing_field", "is required")
-        if _not_finite(value):
+        if not_finite(value):
             return ("not_finite", "must be a finite number")
         if isinstance(value, str) and _printable(value) != value:
             return _BAD_TEXT
         if isinstance(value, Mapping):
             for part in ("lat", "lon"):
-                if _not_finite(value.get(part)):
+                if not_finite(value.get(part)):
                     return ("not_finite", f".{part} must be a finite number")
         try:
             if isinstance(value, (msgspec.Raw, dict, list)):
@@ -297,15 +295,11 @@ class EventDecoder:
             return _BAD_TEXT
         except (TypeError, ArithmeticError, RecursionError):
             return ("wrong_type", "has a value of the wrong type")
-        check = _check_of(f)
+        check = check_of(f)
         found = check(typed, row) if check is not None else None
         if found is None and f.role == "money" and isinstance(value, str) and not re.match(AMOUNT, value + '"'):
             return ("wrong_type", "must be an amount such as 12.50")
         return found
-
-
-Found = tuple[str, str]
-"""The code of an error and the words that follow the field's name, with a point where a part of it is meant."""
 
 
 def _named(name: str, found: Found, row: int | None) -> InputError:
@@ -398,88 +392,10 @@ def _float(bound: float | None) -> float | None:
     return None if bound is None else float(bound)
 
 
-def _check_of(f: Field) -> Callable[[Any, Any], Found | None] | None:
-    """Return the check of a field that its type cannot make, or None."""
-    if f.role == "time":
-        return lambda value, event: check_time(value)
-    return _money_check(f) if f.role == "money" else None
-
-
-def check_time(value: datetime) -> Found | None:
-    """Return code and words if a time lies outside `YEARS`, else None.
-
-    Examples
-    --------
-    >>> check_time(datetime.fromisoformat("0001-01-01T00:00:00+14:00"))
-    ('out_of_range', 'must lie in the years 1900 to 2199')
-    """
-    if YEARS[0] <= value.year < YEARS[1]:
-        return None
-    return ("out_of_range", f"must lie in the years {YEARS[0]} to {YEARS[1] - 1}")
-
-
-def _money_check(f: Field) -> Callable[[Decimal, Any], Found | None]:
-    low = None if f.minimum is None else Decimal(str(f.minimum))
-    high = None if f.maximum is None else Decimal(str(f.maximum))
-    own, rate_from = f.currency_from, f.rate_from
-
-    def check(value: Decimal, event: Any) -> Found | None:
-        if not value.is_finite():
-            return ("not_finite", "must be a finite amount")
-        if not -LARGEST_MONEY < value < LARGEST_MONEY:
-            return ("out_of_range", f"must be smaller than {LARGEST_MONEY:.0e}")
-        sent = None if own is None else _value(event, own)
-        currency = sent if sent and isinstance(sent, str) else f.currency
-        digits = MINOR_DIGITS.get(currency, 2)
-        if value and value.adjusted() < -digits:  # the remainder below underflows to nothing
-            return ("too_many_digits", f"may have {digits} digits after the point")
-        if int(value.as_tuple().exponent) < -digits and value % (Decimal(1).scaleb(-digits)):
-            return ("too_many_digits", f"may have {digits} digits after the point")
-        if rate_from is not None and currency != f.currency:
-            if _part(event, rate_from) is None:
-                return (
-                    "missing_rate",
-                    f"is in another currency than {f.currency} and {rate_from} is missing",
-                )
-            rate = _value(event, rate_from)
-            if not isinstance(rate, float) or not math.isfinite(rate):
-                return None  # the rate has an error of its own
-            if rate <= 0 or abs(value) * Decimal(rate) >= LARGEST_MONEY:
-                return ("out_of_range", f"makes no amount in {f.currency} at this {rate_from}")
-        if low is not None and value < low:
-            return ("out_of_range", f"must be at least {f.minimum}")
-        if high is not None and value > high:
-            return ("out_of_range", f"must be at most {f.maximum}")
-        return None
-
-    return check
-
-
-def _part(event: Any, name: str) -> Any:
-    """Return another field of an event, or of a row under explanation, as it stands there."""
-    return event.get(name) if isinstance(event, Mapping) else getattr(event, name)
-
-
-def _value(event: Any, name: str) -> str | float | None:
-    """Return another field where it is text or a number; in a row under explanation it may be anything."""
-    value = _part(event, name)
-    if isinstance(value, msgspec.Raw):
-        return float(bytes(value))
-    if isinstance(value, bool) or _not_finite(value):
-        return None
-    if isinstance(value, int):
-        return float(value) if abs(value) < LARGEST_MONEY else math.inf
-    return value if isinstance(value, (str, float)) else None
-
-
-class _NotFinite(str):
-    """Stands for NaN, Infinity and -Infinity, which are not JSON but are often sent as if they were."""
-
-
 def _loose(body: bytes, row: int | None = None) -> Any:
     """Parse JSON for an explanation: numbers stay as they were written, NaN and infinities are marked."""
     try:
-        return json.loads(body, parse_float=_raw, parse_int=_raw, parse_constant=_NotFinite)
+        return json.loads(body, parse_float=_raw, parse_int=_raw, parse_constant=NotFinite)
     except RecursionError:
         error = InputError("the JSON is nested too deeply", row=row, code="malformed")
     except UnicodeDecodeError:
@@ -497,10 +413,6 @@ def _raw(text: str) -> msgspec.Raw:
 def _printable(text: str) -> str:
     """Return a text with a question mark for each half of a surrogate pair, which no answer can hold."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _not_finite(value: Any) -> bool:
-    return isinstance(value, _NotFinite) or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _kind(value: Any) -> str:
