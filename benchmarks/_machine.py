@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def describe() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "loop_ms": _loop_ms(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
     }
 
@@ -56,6 +58,18 @@ def _processor() -> str:
         return platform.processor()
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.machine()
+
+
+def _loop_ms() -> float:
+    """Return how long a million turns of an empty loop take: machines that are shared are not always equally fast."""
+
+    def looped() -> float:
+        began = time.perf_counter()
+        for _ in range(1_000_000):
+            pass
+        return time.perf_counter() - began
+
+    return round(1e3 * min(looped() for _ in range(5)), 2)
 
 
 def _version(name: str) -> str:
