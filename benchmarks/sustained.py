@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,6 +22,7 @@ from adjudge.engine.encode import micros_of
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.decider import Decider
 from adjudge.service.decode import EventDecoder
+from adjudge.service.keeper import Keeper
 from benchmarks import _orders
 
 LARGEST = 2_048
@@ -75,13 +75,12 @@ def _at(
     with tempfile.TemporaryDirectory() as folder, closing(SqliteLog(Path(folder) / "log")) as log:
         decider = Decider([plan], log, clock=lambda: micros_of(_orders.START) + 10**14)
         decider.workspace.systems["orders"].state = state
-        keeper = threading.Thread(target=_keep, args=(log, stop := threading.Event()))
+        keeper = Keeper(decider)
         keeper.start()
         try:
             waits, batches, took, cpu = _drive(decider, Bodies(rows), rate, count, progress)
         finally:
-            stop.set()
-            keeper.join()
+            keeper.stop()
             sys.setswitchinterval(before)
         stored = sum(path.stat().st_size for path in Path(folder).iterdir()) / len(waits)
     p50, p99, p999 = np.percentile(waits, (50, 99, 99.9)).tolist()
@@ -146,8 +145,3 @@ class Bodies:
         """Return the events of some places as one array."""
         rest, n = self._rest, len(self._rest)
         return b"[" + b",".join([b'{"order_id":"s%d"%b' % (i, rest[i % n]) for i in range(first, stop)]) + b"]"
-
-
-def _keep(log: SqliteLog, stop: threading.Event) -> None:
-    while not stop.wait(1.0):
-        log.maintain()

@@ -26,8 +26,8 @@ SEGMENT = 4096
 KEEP = 65_536
 """Newest positions that stay loose: most of what is read back by id is young."""
 
-ROUND = 16
-"""Most segments that are made in one go: whoever keeps the log in order has other things to do in between."""
+ROUND = 2
+"""Most segments that are made in one go: they are made beside deciding, which must not wait long for its processor."""
 
 SLICE = 64 * SEGMENT
 """Positions that are dropped in one transaction, so that appending never waits long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 
 from adjudge.errors import UnavailableError
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 """How often there is something to do."""
+
+SOON_S = 0.1
+"""How soon housekeeping goes on that is not done: in small portions, because it takes time from deciding."""
 
 
 class Keeper(threading.Thread):
@@ -59,30 +63,41 @@ class Keeper(threading.Thread):
         self._done = threading.Event()
 
     def run(self) -> None:
-        """Do what is due, every second."""
-        while not self._done.wait(EVERY_S):
-            self.keep()
+        """Do what is due, every second, and housekeeping more often while there is much of it."""
+        began, more = time.monotonic(), False
+        while not self._done.wait(SOON_S if more else EVERY_S):
+            if time.monotonic() - began >= EVERY_S:
+                began = time.monotonic()
+                more = self.keep()
+            else:
+                more = self._maintain()
 
-    def keep(self) -> None:
-        """Do what is due once."""
+    def keep(self) -> bool:
+        """Do what is due once, and return whether the log has more housekeeping to do."""
         self._decider.writer.renew()
-        self._maintain()
+        more = self._maintain()
         self._decide_again()
         self._gauges.refresh()
         self._snapshot()
+        return more
 
-    def _maintain(self) -> None:
-        """Have the log do its housekeeping; say when it begins to fail and when it goes well again."""
+    def _maintain(self) -> bool:
+        """Have the log do some of its housekeeping, and return whether there is more.
+
+        That it begins to fail is told, and that it goes well again.
+        """
         try:
-            self._decider.log.maintain()
+            more = self._decider.log.maintain()
         except LogError as error:
             if not self._disorder:
                 log.warning("the log cannot be put in order: %s", error, extra={"event": "maintenance_failed"})
             self._disorder = True
+            return False
         else:
             if self._disorder:
                 log.info("the log can be put in order again", extra={"event": "maintenance_recovered"})
             self._disorder = False
+            return more
 
     def _decide_again(self) -> None:
         """Make decisions again that lacked a part of the system, for as long as there are some and it goes well."""
