@@ -19,18 +19,18 @@ HEADER = """\
 OLDEST_PYTHON = "3.11.0"
 """Every pin must install on it: a pin that does not makes pip search for minutes and then fail."""
 
-NOT_INSTALLED = (
-    "async-timeout==5.0.1",  # redis asks for it below Python 3.11.3
-    "torch==2.13.0",  # whoever adds torch gets the version that goes with the others
-)
+NOT_INSTALLED = ("async-timeout==5.0.1",)  # redis asks for it below Python 3.11.3
 """Pins of what this environment does not need and another may."""
 
 
 def installed() -> list[str]:
-    """Return one ``name==version`` for each package of this environment, ours left out."""
+    """Return one ``name==version`` for each package of this environment, ours left out.
+
+    What follows a plus names a build for one kind of machine, and another machine has another.
+    """
     freeze = [sys.executable, "-m", "pip", "freeze", "--exclude-editable", "--disable-pip-version-check"]
     output = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
-    return [line for line in output.splitlines() if "==" in line and not line.startswith("#")]
+    return [line.split("+")[0] for line in output.splitlines() if "==" in line and not line.startswith("#")]
 
 
 def too_new(pin: str) -> bool:
