@@ -81,9 +81,25 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
     KeysError
         If they cannot be opened, or were wrapped with another master key.
     """
-    if not any(stream.schema.person_field for plan in plans for stream in plan.streams.values()):
+    if not _know_persons(plans):
         return None
-    return MemoryKeys() if settings.log == "memory" and not settings.person_keys else _keys_of(settings)
+    return MemoryKeys() if _forgets(settings) else _keys_of(settings)
+
+
+def check_master_key(plans: Sequence[Plan], settings: Settings) -> None:
+    """Raise `InputError` if a stream has personal fields and `ADJUDGE_MASTER_KEY` is not as it should be."""
+    if _know_persons(plans) and not _forgets(settings):
+        master_key(os.environ)
+
+
+def _know_persons(plans: Sequence[Plan]) -> bool:
+    """Whether a stream has personal fields."""
+    return any(stream.schema.person_field for plan in plans for stream in plan.streams.values())
+
+
+def _forgets(settings: Settings) -> bool:
+    """Whether keys of persons end with the process, as its log does."""
+    return settings.log == "memory" and not settings.person_keys
 
 
 def find_keys(settings: Settings) -> Keys:

@@ -18,7 +18,7 @@ from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
 from adjudge.service import logs
 from adjudge.service.activation import fingerprint, secret_of
-from adjudge.service.home import bundles_of, holder, open_keys, open_log, snapshots_of
+from adjudge.service.home import bundles_of, check_master_key, holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
 from adjudge.service.tracing import opened
@@ -165,6 +165,7 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     settings = replace(settings, host=claim(settings.host, settings.port))
     logs.configure(settings.log_format, settings.log_level)
     plans = plans_of(served.systems, served.bundles)
+    check_master_key(plans, settings)
     front = Front()
     with opened() as traces, closing(open_log(settings, new=True)) as log:
         if not len(log):
