@@ -4,14 +4,17 @@ Estimators follow scikit-learn; what they become is a scorer for the engine, sav
 for a row whatever its neighbours. Importing this package imports no training library.
 """
 
+from adjudge.models.averaged import Averaged
 from adjudge.models.blend import BlendScorer, Family
 from adjudge.models.calibrate import Beta, Isotonic, Platt
 from adjudge.models.categories import Categories
 from adjudge.models.estimator import Estimator
 from adjudge.models.families import Families
 from adjudge.models.forest import Forest
+from adjudge.models.isolation import Isolation
 from adjudge.models.logistic import Logistic
 from adjudge.models.native import from_lightgbm, from_xgboost
+from adjudge.models.randomforest import RandomForest
 from adjudge.models.reasons import About, Sentences, normals
 from adjudge.models.scorers import ModelScorer, Served
 from adjudge.models.served import check_equal_to_trained, check_invariance, load, save
@@ -20,6 +23,7 @@ from adjudge.models.trees import Trees
 
 __all__ = [
     "About",
+    "Averaged",
     "Beta",
     "BlendScorer",
     "Categories",
@@ -27,10 +31,12 @@ __all__ = [
     "Families",
     "Family",
     "Forest",
+    "Isolation",
     "Isotonic",
     "Logistic",
     "ModelScorer",
     "Platt",
+    "RandomForest",
     "Sentences",
     "Served",
     "Steps",

@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from adjudge.models.calibrate import FITTED, Calibrator
 from adjudge.models.categories import Categories
 from adjudge.models.raw import Model
 from adjudge.models.scorers import ModelScorer
-from adjudge.typing import FloatArray
+from adjudge.typing import FloatArray, IntArray
 
 Progress = Callable[[int, int], None]
 """Called after each round of training with how many are done and how many are planned."""
@@ -39,6 +39,14 @@ class Task:
             return float((self.y == 0).sum() / (self.y == 1).sum())
         return float(setting)
 
+    def weights(self, setting: float | Literal["balanced"]) -> FloatArray | None:
+        """Return what each row weighs, its class and its own weight taken together; None where all weigh 1."""
+        positive = self.positive_weight(setting)
+        if positive == 1.0:
+            return self.weight
+        of_class = np.where(self.y > 0, positive, 1.0)
+        return of_class if self.weight is None else of_class * self.weight
+
 
 def prepare(
     X: FloatArray,
@@ -46,19 +54,21 @@ def prepare(
     names: Sequence[str],
     categories: Categories | None,
     weight: FloatArray | None = None,
+    *,
+    both: bool = True,
 ) -> Task:
     """Return the rows as numbers, with their outcomes.
 
     Raises
     ------
     ShapeError
-        If the arrays do not belong together, or one class is missing.
+        If the arrays do not belong together, or one class is missing where `both` must occur.
     """
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if X.ndim != 2 or y.shape != (len(X),) or X.shape[1] != len(names):
         msg = f"rows {X.shape}, outcomes {y.shape} and {len(names)} names do not belong together"
         raise ShapeError(msg)
-    if not np.array_equal(np.unique(y), [0.0, 1.0]):
+    if not np.isin(y, (0.0, 1.0)).all() or (both and len(np.unique(y)) < 2):
         msg = "outcomes must be 0 and 1, and both must occur"
         raise ShapeError(msg)
     if weight is not None and np.asarray(weight).shape != y.shape:
@@ -71,6 +81,21 @@ def prepare(
 def margins(model: Model, X: FloatArray) -> FloatArray:
     """Return the raw margins of rows X (n, F) of numbers."""
     return model.raw(np.ascontiguousarray(X.T), np.arange(X.shape[1]), 0).margin
+
+
+def positions(features: Sequence[str], names: Sequence[str]) -> IntArray:
+    """Return where each feature is among the names.
+
+    Raises
+    ------
+    DefinitionError
+        If one is not among them.
+    """
+    for feature in features:
+        if feature not in names:
+            msg = f"there is no feature {feature!r}{did_you_mean(feature, names)}"
+            raise DefinitionError(msg)
+    return np.array([list(names).index(feature) for feature in features], dtype=np.int64)
 
 
 def fit_calibrator(kind: str | None, margin: FloatArray, y: FloatArray) -> Calibrator | None:
@@ -120,8 +145,10 @@ class Estimator(Parameters, ABC):
     """A model that is fitted on rows and served as numbers.
 
     After `fit`: ``model_`` is the served model, ``calibrator_`` its calibrator or None, ``names_`` the
-    features.
+    features. A class that is not ``labelled`` learns without outcomes, and may be fitted without any.
     """
+
+    labelled: ClassVar[bool] = True
 
     calibration: str | None
     top: int
@@ -137,7 +164,7 @@ class Estimator(Parameters, ABC):
     def fit(
         self,
         X: FloatArray,
-        y: FloatArray,
+        y: FloatArray | None = None,
         *,
         validation: Validation | None = None,
         names: Sequence[str] | None = None,
@@ -150,7 +177,7 @@ class Estimator(Parameters, ABC):
         Parameters
         ----------
         X, y
-            The training rows; NaN means missing.
+            The training rows; NaN means missing. Only what learns without outcomes may be given none.
         validation
             Later rows and outcomes, for early stopping, choices and calibration.
         names
@@ -170,8 +197,15 @@ class Estimator(Parameters, ABC):
         self.names_ = tuple(names) if names is not None else tuple(f"f{i}" for i in range(np.asarray(X).shape[1]))
         self.categories_ = categories
         self.classes_ = np.array([0, 1])
-        task = prepare(X, y, self.names_, categories, weight)
-        held_out = None if validation is None else prepare(*validation, self.names_, categories)
+        if y is None and not self.labelled:
+            y = np.zeros(len(X))
+        if y is None:
+            msg = f"{type(self).__name__} learns from outcomes, and none were given"
+            raise ShapeError(msg)
+        task = prepare(X, y, self.names_, categories, weight, both=self.labelled)
+        held_out = None
+        if validation is not None:
+            held_out = prepare(*validation, self.names_, categories, both=self.labelled)
         self.model_ = self._train(task, held_out, self.names_, progress or _ignore)
         self.calibrator_ = None
         if held_out is not None:

@@ -70,10 +70,8 @@ class Logistic(Estimator):
         n, width = bins.shape
         places = int(starts[-1]) + 2 * width
         ones = csr_matrix((np.ones(n * width), bins.ravel(), np.arange(n + 1) * width), shape=(n, places))
-        weight = np.where(task.y > 0, task.positive_weight(self.positive_weight), 1.0)
-        weight = weight if task.weight is None else weight * task.weight
         fitted = LogisticRegression(C=self.c, max_iter=500, random_state=self.seed)
-        fitted.fit(ones, task.y, sample_weight=weight)
+        fitted.fit(ones, task.y, sample_weight=task.weights(self.positive_weight))
         report(1, 1)
         return _centred(names, starts, edges, fitted.coef_[0], float(fitted.intercept_[0]), bins)
 

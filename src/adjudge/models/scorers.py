@@ -12,6 +12,7 @@ import numpy as np
 
 from adjudge.engine.scorer import TOP, Scorer, Scores
 from adjudge.errors import BundleError
+from adjudge.models.averaged import Averaged
 from adjudge.models.calibrate import Calibrator, Platt, calibrator_from
 from adjudge.models.categories import Categories
 from adjudge.models.forest import Forest
@@ -150,6 +151,7 @@ def top_from(meta: Mapping[str, Any]) -> int:
 def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model:
     """Build a served model from what its `meta` and `arrays` returned."""
     kinds: dict[str, Callable[[Mapping[str, Any], Mapping[str, AnyArray]], Model]] = {
+        "averaged": Averaged.from_arrays,
         "forest": Forest.from_arrays,
         "steps": Steps.from_arrays,
     }
