@@ -17,6 +17,7 @@ import polars as pl
 
 from adjudge.define import Event, Id, Key, Label, Number, System, Time, days, feature
 from adjudge.errors import UnavailableError
+from adjudge.learn.datasets import handbook
 from adjudge.learn.metrics import CardDays
 from adjudge.learn.ranking import Ranking
 from adjudge.learn.table import Table
@@ -189,12 +190,7 @@ def folder() -> Path:
 
 def read(last_day: int) -> Cards:
     """Return the transactions up to a day, that day included."""
-    frame = (
-        pl.read_parquet(folder() / "transactions.parquet")
-        .filter(pl.col("TX_TIME_DAYS") <= last_day)
-        .sort("TX_TIME_SECONDS", "TRANSACTION_ID")
-    )
-    return of_frame(frame)
+    return of_frame(handbook.table(folder()).filter(pl.col("TX_TIME_DAYS") <= last_day))
 
 
 def of_frame(frame: pl.DataFrame) -> Cards:

@@ -31,6 +31,7 @@ MODULES = (
     "adjudge.history",
     "adjudge.models",
     "adjudge.learn",
+    "adjudge.learn.datasets",
     "adjudge.log",
     "adjudge.service",
     "adjudge.client",

@@ -20,6 +20,7 @@ from adjudge.commands import (
     analyse,
     archive,
     backup,
+    data,
     decide,
     erase,
     health,
@@ -59,6 +60,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

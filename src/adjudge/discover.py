@@ -1,7 +1,7 @@
 """Finding a system: one that comes with the package by name, or a folder of somebody's own by path.
 
 Every system is a folder of the same shape: ``definition.py`` with ``system``, and optionally ``data.py`` with
-``read`` and ``simulate``.
+``read`` and ``simulate``. Besides, a public data set's name finds the definitions that fit it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from adjudge.define import System
 from adjudge.errors import AdjudgeError, DefinitionError, InputError, did_you_mean
+from adjudge.learn.datasets import DATASETS
 from adjudge.learn.source import Source, read_streams
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ def find(reference: str) -> Found:
     Parameters
     ----------
     reference
-        Name of a system of the package, or path of a folder with a ``definition.py``.
+        Name of a system of the package or of a public data set, or path of a folder with a ``definition.py``.
 
     Raises
     ------
@@ -80,7 +81,10 @@ def find(reference: str) -> Found:
         return _found(reference, folder, lambda part: _from_file(folder, part))
     if reference in builtin():
         return _found(reference, None, lambda part: _from_package(reference, part))
-    hint = did_you_mean(reference, builtin())
+    if reference in DATASETS:
+        known = DATASETS[reference]
+        return Found(reference, lambda lists: known.system(), known.read, None)
+    hint = did_you_mean(reference, [*builtin(), *DATASETS])
     msg = f"there is no system {reference!r} and no folder with a definition.py of that path{hint}"
     raise InputError(msg, field="system", code="unknown_system")
 

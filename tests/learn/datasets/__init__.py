@@ -1,0 +1,1 @@
+"""Public data sets: small made-up files of their shape, and the real ones where they are at hand."""
