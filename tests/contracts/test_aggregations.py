@@ -28,7 +28,7 @@ KINDS = {
 }
 """Kind of measure of the aggregations that do not take a number."""
 
-OF_ROWS = {"count", "is_new", "since_last", "since_first", "decayed_count"}
+OF_ROWS = {"count", "is_new", "since_last", "since_last_n", "since_first", "decayed_count"}
 """Aggregations that are asked of the rows themselves."""
 
 
@@ -49,7 +49,7 @@ def _asked(name: str, rows: int) -> float:
         None if name in OF_ROWS else 0,
         1 if name == "correlation" else None,
         window_us=10 * HOUR,
-        parameter=1.0 if name == "last_n" else float(HOUR),
+        parameter=1.0 if name in ("last_n", "since_last_n") else float(HOUR),
     )
     layout = Layout([Measure("x", KINDS.get(name, "number")), Measure("y")], [asked])
     n = rows + 1

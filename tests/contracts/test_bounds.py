@@ -51,6 +51,8 @@ def everything(threads: int = 1) -> Timeline:
         small.distance_typical("place", days(7)),
         small.decayed_sum("x", hours(6)),
         small.last_n("x", 3),
+        small.since_last_n(3),
+        small.since_last_n(2, of="x"),
         small.count(days(7), of="fraud"),
         device.count(days(7)),
         device.rate("fraud", days(7), delay=minutes(30)),

@@ -74,6 +74,8 @@ PAST: tuple[Ask, ...] = (
     lambda e, w: e.delayed_count(timedelta(hours=2), w),
     lambda e, w: e.is_new(),
     lambda e, w: e.since_last(),
+    lambda e, w: e.since_last_n(3),
+    lambda e, w: e.since_last_n(2, of="country"),
     lambda e, w: e.speed("there"),
     lambda e, w: e.distance_typical("here", w),
 )

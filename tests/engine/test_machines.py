@@ -44,6 +44,8 @@ def test_features_of_other_streams(plan: Plan, state: State) -> None:
     assert found["machine_reading_shaky_count_1d"] == 2.0
     assert found["machine_reading_volts_last"] == 13.0
     assert [found[f"machine_reading_volts_last_3_{i}"] for i in (1, 2, 3)] == [13.0, 11.0, 12.0]
+    assert [found[f"machine_reading_volts_since_last_s_3_{i}"] for i in (1, 2, 3)] == [3600.0, 7200.0, 10800.0]
+    assert [found[f"machine_error_since_last_s_2_{i}"] for i in (1, 2)] == [1.5 * 3600, 2 * 3600]
     assert found["machine_error_count_1d"] == 3.0
     assert found["machine_error_stopped_count_7d"] == 1.0
     assert found["machine_error_code_distinct_7d"] == 2.0

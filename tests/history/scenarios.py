@@ -36,7 +36,7 @@ def asked_of(op: str, window: int | None, delay: int, including: bool) -> list[A
     for kind in NEEDS[op]:
         measure = next((k for k, m in enumerate(MEASURES) if m.kind == kind), None)
         other = OTHER if op == "correlation" else None
-        parameter = {"decayed_sum": 1.0, "decayed_count": 1.0, "last_n": 3.0}.get(op, 0.0)
+        parameter = {"decayed_sum": 1.0, "decayed_count": 1.0, "last_n": 3.0, "since_last_n": 2.0}.get(op, 0.0)
         found.append(Aggregation(op, measure, other, window, delay, parameter, including))
     if op == "rate":
         return [replace(a, other=other) for a in found for other in (None, AMOUNT, MERCHANT)]

@@ -207,10 +207,26 @@ class Entity:
 
     def last_n(self, of: str, n: int) -> Made:
         """Return the newest n values of a field, newest first, as n columns."""
+        return self._several("last_n", of, n)
+
+    def since_last_n(self, n: int, *, of: str | None = None) -> Made:
+        """Return the seconds since each of the newest n rows, newest first, as n columns.
+
+        Parameters
+        ----------
+        n
+            How many rows.
+        of
+            Only rows that know this field, as `last_n` takes them; None takes every row.
+        """
+        return self._several("since_last_n", of, n)
+
+    def _several(self, aggregation: AggregationName, of: str | None, n: int) -> Made:
         if not 1 <= n <= 256:
-            msg = f"last_n of {of!r} by {self.name!r} needs n between 1 and 256, not {n}"
+            what = aggregation if of is None else f"{aggregation} of {of!r}"
+            msg = f"{what} by {self.name!r} needs n between 1 and 256, not {n}"
             raise DefinitionError(msg)
-        return self._plain("last_n", of, parameter=n)
+        return self._plain(aggregation, of, parameter=n)
 
     def latest(self, *fields: str) -> tuple[ProfileFeature, ...]:
         """Read fields of the latest row of this profile.
@@ -266,6 +282,7 @@ class Entity:
         else:
             suffix = {
                 "last_n": f"_{parameter}",
+                "since_last_n": f"_s_{parameter}",
                 "speed": "_kmh",
                 "distance": "_km",
                 "since_last": "_s",
@@ -290,7 +307,7 @@ class Entity:
             of,
             other,
             self.called,
-            "last" if aggregation == "last_n" else aggregation,
+            aggregation.removesuffix("_n"),
             "including" if self.includes else "",
         ]
         return "_".join(p for p in parts if p)
@@ -298,6 +315,7 @@ class Entity:
 
 _UNITS = {
     "since_last": "s",
+    "since_last_n": "s",
     "since_first": "s",
     "speed": "km/h",
     "distance": "km",

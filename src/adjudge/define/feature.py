@@ -34,6 +34,7 @@ AggregationName = Literal[
     "distance",
     "distance_typical",
     "last_n",
+    "since_last_n",
 ]
 """Every aggregation of rows that a feature can ask for."""
 

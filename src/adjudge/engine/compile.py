@@ -37,6 +37,7 @@ from adjudge.engine.versions import versions_of
 from adjudge.engine.vm import Slot, compile_program, list_type
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
 from adjudge.history import Aggregation, Layout, Measure
+from adjudge.history.layout import SEVERAL
 
 LATENESS = days(7)
 """How far behind the newest accepted time an event may be."""
@@ -327,7 +328,7 @@ class _Compiler:
             raise DefinitionError(msg)
         if role == "place":
             return "place"
-        if schema[of].is_text and f.aggregation not in ("count", "distinct", *_TEXT_RESULTS):
+        if schema[of].is_text and f.aggregation not in ("count", "distinct", "since_last_n", *_TEXT_RESULTS):
             msg = f"{where}: {f.aggregation} of {of!r} makes no sense, it is a {role}"
             raise DefinitionError(msg)
         if f.aggregation in ("speed", "distance", "distance_typical", "rate"):
@@ -384,7 +385,7 @@ class _Compiler:
         at = height
         for f, aggregation in history.aggregations:
             for step in range(aggregation.width):
-                name = f"{f.name}_{step + 1}" if f.aggregation == "last_n" else f.name
+                name = f"{f.name}_{step + 1}" if aggregation.op in SEVERAL else f.name
                 decided.scope[name] = Slot(self._result(f), at + step)
             at += aggregation.width
         plan = HistoryPlan(

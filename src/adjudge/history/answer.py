@@ -90,7 +90,9 @@ def answer_plain(
             rows, cells, offset, at, kind, now, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i
         )
     elif family == codes.LATEST:
-        scan.latest(rows, cells, at, kind, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i)
+        scan.latest(
+            rows, cells, offset, at, kind, now, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i
+        )
     elif family == codes.DISTINCTS:
         own_hash = values.view(np.int64)[measures[x, codes.MEASURE_INPUT], i] if including else 0
         state[codes.STATE_EPOCH] += 1
@@ -173,7 +175,10 @@ def answer_wide(
             numbers, shown, with_own, out, i,
         )  # fmt: skip
     elif family == codes.LATEST:
-        scan_wide.latest(cells, at, wide, kind, high, bounds, tasks, start, stop, numbers, shown, with_own, out, i)
+        scan_wide.latest(
+            rows, cells, offset, at, wide, kind, now, high, bounds, tasks, start, stop, numbers, shown, with_own,
+            out, i,
+        )  # fmt: skip
     elif family == codes.DISTINCTS:
         own_hash = values.view(np.int64)[measures[x, codes.MEASURE_INPUT], i] if including else 0
         state[codes.STATE_EPOCH] += 1

@@ -47,11 +47,15 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "distance": ("place",),
     "distance_typical": ("place",),
     "last_n": ("number", "hash"),
+    "since_last_n": ("", "number", "hash", "place"),
 }
 """Which kinds of measure each aggregation takes; an empty name stands for no measure, that is all rows."""
 
-RELATIVE = frozenset({"is_new", "since_last", "since_first", "speed", "distance", "distance_typical"})
+RELATIVE = frozenset({"is_new", "since_last", "since_last_n", "since_first", "speed", "distance", "distance_typical"})
 """Aggregations that compare the event with its past, so that including the event itself would say nothing."""
+
+SEVERAL = frozenset({"last_n", "since_last_n"})
+"""Aggregations that give as many results as their parameter says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Aggregation:
     delay_us
         How far the end of the window lies before the event.
     parameter
-        Half-life in microseconds of the decayed operations; number of values of ``last_n``.
+        Half-life in microseconds of the decayed operations; number of rows of ``last_n`` and ``since_last_n``.
     including
         Whether the event itself counts as its own newest row.
 
@@ -119,7 +123,7 @@ class Aggregation:
     @property
     def width(self) -> int:
         """How many outputs it fills."""
-        return int(self.parameter) if self.op == "last_n" else 1
+        return int(self.parameter) if self.op in SEVERAL else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,5 +253,5 @@ def _check_aggregation(aggregation: Aggregation, position: int, measures: Sequen
     if aggregation.op.startswith("decayed") and not aggregation.parameter >= 1.0:
         msg = f"{where}: needs a half-life of at least a microsecond as its parameter"
         raise DefinitionError(msg)
-    if aggregation.op == "last_n":
+    if aggregation.op in SEVERAL:
         _check_range(f"{where}: parameter", int(aggregation.parameter), 1, 1 << 16)

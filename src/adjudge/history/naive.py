@@ -134,6 +134,8 @@ class Naive:
             rows.insert(0, own)
         if a.op == "last_n":
             return last_n(a, self.layout.measures, rows)
+        if a.op == "since_last_n":
+            return since_last_n(a, own.ts, rows)
         measure = None if a.measure is None else self.layout.measures[a.measure]
         known = [r for r in rows if a.measure is None or r.cells[a.measure].known]
         result = OPERATIONS[a.op](Question(a, measure, rows, known, own))
@@ -269,6 +271,13 @@ def last_n(a: Aggregation, measures: Sequence[Measure], rows: Sequence[Row]) -> 
     if measure.kind == "hash":
         return (found + [0.0] * wanted)[:wanted]
     return ([x / measure.scale for x in found] + [math.nan] * wanted)[:wanted]
+
+
+def since_last_n(a: Aggregation, now: int, rows: Sequence[Row]) -> list[float]:
+    """Return the seconds since each of the newest rows, those without the measure left out, then missing ones."""
+    found = [(now - r.ts) / 1e6 for r in rows if a.measure is None or r.cells[a.measure].known]
+    wanted = int(a.parameter)
+    return (found + [math.nan] * wanted)[:wanted]
 
 
 def is_new(q: Question) -> float:
@@ -421,4 +430,4 @@ OPERATIONS: dict[str, Callable[[Question], float]] = {
     "distance": distance,
     "distance_typical": distance_typical,
 }
-"""The definition of every aggregation; `last_n`, which has several results, stands apart."""
+"""The definition of every aggregation; those with several results, `last_n` and `since_last_n`, stand apart."""

@@ -30,11 +30,22 @@ OPERATIONS: dict[str, tuple[int, int]] = {
     "distance": (codes.OP_DISTANCE, codes.MOVES),
     "distance_typical": (codes.OP_TYPICAL, codes.TYPICAL),
     "last_n": (codes.OP_LAST_N, codes.LATEST),
+    "since_last_n": (codes.OP_SINCE_LAST_N, codes.LATEST),
 }
-"""Code and family of the operations that always take a measure."""
+"""Code and family of the operations whose family does not depend on what they are asked of."""
 
 UNSCALED = frozenset(
-    {"count", "distinct", "is_new", "since_last", "since_first", "rate", "correlation", "decayed_count"}
+    {
+        "count",
+        "distinct",
+        "is_new",
+        "since_last",
+        "since_last_n",
+        "since_first",
+        "rate",
+        "correlation",
+        "decayed_count",
+    }
 )
 """Operations whose result does not carry the unit of the measure."""
 

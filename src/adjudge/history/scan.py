@@ -23,6 +23,7 @@ from adjudge.history.codes import (
     OP_MAX,
     OP_MEAN,
     OP_SINCE_LAST,
+    OP_SINCE_LAST_N,
     OP_SPEED,
     OP_SUM,
     TASK_AGE,
@@ -255,12 +256,13 @@ def edges(
 
 @inlined
 def latest(
-    rows: IntArray, cells: FloatArray, at: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
-    start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
+    rows: IntArray, cells: FloatArray, times: int, at: int, kind: int, now: int, high: int, bounds: IntArray,
+    tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
 ) -> None:  # fmt: skip
-    """Write the latest known values, newest first, then missing ones."""
+    """Write the latest known values, or the seconds since each, newest first, then missing ones."""
     for t in range(start, stop):
-        low = at + bounds[tasks[t, TASK_AGE]]
+        low = bounds[tasks[t, TASK_AGE]]
+        since = tasks[t, TASK_OP] == OP_SINCE_LAST_N
         wanted = int(numbers[t, NUMBER_PARAMETER])
         scale = numbers[t, NUMBER_SCALE]
         output = tasks[t, TASK_OUTPUT]
@@ -268,14 +270,18 @@ def latest(
         if own_known:
             out[output, i] = own if kind == HASH else own / scale
             filled = 1
-        row = at + high
+        row = high
         while row > low and filled < wanted:
             row -= 1
-            if is_known(rows, cells, row, kind):
-                out[output + filled, i] = cells[row] if kind == HASH else cells[row] / scale
-                filled += 1
+            if at >= 0 and not is_known(rows, cells, at + row, kind):
+                continue
+            if since:
+                out[output + filled, i] = (now - rows[times + row]) / SECOND_US
+            else:
+                out[output + filled, i] = cells[at + row] if kind == HASH else cells[at + row] / scale
+            filled += 1
         for k in range(filled, wanted):
-            out[output + k, i] = 0.0 if kind == HASH else math.nan
+            out[output + k, i] = 0.0 if kind == HASH and not since else math.nan
 
 
 @inlined

@@ -24,6 +24,7 @@ from adjudge.history.codes import (
     OP_LAST,
     OP_MAX,
     OP_SINCE_LAST,
+    OP_SINCE_LAST_N,
     TASK_AGE,
     TASK_OP,
     TASK_OUTPUT,
@@ -200,12 +201,14 @@ def edges(
 
 @inlined
 def latest(
-    cells: FloatArray, at: int, wide: int, kind: int, high: int, bounds: IntArray, tasks: IntArray,
-    start: int, stop: int, numbers: FloatArray, own: float, own_known: bool, out: FloatArray, i: int,
+    rows: IntArray, cells: FloatArray, times: int, at: int, wide: int, kind: int, now: int, high: int,
+    bounds: IntArray, tasks: IntArray, start: int, stop: int, numbers: FloatArray, own: float, own_known: bool,
+    out: FloatArray, i: int,
 ) -> None:  # fmt: skip
-    """Write the latest known values, newest first, then missing ones; a merged row gives its last."""
+    """Write the latest known values, or the seconds since each, newest first; a merged row gives its newest."""
     for t in range(start, stop):
         low = bounds[tasks[t, TASK_AGE]]
+        since = tasks[t, TASK_OP] == OP_SINCE_LAST_N
         wanted = int(numbers[t, NUMBER_PARAMETER])
         scale = numbers[t, NUMBER_SCALE]
         output = tasks[t, TASK_OUTPUT]
@@ -216,11 +219,15 @@ def latest(
         row = high
         while row > low and filled < wanted:
             row -= 1
-            if cells[wide + row] > 0.0:
+            if not cells[wide + row] > 0.0:
+                continue
+            if since:
+                out[output + filled, i] = (now - rows[times + row]) / SECOND_US
+            else:
                 out[output + filled, i] = cells[at + row] if kind == HASH else cells[at + row] / scale
-                filled += 1
+            filled += 1
         for k in range(filled, wanted):
-            out[output + k, i] = 0.0 if kind == HASH else math.nan
+            out[output + k, i] = 0.0 if kind == HASH and not since else math.nan
 
 
 @inlined
