@@ -17,6 +17,8 @@ from adjudge.models.native import from_lightgbm, from_xgboost
 from adjudge.models.randomforest import RandomForest
 from adjudge.models.reasons import About, Sentences, normals
 from adjudge.models.scorers import ModelScorer, Served
+from adjudge.models.sequence import SequenceModel, find_steps
+from adjudge.models.sequence_net import SequenceNet
 from adjudge.models.served import check_equal_to_trained, check_invariance, load, save
 from adjudge.models.steps import Steps
 from adjudge.models.trees import Trees
@@ -38,11 +40,14 @@ __all__ = [
     "Platt",
     "RandomForest",
     "Sentences",
+    "SequenceModel",
+    "SequenceNet",
     "Served",
     "Steps",
     "Trees",
     "check_equal_to_trained",
     "check_invariance",
+    "find_steps",
     "from_lightgbm",
     "from_xgboost",
     "load",
