@@ -15,6 +15,7 @@ from adjudge.errors import BundleError
 from adjudge.models.averaged import Averaged
 from adjudge.models.calibrate import Calibrator, Platt, calibrator_from
 from adjudge.models.categories import Categories
+from adjudge.models.dense import Dense
 from adjudge.models.forest import Forest
 from adjudge.models.raw import Arrays, Meta, Model, sub, under
 from adjudge.models.sequence import SequenceModel
@@ -153,6 +154,7 @@ def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model
     """Build a served model from what its `meta` and `arrays` returned."""
     kinds: dict[str, Callable[[Mapping[str, Any], Mapping[str, AnyArray]], Model]] = {
         "averaged": Averaged.from_arrays,
+        "dense": Dense.from_arrays,
         "forest": Forest.from_arrays,
         "sequence": SequenceModel.from_arrays,
         "steps": Steps.from_arrays,

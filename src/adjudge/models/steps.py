@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adjudge.errors import BundleError
-from adjudge.kernel import kernel
+from adjudge.kernel import kernel, lean_kernel
 from adjudge.models.descent import largest
 from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 
-@kernel
-def _bin(value: float, edges: FloatArray, first: int, last: int) -> int:
+@lean_kernel
+def bin_of(value: float, edges: FloatArray, first: int, last: int) -> int:
     """Return 0 for missing, else 1 + the number of edges below the value."""
     if np.isnan(value):
         return 0
@@ -55,7 +55,7 @@ def _steps(
         total = bias
         for f in range(len(rows)):
             # a feature with e edges has e + 2 weights, so weights start 2 f after the edges
-            at = starts[f] + 2 * f + _bin(X[rows[f], j], edges, starts[f], starts[f + 1])
+            at = starts[f] + 2 * f + bin_of(X[rows[f], j], edges, starts[f], starts[f + 1])
             pushes[f] = push[at]
             total += push[at]
         margin[j] = total
