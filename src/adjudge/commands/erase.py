@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Annotated
 
 import typer
@@ -44,10 +44,11 @@ def erase(
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
     value = sys.stdin.readline().rstrip("\n") if person == "-" else person
-    with closing(open_with(settings, archive)) as opened:
+    with closing(open_with(settings, archive)) as opened, ExitStack() as stack:
         snapshots, resolver = snapshots_of(settings), Resolver(plans, bundles_of(settings, secret()), gives=False)
         active = resolver.starting(active_at(opened, snapshots, len(opened)))
-        follower = Follower(active, opened, snapshots, say=_say, keys=open_keys(active, settings))
+        keys = stack.enter_context(open_keys(active, settings))
+        follower = Follower(active, opened, snapshots, say=_say, keys=keys)
         decider = Decider(active, opened, holder=holder(), follower=follower, resolver=resolver)
         done = decider.erase(stream, value, who=who, why=why)
     sys.stdout.write("erased\n" if done else "there is nothing to erase\n")

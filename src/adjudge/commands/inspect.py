@@ -45,14 +45,18 @@ def replay(
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
-    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
+    with (
+        closing(open_with(settings, archive)) as opened,
+        open_keys(plans, settings) as keys,
+        Bars(err) as bars,
+    ):
         found = run(
             plans,
             opened,
             start=start,
             stop=stop,
             snapshots=snapshots_of(settings),
-            keys=open_keys(plans, settings),
+            keys=keys,
             bundles=bundles_of(settings, secret()),
             earlier=earlier_plans(system or ["payments"], bundle or []),
             told=lambda done, total: bars("replay", done, total),
@@ -100,14 +104,18 @@ def explain(
 
     settings = settings_of(workspace, log)
     plans = plans_of(system or ["payments"], bundle or [])
-    with closing(open_with(settings, archive)) as opened, Bars(err) as bars:
+    with (
+        closing(open_with(settings, archive)) as opened,
+        open_keys(plans, settings) as keys,
+        Bars(err) as bars,
+    ):
         found = run(
             plans,
             opened,
             id,
             system=which,
             snapshots=snapshots_of(settings),
-            keys=open_keys(plans, settings),
+            keys=keys,
             bundles=bundles_of(settings, secret()),
             earlier=earlier_plans(system or ["payments"], bundle or []),
             told=lambda done, total: bars("fold the log", done, total),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -68,8 +69,9 @@ def check_log(settings: Settings) -> None:
         raise InputError(message, field="workspace")
 
 
-def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
-    """Return the keys of the persons whose data is in a log; None where no stream has personal fields.
+@contextmanager
+def open_keys(plans: Sequence[Plan], settings: Settings) -> Iterator[Keys | None]:
+    """Give the keys of the persons whose data is in a log, and close them after; None without personal fields.
 
     They are beside the log and never in it: in a file of the workspace's folder, or, where the log is in a database,
     in a schema of their own there, unless the settings name another one.
@@ -81,25 +83,12 @@ def open_keys(plans: Sequence[Plan], settings: Settings) -> Keys | None:
     KeysError
         If they cannot be opened, or were wrapped with another master key.
     """
-    if not _know_persons(plans):
-        return None
-    return MemoryKeys() if _forgets(settings) else _keys_of(settings)
-
-
-def check_master_key(plans: Sequence[Plan], settings: Settings) -> None:
-    """Raise `InputError` if a stream has personal fields and `ADJUDGE_MASTER_KEY` is not as it should be."""
-    if _know_persons(plans) and not _forgets(settings):
-        master_key(os.environ)
-
-
-def _know_persons(plans: Sequence[Plan]) -> bool:
-    """Whether a stream has personal fields."""
-    return any(stream.schema.person_field for plan in plans for stream in plan.streams.values())
-
-
-def _forgets(settings: Settings) -> bool:
-    """Whether keys of persons end with the process, as its log does."""
-    return settings.log == "memory" and not settings.person_keys
+    if not any(stream.schema.person_field for plan in plans for stream in plan.streams.values()):
+        yield None
+        return
+    passing = settings.log == "memory" and not settings.person_keys
+    with closing(MemoryKeys() if passing else _keys_of(settings)) as keys:
+        yield keys
 
 
 def find_keys(settings: Settings) -> Keys:

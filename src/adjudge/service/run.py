@@ -18,7 +18,7 @@ from adjudge.errors import InputError, UnavailableError
 from adjudge.learn.pipeline import with_bundle
 from adjudge.service import logs
 from adjudge.service.activation import fingerprint, secret_of
-from adjudge.service.home import bundles_of, check_master_key, holder, open_keys, open_log, snapshots_of
+from adjudge.service.home import bundles_of, holder, open_keys, open_log, snapshots_of
 from adjudge.service.server import python
 from adjudge.service.settings import Settings
 from adjudge.service.tracing import opened
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from adjudge.service.decider import Decider
     from adjudge.service.follow import Follower
     from adjudge.service.front import Front
+    from adjudge.service.personal.keys import Keys
     from adjudge.service.resolver import Resolver
 
 SECRET_VARIABLE = "ADJUDGE_SECRET"
@@ -165,15 +166,14 @@ def serve(served: Served, settings: Settings, *, standby: bool = False) -> None:
     settings = replace(settings, host=claim(settings.host, settings.port))
     logs.configure(settings.log_format, settings.log_level)
     plans = plans_of(served.systems, served.bundles)
-    check_master_key(plans, settings)
     front = Front()
     with opened() as traces, closing(open_log(settings, new=True)) as log:
         if not len(log):
             _check_entrance(settings, ())
         front.traces = traces
-        with _end_told(front) as end:
+        with _end_told(front) as end, open_keys(plans, settings) as keys:
             end.why = serve_application(
-                front, settings, lambda stop: _begin(front, plans, log, served, settings, standby, stop)
+                front, settings, lambda stop: _begin(front, plans, log, keys, served, settings, standby, stop)
             )
 
 
@@ -204,7 +204,14 @@ def _end_told(front: Front) -> Iterator[_End]:
 
 @contextmanager
 def _begin(
-    front: Front, plans: list[Plan], log: Log, served: Served, settings: Settings, standby: bool, stop: Event
+    front: Front,
+    plans: list[Plan],
+    log: Log,
+    keys: Keys | None,
+    served: Served,
+    settings: Settings,
+    standby: bool,
+    stop: Event,
 ) -> Iterator[None]:
     """Compile, fold the log, take the right to append, and let the front hand over to the service until it ends.
 
@@ -224,7 +231,7 @@ def _begin(
         bundles.keep(path)
     resolver = Resolver(plans, bundles)
     last = resolver.starting(active_at(log, snapshots_of(settings), len(log)))
-    follower = Follower(last, log, snapshots_of(settings), say=_say, keys=open_keys(plans, settings))
+    follower = Follower(last, log, snapshots_of(settings), say=_say, keys=keys)
     decider = _take_over(front, resolver, log, follower, settings, standby, stop)
     if decider is None:
         yield
@@ -354,10 +361,10 @@ def take_snapshot(served: Served, settings: Settings, archive: Path | None = Non
     if folder is None:
         msg = "a log in memory has no snapshots"
         raise InputError(msg, field="log")
-    with closing(open_with(settings, archive)) as log:
-        plans = plans_of(served.systems, served.bundles)
+    plans = plans_of(served.systems, served.bundles)
+    with closing(open_with(settings, archive)) as log, open_keys(plans, settings) as keys:
         last = Resolver(plans, bundles_of(settings, secret_of(plans))).plans_of(active_at(log, folder, len(log)))
-        follower = Follower(last, log, folder, say=_say, keys=open_keys(plans, settings))
+        follower = Follower(last, log, folder, say=_say, keys=keys)
         follower.catch_up()
         return follower.snapshot(folder) if follower.end.position > follower.saved else None
 

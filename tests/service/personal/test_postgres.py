@@ -153,9 +153,8 @@ def test_keys_are_where_the_log_is_unless_said_otherwise(
     where = Settings(
         workspace=str(tmp_path), log=log.format(postgres_url), person_keys=person_keys.format(postgres_url)
     )
-    keys = open_keys([bank()], where)
-    assert isinstance(keys, kind)
-    keys.close()
+    with open_keys([bank()], where) as keys:
+        assert isinstance(keys, kind)
 
 
 def test_keys_of_persons_are_nowhere_else() -> None:

@@ -52,9 +52,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 def opened(settings: Settings, secret: bytes) -> Iterator[Bank]:
     """Give a bank on the log and the keys of a workspace."""
     plan = bank(secret=secret)
-    keys = open_keys([plan], settings)
-    assert keys is not None
-    with closing(open_log(settings, new=True)) as log, closing(keys):
+    with closing(open_log(settings, new=True)) as log, open_keys([plan], settings) as keys:
+        assert keys is not None
         yield Bank(plan, log, keys)
 
 
@@ -87,9 +86,8 @@ def test_a_crash_after_the_entry_is_mended_by_the_next_start(
             patch.setattr(kind, "rename", fails)
         with pytest.raises(KeysError, match="no space"):
             replaced(settings)
-    keys = open_keys([bank()], settings)
-    assert keys is not None
-    with closing(keys):
+    with open_keys([bank()], settings) as keys:
+        assert keys is not None
         before = {key.id for key in keys.find(keys.persons()).values()}
         assert keys.secret_used() == ""
     with opened(settings, NEW) as desk:

@@ -266,7 +266,5 @@ def open_archiver(
     place = Place(Path(settings.workspace), snapshots, archive)
     with ExitStack() as stack:
         log = stack.enter_context(closing(open_log(settings)))
-        keys, bundles = open_keys(plans, settings), bundles_of(settings, secret())
-        if keys is not None:
-            stack.callback(keys.close)
+        keys, bundles = stack.enter_context(open_keys(plans, settings)), bundles_of(settings, secret())
         yield Archiver(plans, log, place, keys=keys, bundles=bundles, say=say)

@@ -13,7 +13,6 @@ from adjudge.service.archive.joined import open_with
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Follower, Told, active_at, nobody
 from adjudge.service.home import bundles_of, holder, open_keys, snapshots_of
-from adjudge.service.personal.keys import Keys
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.resolver import Resolver
 from adjudge.service.settings import Settings
@@ -55,28 +54,20 @@ def replace_secret(
         If a service runs on the workspace.
     """
     folder = snapshots_of(settings)
-    with closing(open_with(settings, archive)) as log, ExitStack() as keys:
+    with closing(open_with(settings, archive)) as log, ExitStack() as stack:
         resolver = Resolver(old, bundles_of(settings, secret_of(old)), gives=False)
         active = resolver.starting(active_at(log, folder, len(log)))
-        follower = Follower(active, log, folder, say=logs.say, keys=_keys(active, settings, keys))
+        follower = Follower(active, log, folder, say=logs.say, keys=stack.enter_context(open_keys(active, settings)))
         follower.catch_up(told)
         decider = Decider(old, log, holder=holder(), follower=follower, resolver=resolver)
         rekey = decider.rekey(secret_of(new), who=who, why=why)
-    with closing(open_with(settings, archive)) as log, ExitStack() as keys:
+    with closing(open_with(settings, archive)) as log, ExitStack() as stack:
         resolver = Resolver(new, bundles_of(settings, secret_of(new)), gives=False)
         active = resolver.starting(active_at(log, folder, len(log)))
-        follower = Follower(active, log, say=logs.say, keys=_keys(active, settings, keys))
+        follower = Follower(active, log, say=logs.say, keys=stack.enter_context(open_keys(active, settings)))
         follower.catch_up(told)
         if folder is not None:
             # with an archive nothing else leads to the state by the new secret, so it has to stay
             snapshot.save(follower.workspace, follower.end, folder, pinned=archive is not None)
         Decider(new, log, holder=holder(), follower=follower, resolver=resolver)
     return rekey
-
-
-def _keys(plans: Sequence[Plan], settings: Settings, stack: ExitStack) -> Keys | None:
-    """Return the keys of persons, closed with the stack."""
-    keys = open_keys(plans, settings)
-    if keys is not None:
-        stack.callback(keys.close)
-    return keys
