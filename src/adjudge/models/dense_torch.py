@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adjudge.models.inputs import Inputs, SingleArray
-from adjudge.models.raw import FloatArray
-from adjudge.typing import IntArray
+from adjudge.typing import FloatArray, IntArray
 
 MANY = 8192
 """Rows whose margins are computed together."""
