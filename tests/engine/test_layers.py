@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -184,11 +184,12 @@ def test_a_replay_reports_what_ran_then_and_fails_now() -> None:
 
 def test_scores_of_chosen_rows_and_joined_scores_fit() -> None:
     plan = plan_with(Moody())
-    layer = plan.layers[0]
-    assert [layer.name for layer in plan.layers] == ["model"]
-    scores = layer.score(decide(plan, bets(10, 20, 30)).X)
-    picked = layer.spread(scores.take(np.array([2])), np.array([1]), 3)
+    (layer,) = plan.layers
+    assert layer.name == "model"
+    scores, bad = layer.attempt(decide(plan, bets(10, 20, 30)).X)
+    assert bad is None
+    picked = layer.part.spread(layer.part.take(scores, np.array([2])), np.array([1]), 3)
     assert picked.p.tolist()[1] == scores.p[2]
     assert np.isnan(picked.p[[0, 2]]).all()
     assert picked.top.tolist() == [[-1], [0], [-1]]
-    assert replace(layer, name="other").missing(2).families.keys() == {"half"}
+    assert layer.part.missing(2).families.keys() == {"half"}

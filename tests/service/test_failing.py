@@ -246,7 +246,9 @@ def test_a_refused_event_has_an_incident_that_the_services_log_names(
 
 def test_budgets_are_settings() -> None:
     settings = Settings.read({"ADJUDGE_BUDGET_MS": "50", "ADJUDGE_MODEL_BUDGET_MS": "20"})
-    assert settings.budget == Budget(0.05, {"model": 0.02})
+    assert settings.budget == Budget(0.05, {"model": 0.02, "fast": 0.01, "deep": 0.02, "graph": 0.02})
+    short = Settings(budget_ms=15, graph_budget_ms=0).budget
+    assert short == Budget(0.015, {"model": 0.0, "fast": 0.005, "deep": 0.01, "graph": 0.0})
     assert Settings().budget == Budget(0.0, {"model": 0.0})
     assert Settings(model_budget_ms=20).budget.whole_s == 0.0
     with pytest.raises(InputError, match="budget_ms must be at least 0"):

@@ -85,7 +85,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: list[str]
     method: str
     degraded: bool
-    families: dict[str, float]
+    families: dict[str, float | None]
     versions: dict[str, str]
     latency_ms: float
     repeated: bool = False

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from adjudge.define.rule import placeholders
+from adjudge.engine.layers import lacking
 from adjudge.engine.policy import FALLBACK, METHODS, Combined
 from adjudge.engine.scorer import Scores
 from adjudge.engine.words import in_words, sentence_of
@@ -67,7 +68,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     method
         ``rules`` where a rule decided or there is no model, ``model``, or ``fallback`` where scoring failed.
     degraded
-        Whether a layer did not take part.
+        Whether a layer was late, left alone or failed.
     versions
         Short hashes of system, layout, rules, policy, contents of lists, model.
     latency_ms
@@ -204,14 +205,14 @@ class Decisions:
         return methods
 
     def degraded(self, i: int) -> bool:
-        """Return whether one event was decided without a layer."""
+        """Return whether one event was decided without a layer that it needed."""
         return self._degraded[i]
 
     @functools.cached_property
     def _degraded(self) -> list[bool]:
         if not np.count_nonzero(self.layers):
             return [False] * len(self)
-        return [code > 0 for code in self.layers.max(axis=0).tolist()]
+        return [any(lacks) for lacks in lacking(self.layers).T.tolist()]
 
     def reason(self, i: int) -> str:
         """Return the code of one event's main reason."""

@@ -23,11 +23,11 @@ from adjudge.engine.decision import Decisions
 from adjudge.engine.encode import Encoder
 from adjudge.engine.fold import conditions_of, erase, fold_marks, insert_batch, retract
 from adjudge.engine.hashing import hash_entities
-from adjudge.engine.layers import UNGUARDED, Guard, Layer
+from adjudge.engine.layers import UNGUARDED, Guard, Layer, layered, layers_of
 from adjudge.engine.measure import Gather
 from adjudge.engine.policy import Combine
 from adjudge.engine.read import read_entity
-from adjudge.engine.scorer import Scorer
+from adjudge.engine.scorer import Layered, Scorer
 from adjudge.engine.step import refold, step
 from adjudge.engine.vm import Program, Slot
 from adjudge.errors import DefinitionError, did_you_mean
@@ -55,8 +55,6 @@ class HistoryPlan:
         Rows of the feature matrix that the results go to: first and one past the last.
     labels
         For each mark the measures it sets: position and condition row, -1 for none.
-    linked
-        Row in the keys of what is linked, by stream; empty where nothing is.
     """
 
     entity: Entity
@@ -66,17 +64,6 @@ class HistoryPlan:
     values: tuple[int, int]
     outputs: tuple[int, int]
     labels: Mapping[str, tuple[tuple[int, int], ...]]
-    linked: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def labelled(self) -> Mapping[str, int]:
-        """Row in the keys of what labels are set on, by stream."""
-        return self.linked or self.key
-
-    @property
-    def name(self) -> str:
-        """What it is called: its entity and its stream, with what is linked where something is."""
-        return f"{'~'.join((self.entity.name, *self.entity.link))}@{self.stream}"
 
 
 @dataclass(frozen=True)
@@ -201,14 +188,14 @@ class Plan:
     pool: ThreadPoolExecutor | None = None
 
     @functools.cached_property
-    def scoring(self) -> Layer | None:
-        """The layer that scores; None decides by rules alone."""
-        return None if self.scorer is None else Layer("model", 0, self.scorer, self.scorer_rows)
+    def layered(self) -> Layered | None:
+        """The scorer in layers, one at least; None decides by rules alone."""
+        return None if self.scorer is None else layered(self.scorer)
 
-    @property
+    @functools.cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The parts that a decision can be made without, in the order of their codes."""
-        return () if self.scoring is None else (self.scoring,)
+        return () if self.layered is None else layers_of(self.layered, self.scorer_rows)
 
     @functools.cached_property
     def answered(self) -> tuple[tuple[int, int], ...]:

@@ -11,7 +11,7 @@ from adjudge.define import System
 from adjudge.engine.vm import Slot
 from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.kernel import kernel
-from adjudge.typing import CodeArray, FloatArray, IntArray
+from adjudge.typing import BoolArray, CodeArray, FloatArray, IntArray
 
 METHODS = ("rules", "model", "fallback")
 """How an event may have been decided; records hold the position, so the order never changes."""
@@ -129,6 +129,17 @@ class Combine:
         )
         return Combined(action, rule, score, method)
 
+    def settled(self, X: FloatArray) -> BoolArray:
+        """Return which events their rules decide whatever a score may be, shape (n,).
+
+        A final rule closes the question, and nothing is more severe than the most severe action.
+        """
+        settled = np.zeros(X.shape[1], np.bool_)
+        if len(self._severity):
+            last = len(self.actions) - 1
+            _settle(X, self._rules_at, self._severity, self._final, self._soft_act, last, settled)
+        return settled
+
     @staticmethod
     def _amount_row(system: System, scope: Mapping[str, Slot]) -> int:
         if system.amount is None:
@@ -164,6 +175,23 @@ def _cost_terms(system: System) -> FloatArray:
         elif action in policy.review:
             terms[i] = [costs.fraud_share * (1.0 - costs.review_catches), costs.review, 0.0, 0.0]
     return terms
+
+
+@kernel
+def _settle(
+    X: FloatArray,
+    rules_at: int,
+    severity: IntArray,
+    final: IntArray,
+    soft_act: bool,
+    last: int,
+    settled: BoolArray,
+) -> None:
+    for i in range(X.shape[1]):
+        for r in range(severity.shape[0]):
+            if X[rules_at + r, i] == 1.0 and severity[r] >= 0 and (final[r] == 1 or (soft_act and severity[r] == last)):
+                settled[i] = True
+                break
 
 
 @kernel

@@ -16,7 +16,7 @@ from adjudge.define import Outcome
 from adjudge.engine.batch import Batch, Marks, State
 from adjudge.engine.decision import Decisions
 from adjudge.engine.fold import conditions_of, fold_batch, fold_marks
-from adjudge.engine.layers import UNGUARDED, Guard
+from adjudge.engine.layers import UNGUARDED, Guard, take_part
 from adjudge.engine.policy import Combined
 from adjudge.engine.scorer import Scores
 from adjudge.typing import BoolArray, HashArray, IntArray
@@ -74,7 +74,7 @@ def refold(plan: Plan, state: State, batch: Batch, acted: Mapping[str, BoolArray
     if batch.stream != plan.decides or not acting:
         plan.insert(state, batch)
         return
-    rows = sorted({h.labelled[batch.stream] for _, histories in _acting(plan) for h in histories})
+    rows = sorted({h.key[batch.stream] for _, histories in _acting(plan) for h in histories})
     cuts = _cuts(batch.keys[rows], np.any([hit for _, hit in acting], axis=0))
     for first, last in pairwise(cuts):
         piece = batch if len(cuts) == 2 else _piece(batch, first, last)
@@ -87,11 +87,11 @@ def decide(plan: Plan, batch: Batch, guard: Guard = UNGUARDED) -> Decisions:
     """Decide events whose histories have answered: derived features, rules, model, policy."""
     X = batch.matrix
     plan.program.run(X)
-    if plan.scoring is None:
+    if plan.layered is None:
         n = X.shape[1]
         return Decisions(plan, batch, X, None, plan.combine.run(X, np.full(n, np.nan)), np.empty((0, n), np.uint8))
-    scores, codes = guard.run(plan.scoring, X)
-    return Decisions(plan, batch, X, scores, plan.combine.run(X, scores.p, modelled=True), codes.reshape(1, -1))
+    scores, codes = take_part(plan.layered, plan.layers, X, guard, settled=plan.combine.settled)
+    return Decisions(plan, batch, X, scores, plan.combine.run(X, scores.p, modelled=True), codes)
 
 
 def _acting(plan: Plan) -> list[tuple[Outcome, list[HistoryPlan]]]:
@@ -108,7 +108,8 @@ def _in_pieces(
     plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]], guard: Guard
 ) -> Decisions:
     """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
-    cuts = _own_cuts(batch, acting)
+    rows = sorted({h.key[batch.stream] for _, histories in acting for h in histories})
+    cuts = _cuts(batch.keys[rows]) if len(batch) > 1 else [0, 1]
     pieces = []
     for first, last in pairwise(cuts):
         whole = len(cuts) == 2
@@ -121,16 +122,6 @@ def _in_pieces(
             batch.matrix[:, first:last] = piece.matrix
         pieces.append(decisions)
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
-
-
-def _own_cuts(batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:
-    """Return where to cut a batch so that no event of a piece can see what the decision of another one sets."""
-    histories = [h for _, counting in acting for h in counting]
-    if len(batch) < 2:
-        return [0, len(batch)]
-    if any(h.linked for h in histories):
-        return list(range(len(batch) + 1))  # whom an event is linked to through others only its histories know
-    return _cuts(batch.keys[sorted({h.key[batch.stream] for h in histories})])
 
 
 def _cuts(keys: HashArray, acts: BoolArray | None = None) -> list[int]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from adjudge.engine.layers import RAN, SKIPPED_LATE, SKIPPED_OPEN, Guarded, Layer, OnFailure
+from adjudge.typing import IntArray
 
 FAILURES = 5
 """Runs in a row that fail or are late before a layer is left alone."""
@@ -173,6 +174,10 @@ class Watched(Guarded):
     def part(self, first: int, last: int) -> Watched:
         """Return the guard of some of the step's events."""
         return Watched(self._watch, self._arrived[first:last])
+
+    def some(self, places: IntArray) -> Watched:
+        """Return the guard of some of the step's events, by their places."""
+        return Watched(self._watch, [self._arrived[i] for i in places.tolist()])
 
     def begin(self, layer: Layer) -> int:
         """Return `RAN` if there is time left and the breaker is not open."""

@@ -39,7 +39,7 @@ class Backfilled:
     table
         One column per event of the decided stream, in event order; ``extra["rules"]`` is the position in the policy's
         actions that the rules alone come to, ``extra["rules_beside_model"]`` the one that they still come to where a
-        model sees no risk.
+        model sees no risk, ``extra["settled"]`` whether they decide whatever a score may be.
     state
         The histories after the last entry.
     next_seq
@@ -106,6 +106,7 @@ class _Backfill:
         self.entity: AnyArray = np.arange(n, dtype=np.uint64)
         self.rules = np.empty(n, np.int64)
         self.beside = np.empty(n, np.int64)
+        self.settled = np.empty(n, np.bool_)
         self.conditions = {
             r: np.empty(n) for name in labels for mark in self._marks_of(name) for r in conditions_of(plan, mark)
         }
@@ -186,6 +187,7 @@ class _Backfill:
         self.X[:, part] = X[plan.rows]
         self.rules[part] = plan.combine.run(X, np.full(X.shape[1], np.nan)).action
         self.beside[part] = plan.combine.run(X, np.zeros(X.shape[1])).action
+        self.settled[part] = plan.combine.settled(X)
         if plan.system.amount is not None:
             self.amount[part] = X[plan.slots[plan.system.amount].row]
         if plan.system.card is not None:
@@ -210,6 +212,6 @@ class _Backfill:
             amount=self.amount,
             entity=self.entity,
             ids=frame[self.plan.schema(self.plan.decides).id_field].to_numpy(),
-            extra={"rules": self.rules, "rules_beside_model": self.beside},
+            extra={"rules": self.rules, "rules_beside_model": self.beside, "settled": self.settled},
         )
         return Backfilled(table, self.state, self.length, self.event_seq[self.plan.decides])

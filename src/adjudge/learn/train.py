@@ -24,6 +24,7 @@ from adjudge.learn.threshold import threshold_from_capacity, threshold_from_cost
 from adjudge.models.categories import Categories
 from adjudge.models.logistic import Logistic
 from adjudge.models.scorers import Served
+from adjudge.models.stacked import StackScorer
 from adjudge.models.trees import Trees
 from adjudge.typing import BoolArray, FloatArray, IntArray
 
@@ -35,6 +36,9 @@ RULES = "rules"
 
 BESIDE = "rules_beside_model"
 """Column of a backfilled table: position that the rules still come to where a model sees no risk."""
+
+SETTLED = "settled"
+"""Column of a backfilled table: whether the rules decide whatever a score may be; only the first layer is asked."""
 
 ROWS = 250_000
 """Most rows that the model is fitted on; all positives are kept, negatives drawn from weigh more."""
@@ -419,8 +423,13 @@ def _scored(scorer: Served, table: Table, what: str) -> FloatArray:
     rows = np.array([table.names.index(name) for name in scorer.names], dtype=np.int64)
     result = np.empty(len(table))
     for start in range(0, len(table), CHUNK):
-        X = np.ascontiguousarray(table.X[:, start : start + CHUNK])
-        result[start : start + CHUNK] = getattr(scorer.score(X, rows), what)
+        part = slice(start, start + CHUNK)
+        X = np.ascontiguousarray(table.X[:, part])
+        if isinstance(scorer, StackScorer) and SETTLED in table.extra:
+            scores = scorer.score(X, rows, table.extra[SETTLED][part])
+        else:
+            scores = scorer.score(X, rows)
+        result[part] = getattr(scores, what)
     return result
 
 

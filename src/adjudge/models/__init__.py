@@ -14,13 +14,14 @@ from adjudge.models.forest import Forest
 from adjudge.models.isolation import Isolation
 from adjudge.models.logistic import Logistic
 from adjudge.models.native import from_lightgbm, from_xgboost
-from adjudge.models.net import Net
 from adjudge.models.randomforest import RandomForest
 from adjudge.models.reasons import About, Sentences, normals
 from adjudge.models.scorers import ModelScorer, Served
 from adjudge.models.sequence import SequenceModel, find_steps
 from adjudge.models.sequence_net import SequenceNet
 from adjudge.models.served import check_equal_to_trained, check_invariance, load, save
+from adjudge.models.stack import Of, Stack
+from adjudge.models.stacked import Member, StackScorer
 from adjudge.models.steps import Steps
 from adjudge.models.trees import Trees
 
@@ -37,14 +38,17 @@ __all__ = [
     "Isolation",
     "Isotonic",
     "Logistic",
+    "Member",
     "ModelScorer",
-    "Net",
+    "Of",
     "Platt",
     "RandomForest",
     "Sentences",
     "SequenceModel",
     "SequenceNet",
     "Served",
+    "Stack",
+    "StackScorer",
     "Steps",
     "Trees",
     "check_equal_to_trained",

@@ -309,7 +309,9 @@ def _pairs(margin: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     return margin, y
 
 
-def logistic_weights(columns: FloatArray, target: FloatArray, start: FloatArray, positive: int) -> FloatArray:
+def logistic_weights(
+    columns: FloatArray, target: FloatArray, start: FloatArray, positive: int, *, rows: FloatArray | None = None
+) -> FloatArray:
     """Return logistic regression weights; the first `positive` of them are kept above 0, all near `start`.
 
     The pull towards `start` is slight: it decides where the rows cannot (one class only, equal margins,
@@ -325,20 +327,23 @@ def logistic_weights(columns: FloatArray, target: FloatArray, start: FloatArray,
         First guess, shape (k,).
     positive
         How many weights, from the first on, must not be negative.
+    rows
+        How much each row counts, shape (n,); None for all alike.
     """
+    counts = np.ones(len(columns)) if rows is None else rows
     weights = start.copy()
     floor = 1e-6
     pull = 1e-3
 
     def loss(w: FloatArray) -> float:
         z = columns @ w
-        return float(np.sum(np.logaddexp(0.0, z) - target * z) + 0.5 * pull * np.sum((w - start) ** 2))
+        return float(np.sum(counts * (np.logaddexp(0.0, z) - target * z)) + 0.5 * pull * np.sum((w - start) ** 2))
 
     now = loss(weights)
     for _ in range(100):
         p = 1.0 / (1.0 + np.exp(-np.clip(columns @ weights, -700, 700)))
-        slope = columns.T @ (p - target) + pull * (weights - start)
-        bend = columns.T @ (columns * (p * (1 - p))[:, None]) + pull * np.eye(len(weights))
+        slope = columns.T @ (counts * (p - target)) + pull * (weights - start)
+        bend = columns.T @ (columns * (counts * p * (1 - p))[:, None]) + pull * np.eye(len(weights))
         free = ~((np.arange(len(weights)) < positive) & (weights <= floor) & (slope > 0))
         step = np.zeros(len(weights))
         step[free] = np.linalg.solve(bend[np.ix_(free, free)], slope[free])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from adjudge.engine.layers import Layer, layers_of
 from adjudge.engine.scorer import Scorer, Scores
 from adjudge.errors import BundleError
 from adjudge.models.blend import BlendScorer
 from adjudge.models.scorers import ModelScorer, Served
+from adjudge.models.stacked import StackScorer
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 JSON_FILE = "model.json"
@@ -92,6 +95,8 @@ def scorer_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray], secret:
         return ModelScorer.from_arrays(meta, arrays, secret)
     if meta["kind"] == BlendScorer.kind:
         return BlendScorer.from_arrays(meta, arrays, secret)
+    if meta["kind"] == StackScorer.kind:
+        return StackScorer.from_arrays(meta, arrays, secret)
     msg = f"a scorer of kind {meta['kind']!r} is not known"
     raise BundleError(msg)
 
@@ -120,20 +125,34 @@ def check_invariance(scorer: Scorer, X: FloatArray, rows: IntArray, *, seed: int
     BundleError
         If any row has other bits in another batch.
     """
-    n = X.shape[1]
-    whole = dict(_columns(scorer.score(X, rows)))
+    compared = _compared(lambda some: _columns(scorer.score(some, rows)), X, seed)
+    if isinstance(scorer, StackScorer):  # every layer by itself, which may not have been asked about most rows
+        for layer in layers_of(scorer, rows):
+            said = functools.partial(_said, layer)
+            compared += _compared(said, X, seed)
+    return compared
+
+
+def _compared(columns: Callable[[FloatArray], Iterator[tuple[str, AnyArray]]], X: FloatArray, seed: int) -> int:
+    """Compare every column (rows first) of a whole matrix with those of its parts; return how many rows there were."""
+    n, compared = X.shape[1], 0
+    whole = dict(columns(X))
     random = np.random.default_rng(seed)
-    compared = 0
     for size in SIZES:
         order = random.permutation(n)
         for start in range(0, n, size):
             part = order[start : start + size]
-            for name, column in _columns(scorer.score(np.ascontiguousarray(X[:, part]), rows)):
+            for name, column in columns(np.ascontiguousarray(X[:, part])):
                 if column.tobytes() != np.ascontiguousarray(whole[name][part]).tobytes():
                     msg = f"{name} of a row changes with its neighbours (batches of {size}): not servable"
                     raise BundleError(msg)
             compared += len(part)
     return compared
+
+
+def _said(layer: Layer, X: FloatArray) -> Iterator[tuple[str, AnyArray]]:
+    """Yield what a layer says, an event a row."""
+    yield f"layer {layer.name}", np.ascontiguousarray(layer.attempt(X)[0].T)
 
 
 def _columns(scores: Scores) -> Iterator[tuple[str, AnyArray]]:

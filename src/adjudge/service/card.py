@@ -17,6 +17,7 @@ import numpy as np
 
 from adjudge.define.rule import placeholders
 from adjudge.engine.decision import Reason
+from adjudge.engine.layers import LACKING
 from adjudge.engine.plan import Plan
 from adjudge.engine.policy import METHODS
 from adjudge.engine.words import in_words, sentence_of
@@ -180,7 +181,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
                     reasons=why,
                     rules=fired,
                     method=METHODS[method],
-                    degraded=any(layers),
+                    degraded=not LACKING.isdisjoint(layers),
                     families=dict(zip(self.families, map(float, families), strict=True)),
                     versions=self._versions,
                     latency_ms=latency,
@@ -283,9 +284,9 @@ class Answer(msgspec.Struct, gc=False):
     method
         ``rules`` where a rule decided or there is no model, ``model``, or ``fallback`` where scoring failed.
     degraded
-        True if a part of the system did not take part.
+        True if a layer was late, left alone or failed; one that was not needed is no loss.
     families
-        Probability of each score family; empty where the model has none.
+        Probability of each score family, null for one that took no part; empty where the model has none.
     versions
         Short hashes of everything that could have changed the decision.
     latency_ms
@@ -303,7 +304,7 @@ class Answer(msgspec.Struct, gc=False):
     rules: list[str]
     method: str
     degraded: bool
-    families: dict[str, float]
+    families: dict[str, float | None]
     versions: dict[str, str] | msgspec.Raw
     latency_ms: float
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from adjudge.engine.batch import Batch
 from adjudge.engine.encode import micros_of
-from adjudge.engine.layers import FAILED
+from adjudge.engine.layers import FAILED, lacking
 from adjudge.engine.plan import Plan
 from adjudge.engine.policy import METHODS
 from adjudge.errors import ConflictError, DefinitionError, InputError, NotFoundError, UnavailableError
@@ -438,7 +438,7 @@ class Decider:
         received = self.clock()
         waited_ms = ((received - owed.received_at) / 1e3).tolist()
         recorded = running.recorder.record(decisions, waited_ms, positions.tolist())
-        recorded = recorded.some(np.flatnonzero(~decisions.layers.any(axis=0)))
+        recorded = recorded.some(np.flatnonzero(~lacking(decisions.layers).any(axis=0)))
         if len(recorded.records):
             with self._undone_on_failure():
                 block = again_of(running.plan.decides, recorded)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from adjudge.define import Entity, WindowFeature
+from adjudge.define import WindowFeature
 from adjudge.engine.batch import Batch
 from adjudge.engine.decision import Decisions
 from adjudge.engine.layers import Guard, Guarded, Replayed
@@ -24,6 +24,7 @@ from adjudge.history.histories import Row
 from adjudge.log import Log
 from adjudge.log.codec import Events
 from adjudge.log.scan import scan
+from adjudge.models.stacked import StackScorer, sets_of
 from adjudge.service.activation import secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
@@ -219,7 +220,7 @@ def explain(
         event=event,
         received_at=now.workspace.lookup.received_at(position),
         features=_features(then.plan, one, rows, int(batch.ts[0])),
-        entities=[EntityRows("~".join((e.name, *e.link)), e.schema.name, seen) for e, seen in rows.items()],
+        entities=[EntityRows(entity, stream, seen) for (entity, stream), seen in rows.items()],
         contributions=contributions,
         bias=bias,
         labels=running.said_of(position),
@@ -269,24 +270,24 @@ def _asked_again(then: Running, fields: FloatArray, position: int, guard: Guard)
     return batch, decisions
 
 
-def _rows(then: Running, batch: Batch) -> dict[Entity, list[Seen]]:
+def _rows(then: Running, batch: Batch) -> dict[tuple[str, str], list[Seen]]:
     """For each entity of the event its rows up to the event's own time."""
-    found: dict[Entity, list[Seen]] = {}
+    found: dict[tuple[str, str], list[Seen]] = {}
     for history, kept in zip(then.plan.histories, then.state.histories, strict=True):
         key = int(batch.keys[history.key[batch.stream], 0])
         rows: list[Row] = kept.rows(key) if key else []
         seen = [Seen(row.seq, row.ts, row.events) for row in rows if row.ts <= int(batch.ts[0])]
-        found[history.entity] = seen
+        found[history.entity.name, history.stream] = seen
     return found
 
 
-def _features(plan: Plan, one: Recorded, rows: dict[Entity, list[Seen]], ts: int) -> list[FeatureMade]:
+def _features(plan: Plan, one: Recorded, rows: dict[tuple[str, str], list[Seen]], ts: int) -> list[FeatureMade]:
     values = one.card.named(one.features[:, 0])
     made = []
     for name, value in values.items():
         feature = plan.features.get(name)
         if isinstance(feature, WindowFeature):
-            seen = rows.get(feature.entity.history, [])
+            seen = rows.get((feature.entity.name, feature.entity.schema.name), [])
             window = None if feature.window is None else int(feature.window.total_seconds() * 1e6)
             inside = [s.seq for s in seen if window is None or ts - window < s.ts]
             made.append(FeatureMade(name, value, feature.meaning or feature.aggregation, feature.entity.name, inside))
@@ -298,11 +299,18 @@ def _features(plan: Plan, one: Recorded, rows: dict[Entity, list[Seen]], ts: int
 
 def _contributions(plan: Plan, decisions: Decisions) -> tuple[dict[str, float], float]:
     """Return what each input added to the margin, the largest first, and the margin without any."""
-    tell = getattr(plan.scorer, "contributions", None)
-    if plan.scorer is None or tell is None or decisions.degraded(0):
-        return {}, 0.0
-    values, bias = tell(decisions.X, plan.scorer_rows)
-    named = dict(zip(plan.scorer.names, values[0].tolist(), strict=True))
+    scorer = plan.scorer
+    if isinstance(scorer, StackScorer):
+        there = int(sets_of(decisions.layers)[0])
+        if not there:
+            return {}, 0.0
+        values, bias = scorer.contributions_with(decisions.X, plan.scorer_rows, there)
+    else:
+        tell = getattr(scorer, "contributions", None)
+        if scorer is None or tell is None or decisions.degraded(0):
+            return {}, 0.0
+        values, bias = tell(decisions.X, plan.scorer_rows)
+    named = dict(zip(scorer.names, values[0].tolist(), strict=True))
     return dict(sorted(named.items(), key=lambda item: -abs(item[1]))), float(bias)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adjudge.engine.decision import Decisions
-from adjudge.engine.layers import TAKEN
+from adjudge.engine.layers import TAKEN, lacking
 from adjudge.engine.plan import Plan
 from adjudge.log.codec import Again, Made
 from adjudge.service.card import Card
@@ -45,10 +45,10 @@ class Recorded:
     features: FloatArray
 
     def degraded(self) -> Iterator[tuple[str, str, int]]:
-        """Yield how many events each layer took no part in, by layer and by how that came."""
+        """Yield how many events lacked each layer, by layer and by how that came."""
         if np.count_nonzero(self.records["layers"]):
             for layer, codes in zip(self.card.layers, self.records["layers"].T, strict=True):
-                for code, count in zip(*np.unique(codes[codes > 0], return_counts=True), strict=True):
+                for code, count in zip(*np.unique(codes[lacking(codes)], return_counts=True), strict=True):
                     yield layer, TAKEN[code], int(count)
 
     @functools.cached_property

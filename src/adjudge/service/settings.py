@@ -22,7 +22,7 @@ LOGS = ("sqlite", "memory")
 DATABASES = ("postgresql://", "postgres://")
 """How the address of a database begins."""
 
-UNBOUNDED = ("budget_ms", "model_budget_ms", "rate_per_s")
+UNBOUNDED = ("budget_ms", "model_budget_ms", "fast_budget_ms", "deep_budget_ms", "graph_budget_ms", "rate_per_s")
 """Settings of which 0 sets no bound."""
 
 AUTHS = ("keys", "off")
@@ -76,6 +76,13 @@ class Settings:
     model_budget_ms
         Milliseconds that a model may take for a batch: it is not begun where less is left of `budget_ms`, and left
         alone for a while where it keeps taking longer. 0 sets no bound.
+    fast_budget_ms
+        The same for the first layer of a model in layers, where there is a `budget_ms`; budgets of layers that come to
+        more than that are shortened alike. Of 50 milliseconds in all, it is begun in the first 40.
+    deep_budget_ms
+        The same for the layer of nets; of 50 milliseconds in all, it is begun in the first 30.
+    graph_budget_ms
+        The same for the layer of graph models.
     auth
         Who is let in: holders of ``keys``, or with ``off`` everybody, which is only served on this machine.
     public
@@ -115,6 +122,9 @@ class Settings:
     log_level: str = "info"
     budget_ms: int = 0
     model_budget_ms: int = 0
+    fast_budget_ms: int = 10
+    deep_budget_ms: int = 20
+    graph_budget_ms: int = 20
     auth: str = "keys"
     public: str = ""
     rate_per_s: int = 0
@@ -170,8 +180,13 @@ class Settings:
 
     @property
     def budget(self) -> Budget:
-        """How long a decision and its model may take, as the engine takes it."""
-        return Budget(self.budget_ms / 1e3, {"model": self.model_budget_ms / 1e3})
+        """How long a decision, its model and the layers of one may take, as the engine takes it."""
+        most = {"model": self.model_budget_ms / 1e3}
+        if self.budget_ms:
+            layers_ms = {"fast": self.fast_budget_ms, "deep": self.deep_budget_ms, "graph": self.graph_budget_ms}
+            whole_ms = max(sum(layers_ms.values()), self.budget_ms)
+            most |= {name: ms * self.budget_ms / whole_ms / 1e3 for name, ms in layers_ms.items()}
+        return Budget(self.budget_ms / 1e3, most)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **given: str | int | None) -> Settings:

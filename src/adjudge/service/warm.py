@@ -72,6 +72,8 @@ def _exercise(plan: Plan) -> Iterator[None]:
     for some in (slice(0, 1), slice(1, 3)):
         decisions = plan.step(state, plan.encode(plan.decides, events[some], seqs[some]))
         if decisions is not None:
+            for layer in plan.layers:  # whether or not made-up events need it
+                layer.attempt(decisions.X)
             _ = recorder.record(decisions, [0.0] * len(decisions), seqs[some].tolist()).answers
         yield
     first = plan.encode(plan.decides, events[:1], seqs[:1])

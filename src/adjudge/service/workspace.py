@@ -15,7 +15,7 @@ import numpy as np
 from adjudge.define import Schema
 from adjudge.engine.batch import Batch
 from adjudge.engine.decision import Decisions
-from adjudge.engine.layers import UNGUARDED, Guard
+from adjudge.engine.layers import UNGUARDED, Guard, lacking
 from adjudge.engine.plan import Plan
 from adjudge.engine.versions import state_version
 from adjudge.errors import DefinitionError, InputError, did_you_mean
@@ -590,8 +590,8 @@ class Workspace:
 
     def _note_degraded(self, system: str, first: int, layers: CodeArray) -> None:
         """Note which decisions lacked a part of the system; `layers` says how each took part, shape (n, layers)."""
-        if np.count_nonzero(layers):
-            degraded, positions = self.systems[system].degraded, first + np.flatnonzero(layers.any(axis=1))
+        if np.count_nonzero(layers) and len(places := np.flatnonzero(lacking(layers).any(axis=1))):
+            degraded, positions = self.systems[system].degraded, first + places
             self.undo.note(lambda: degraded.take_back(positions))
             degraded.add(positions)
 

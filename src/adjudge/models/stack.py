@@ -1,0 +1,363 @@
+"""A stack: several models in layers, weighed by what each said of rows that came after those it was trained on.
+
+In-sample margins would make the most overfitted member the heaviest. So the training rows, which are in order of time,
+are cut into parts: members trained on everything before a part judge it, and a logistic regression without negative
+weights is fitted on those judgements, one for every set of layers that may be there. Members are then trained on all
+rows, and each mix is calibrated on the validation rows.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+
+from adjudge.engine.scorer import TOP, Scores
+from adjudge.errors import DefinitionError, ShapeError, did_you_mean
+from adjudge.models.calibrate import Platt, logistic_weights
+from adjudge.models.categories import Categories
+from adjudge.models.estimator import Estimator, Parameters, Progress, Validation, fit_calibrator
+from adjudge.models.stacked import LAYERS, Member, Mix, StackScorer, layer_called
+from adjudge.typing import FloatArray, IntArray
+
+HELD_OUT = 5
+"""One in so many of the positives before a fold, the latest, stops the fold's members early."""
+
+NOTHING = 1e-5
+"""A weight below it is none."""
+
+
+@dataclass(frozen=True)
+class Of:
+    """A member that reads some features only, or has a name or layer of its own.
+
+    Parameters
+    ----------
+    estimator
+        What trains it.
+    name
+        Its stable name; of its class, if empty.
+    layer
+        Its layer; the class's ``layer``, else ``fast``, if empty.
+    features
+        What it reads; everything, if empty.
+    """
+
+    estimator: Estimator
+    name: str = ""
+    layer: str = ""
+    features: Sequence[str] = ()
+
+
+class Stack(Parameters):
+    """Several estimators in layers, and one calibrated score from those that took part.
+
+    Parameters
+    ----------
+    members
+        Estimators, pairs of a name and an estimator, or `Of`. A member's name is that of its class in lower case,
+        ``trees``; a second one is ``trees_2``.
+    layers
+        The layer of a member by its name, where it is not what its class says: ``fast``, ``deep`` or ``graph``.
+    folds
+        Parts of the training rows that are judged by members trained on what came before.
+    needed
+        Between which probabilities of the layers before, both included, the next one is asked; or the share of the
+        positives in validation that may be passed without it: the lower bound is set so, and there is no upper one.
+    calibration
+        Of every mix, on the validation rows: a name as in `Trees`; None, or no validation rows: none.
+    top
+        How many contributions the served scorer returns a row.
+
+    Notes
+    -----
+    Training costs about half as many member trainings more as there are folds, since early folds are short.
+
+    Examples
+    --------
+    >>> from adjudge.models.logistic import Logistic
+    >>> from adjudge.models.trees import Trees
+    >>> X = np.random.default_rng(0).normal(size=(600, 2))
+    >>> stack = Stack(Trees(n_trees=5, depth=2, threads=1), Logistic(bins=4), layers={"logistic": "deep"}, folds=2)
+    >>> served = stack.fit(X, X.sum(axis=1) > 1, names=["a", "b"]).served()
+    >>> served.layers, served.family_names
+    (('fast', 'deep'), ('trees', 'logistic'))
+    """
+
+    def __init__(
+        self,
+        *members: Estimator | tuple[str, Estimator] | Of,
+        layers: Mapping[str, str] | None = None,
+        folds: int = 4,
+        needed: float | tuple[float, float] = 0.01,
+        calibration: str | None = "isotonic",
+        top: int = TOP,
+    ) -> None:
+        self.members = members
+        self.layers = layers
+        self.folds = folds
+        self.needed = needed
+        self.calibration = calibration
+        self.top = top
+
+    def fit(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        *,
+        validation: Validation | None = None,
+        names: Sequence[str] | None = None,
+        categories: Categories | None = None,
+        weight: FloatArray | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train on rows X (n, F) in order of time with outcomes y (0 or 1), and return the estimator.
+
+        Parameters
+        ----------
+        X, y
+            The training rows, earliest first; NaN means missing.
+        validation
+            Later rows and outcomes: for early stopping, for calibration, and for the lower bound of `needed`.
+        names
+            The features; ``f0``, ``f1``, ... unless given.
+        categories
+            How texts become numbers; `X` then holds hashes in those columns.
+        weight
+            A weight for each training row.
+        progress
+            Called while members are trained, with what is done and what is planned.
+
+        Raises
+        ------
+        DefinitionError
+            If members, layers or features do not fit together.
+        ShapeError
+            If there are too few positives for the folds.
+        """
+        X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        self.names_ = tuple(names) if names is not None else tuple(f"f{i}" for i in range(X.shape[1]))
+        self.categories_, self.classes_ = categories, np.array([0, 1])
+        self.members_ = self._named()
+        cuts = fold_cuts(y, self.folds)
+        rounds = _Rounds(progress, len(self.members_) * (self.folds + 1))
+        ahead = np.concatenate(
+            [self._judged(X, y, weight, first, last, rounds) for first, last in pairwise(cuts)], axis=1
+        )
+        rest = slice(cuts[0], None)
+        self.out_of_time_ = ahead
+        self.fitted_ = {
+            name: self._fit(of, X, y, weight, validation, rounds.next()) for name, of in self.members_.items()
+        }
+        weights = self._weights(ahead, y[rest], None if weight is None else np.asarray(weight)[rest])
+        self.scorer_ = self._served(weights, validation)
+        return self
+
+    def _named(self) -> dict[str, Of]:
+        """Return the members by name, in the order of their layers."""
+        found: dict[str, Of] = {}
+        for given in self.members:
+            of = given if isinstance(given, Of) else Of(given[1], given[0]) if isinstance(given, tuple) else Of(given)
+            own = of.name or type(of.estimator).__name__.lower()
+            name, count = own, 1
+            while name in found:
+                if of.name:
+                    message = f"two members of a stack are called {name!r}"
+                    raise DefinitionError(message)
+                count += 1
+                name = f"{own}_{count}"
+            for feature in of.features:
+                if feature not in self.names_:
+                    message = f"member {name!r} reads {feature!r}, which is no feature"
+                    raise DefinitionError(message + did_you_mean(feature, self.names_))
+            layer = (self.layers or {}).get(name) or of.layer or str(getattr(of.estimator, "layer", LAYERS[0]))
+            found[name] = Of(of.estimator, name, layer_called(layer), tuple(of.features) or self.names_)
+        for name in self.layers or {}:
+            if name not in found:
+                message = f"layers: a stack has no member {name!r}{did_you_mean(name, found)}"
+                raise DefinitionError(message)
+        if not found:
+            message = "a stack needs a member"
+            raise DefinitionError(message)
+        return dict(sorted(found.items(), key=lambda item: LAYERS.index(item[1].layer)))
+
+    def _fit(
+        self,
+        of: Of,
+        X: FloatArray,
+        y: FloatArray,
+        weight: FloatArray | None,
+        validation: Validation | None,
+        progress: Progress,
+    ) -> Estimator:
+        columns = [self.names_.index(name) for name in of.features]
+        later = None if validation is None else (np.asarray(validation[0])[:, columns], validation[1])
+        return copy.deepcopy(of.estimator).fit(
+            X[:, columns],
+            y,
+            names=of.features,
+            validation=later,
+            categories=self.categories_,
+            weight=weight,
+            progress=progress,
+        )
+
+    def _judged(
+        self, X: FloatArray, y: FloatArray, weight: FloatArray | None, first: int, last: int, rounds: _Rounds
+    ) -> FloatArray:
+        """Return what members trained on the rows before a part say of it, shape (members, rows)."""
+        held = fold_cuts(y[:first], HELD_OUT - 1)[-2]
+        before, later = slice(0, held), (X[held:first], y[held:first])
+        some = None if weight is None else np.asarray(weight)[before]
+        judged = []
+        for of in self.members_.values():
+            fitted = self._fit(of, X[before], y[before], some, later, rounds.next())
+            judged.append(_margins(fitted, X[first:last], self.names_))
+        return np.stack(judged)
+
+    def _weights(
+        self, ahead: FloatArray, y: FloatArray, rows: FloatArray | None
+    ) -> dict[int, tuple[FloatArray, float]]:
+        """Return for every set of layers the weight of each member, and the intercept."""
+        bit = self._bits()
+        found = {}
+        for there in range(1, int(bit.max()) * 2):
+            chosen = np.flatnonzero(bit & there)
+            table = np.stack([*ahead[chosen], np.ones(len(y))], axis=1)
+            start = np.append(np.full(len(chosen), 1.0 / len(chosen)), 0.0)
+            fitted = logistic_weights(table, y, start, positive=len(chosen), rows=rows)
+            weights = np.zeros(len(bit))
+            weights[chosen] = np.where(fitted[:-1] < NOTHING, 0.0, fitted[:-1])
+            found[there] = weights, float(fitted[-1])
+        return found
+
+    def _bits(self) -> IntArray:
+        layers = list(dict.fromkeys(of.layer for of in self.members_.values()))
+        return np.array([1 << layers.index(of.layer) for of in self.members_.values()], np.int64)
+
+    def _served(self, weights: Mapping[int, tuple[FloatArray, float]], validation: Validation | None) -> StackScorer:
+        members = [
+            Member(name, self.members_[name].layer, one.model_, one.calibrator_ or Platt())
+            for name, one in self.fitted_.items()
+        ]
+        if validation is None:
+            mixes = {there: Mix(w, intercept, Platt()) for there, (w, intercept) in weights.items()}
+            bounds = self.needed if isinstance(self.needed, tuple) else (0.0, 1.0)
+            return StackScorer(members, mixes, needed=bounds, categories=self._own_categories(), top=self.top)
+        X, y = np.asarray(validation[0], dtype=np.float64), np.asarray(validation[1], dtype=np.float64)
+        said = np.stack([_margins(one, X, self.names_) for one in self.fitted_.values()])
+        margins = {there: w @ said + intercept for there, (w, intercept) in weights.items()}
+        fitted = {there: fit_calibrator(self.calibration, margin, y) or Platt() for there, margin in margins.items()}
+        mixes = {there: Mix(w, intercept, fitted[there]) for there, (w, intercept) in weights.items()}
+        bounds = self.needed if isinstance(self.needed, tuple) else clear(fitted[1].apply(margins[1]), y, self.needed)
+        return StackScorer(members, mixes, needed=bounds, categories=self._own_categories(), top=self.top)
+
+    def _own_categories(self) -> Categories | None:
+        """Return the categories of the features that some member reads."""
+        if self.categories_ is None:
+            return None
+        read = {name for of in self.members_.values() for name in of.features}
+        texts = {name: words for name, words in self.categories_.texts.items() if name in read}
+        return Categories(texts, self.categories_.secret)
+
+    def served(self) -> StackScorer:
+        """Return the scorer that the engine uses."""
+        return self.scorer_
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """Return probabilities of both classes, shape (n, 2)."""
+        p = self._score(X).p
+        return np.stack([1.0 - p, p], axis=1)
+
+    def decision_function(self, X: FloatArray) -> FloatArray:
+        """Return the mixed margins of rows X (n, F)."""
+        return self._score(X).margin
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Return 1 where the probability is above one half, else 0."""
+        return (self._score(X).p > 0.5).astype(np.float64)
+
+    def _score(self, X: FloatArray) -> Scores:
+        slots = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
+        return self.scorer_.score(slots, np.array([self.names_.index(name) for name in self.scorer_.names]))
+
+
+def fold_cuts(y: FloatArray, folds: int) -> list[int]:
+    """Return where the parts of rows in order of time begin that are judged ahead, and the end of the last.
+
+    Every part, and what comes before the first, has as many positives as the others, or one more.
+
+    Parameters
+    ----------
+    y
+        Outcomes, 0 or 1, earliest first.
+    folds
+        How many parts.
+
+    Raises
+    ------
+    ShapeError
+        If there are too few positives, or a part has nothing else.
+
+    Examples
+    --------
+    >>> fold_cuts(np.array([1.0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0]), 2)
+    [4, 8, 12]
+    """
+    positive = np.flatnonzero(y == 1.0)
+    if len(positive) < 2 * (folds + 1):
+        message = f"{len(positive)} positives in training are too few for {folds} folds: give more rows, or fewer folds"
+        raise ShapeError(message)
+    ends = np.array([part[-1] + 1 for part in np.array_split(positive, folds + 1)])
+    cuts: list[int] = [*ends[:-1].tolist(), len(y)]
+    if any((y[first:last] == 1.0).all() for first, last in pairwise([0, *cuts])):
+        message = f"a fold of {folds} holds nothing but positives: give more rows, or fewer folds"
+        raise ShapeError(message)
+    return cuts
+
+
+def clear(p: FloatArray, y: FloatArray, share: float) -> tuple[float, float]:
+    """Return between which probabilities a further look is needed, if a share of the positives may do without.
+
+    Parameters
+    ----------
+    p, y
+        Probabilities and outcomes, shape (n,).
+    share
+        Of the positives, at most so many lie strictly below the lower bound. The upper bound is 1.
+
+    Examples
+    --------
+    >>> clear(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.0, 1, 0, 1, 1]), 0.4)
+    (0.4, 1.0)
+    """
+    if not 0.0 <= share < 1.0:
+        message = f"needed: a share of the positives lies from 0 to below 1, not {share}"
+        raise DefinitionError(message)
+    positive = np.sort(p[y == 1.0])
+    return float(positive[int(share * len(positive))]), 1.0
+
+
+def _margins(fitted: Estimator, X: FloatArray, names: Sequence[str]) -> FloatArray:
+    return fitted.decision_function(X[:, [names.index(name) for name in fitted.names_]])
+
+
+class _Rounds:
+    """Tells one hook how far many trainings are, each as one part of all."""
+
+    def __init__(self, progress: Progress | None, trainings: int) -> None:
+        self._progress = progress
+        self._trainings = trainings
+        self._done = -1
+
+    def next(self) -> Callable[[int, int], None]:
+        """Return the hook of the next training."""
+        self._done += 1
+        done, progress = self._done, self._progress
+        if progress is None:
+            return lambda rounds, planned: None
+        return lambda rounds, planned: progress(done * planned + rounds, self._trainings * planned)
