@@ -23,7 +23,7 @@ HOUR = 3_600_000_000
 
 KINDS = {
     "rate": "label",
-    "distinct": "hash",
+    **dict.fromkeys(("distinct", "linked_count", "linked_known", "linked_events"), "hash"),
     **dict.fromkeys(("speed", "distance", "distance_typical"), "place"),
 }
 """Kind of measure of the aggregations that do not take a number."""
@@ -47,11 +47,12 @@ def _asked(name: str, rows: int) -> float:
     asked = Aggregation(
         name,
         None if name in OF_ROWS else 0,
-        1 if name == "correlation" else None,
+        1 if name in ("correlation", "linked_known") else None,
         window_us=10 * HOUR,
-        parameter=1.0 if name in ("last_n", "since_last_n") else float(HOUR),
+        parameter=1.0 if name.endswith("last_n") or name.startswith("linked") else float(HOUR),
     )
-    layout = Layout([Measure("x", KINDS.get(name, "number")), Measure("y")], [asked])
+    other = Measure("y", "label" if name == "linked_known" else "number")
+    layout = Layout([Measure("x", KINDS.get(name, "number")), other], [asked])
     n = rows + 1
     values = np.zeros((layout.columns, n))
     values[0] = [1.0, 0.0, 1.0, 0.0][:n]

@@ -128,6 +128,7 @@ WINDOWS = [
     device.count(days(7), of="stopped"),
     buyer.count(days(7), of="call_missed"),
     both.is_new(),
+    device.linked("buyer", fan_out=16).known("returned", days(7)),
     visit.count(minutes(10)),
     visit.where("page == 'help'", called="help").mean("seconds", days(1)),
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adjudge.history import ADVANCE, INSERT, LABEL, RETRACT, SCAN, Aggregation, Histories, Layout, Measure
-from adjudge.history.layout import NEEDS, RELATIVE
+from adjudge.history.layout import LINKED, NEEDS, RELATIVE
 from adjudge.history.naive import Naive
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
@@ -26,8 +26,8 @@ MEASURES = (
 AMOUNT, OTHER, MERCHANT, PLACE, FRAUD = range(5)
 COLUMNS = 6
 
-HASHES = [0, 1, 2, -1, 0x7FF8000000000001, -(2**63), 1 << 40]
-"""Some of which would read as NaN or as minus zero if they were taken for numbers."""
+HASHES = [0, 1, 2, 5 - 2**63, -1, 0x7FF8000000000001, -(2**63), 1 << 40]
+"""Some of which would read as NaN or as minus zero if they were taken for numbers; three are keys as well."""
 
 
 def asked_of(op: str, window: int | None, delay: int, including: bool) -> list[Aggregation]:
@@ -38,6 +38,9 @@ def asked_of(op: str, window: int | None, delay: int, including: bool) -> list[A
         other = OTHER if op == "correlation" else None
         parameter = {"decayed_sum": 1.0, "decayed_count": 1.0, "last_n": 3.0, "since_last_n": 2.0}.get(op, 0.0)
         found.append(Aggregation(op, measure, other, window, delay, parameter, including))
+    if op in LINKED:
+        others: tuple[int | None, ...] = {"linked_count": (None,), "linked_known": (FRAUD,)}.get(op, (None, FRAUD))
+        return [replace(a, other=other, parameter=most) for a in found for other in others for most in (2.0, 64.0)]
     if op == "rate":
         return [replace(a, other=other) for a in found for other in (None, AMOUNT, MERCHANT)]
     if op.startswith("decayed"):

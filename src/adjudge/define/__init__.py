@@ -33,6 +33,7 @@ from adjudge.define.feature import (
     flatten,
 )
 from adjudge.define.label import Label, Outcome
+from adjudge.define.linked import Linked
 from adjudge.define.policy import ACTIONS, Capacity, Costs, Fallback, Policy
 from adjudge.define.rule import Rule, Rules
 from adjudge.define.spec import from_spec, to_spec
@@ -55,6 +56,7 @@ __all__ = [
     "Id",
     "Key",
     "Label",
+    "Linked",
     "Money",
     "Number",
     "Outcome",

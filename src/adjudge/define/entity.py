@@ -9,6 +9,7 @@ from datetime import timedelta
 from adjudge.define.duration import duration_text
 from adjudge.define.event import Event, Schema
 from adjudge.define.feature import AggregationName, ProfileFeature, WindowFeature
+from adjudge.define.linked import Linked
 from adjudge.errors import DefinitionError
 
 Made = tuple[WindowFeature, ...]
@@ -31,6 +32,8 @@ class Entity:
         Set by `where`: which rows are seen, and the short name for that in feature names.
     includes
         Set by `including`: whether the event itself is in its windows.
+    link, fan_out
+        Set by `linked`: the fields of the neighbours that are asked, and how many of them at most.
     """
 
     stream: type[Event]
@@ -41,6 +44,8 @@ class Entity:
     condition: str = ""
     called: str = ""
     includes: bool = False
+    link: tuple[str, ...] = ()
+    fan_out: int = 64
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -48,6 +53,12 @@ class Entity:
             raise DefinitionError(msg)
         if self.capacity < 8 or not 0 < self.eps <= 0.5:
             msg = f"entity {self.name!r} needs a capacity of 8 or more and an eps in (0, 0.5]"
+            raise DefinitionError(msg)
+        if self.link and (self.condition or self.includes or set(self.link) == set(self.fields)):
+            msg = f"entity {self.name!r} can be linked to another one only, without a condition or the event itself"
+            raise DefinitionError(msg)
+        if not 1 <= self.fan_out <= 1024:
+            msg = f"entity {self.name!r} needs a fan-out from 1 to 1024, not {self.fan_out}"
             raise DefinitionError(msg)
 
     @property
@@ -92,6 +103,32 @@ class Entity:
     def including(self) -> Entity:
         """Return the same entity with the event itself counted in its own windows."""
         return replace(self, includes=True)
+
+    def linked(self, *fields: str, fan_out: int = 64) -> Linked:
+        """Return a view of the others that share this entity: the users of a device, the cards of a user.
+
+        Parameters
+        ----------
+        fields
+            Fields that name what is linked, of the same stream.
+        fan_out
+            How many of the newest different ones are looked at.
+
+        Examples
+        --------
+        >>> from adjudge.define import Event, Id, Key, Time, hours
+        >>> class Login(Event):
+        ...     login_id: Id
+        ...     at: Time
+        ...     user: Key
+        ...     device: Key
+        >>> [f.name for f in Login.by("device").linked("user").count(hours(1), hours(24))]
+        ['device_linked_user_count_1h', 'device_linked_user_count_1d']
+        """
+        if not fields:
+            msg = f"linked() by {self.name!r} needs at least one field, such as 'user'"
+            raise DefinitionError(msg)
+        return Linked(replace(self, link=fields, fan_out=fan_out))
 
     def count(self, *windows: timedelta, of: str | None = None) -> Made:
         """Count rows; with `of`, rows where that field is there or that outcome is positive.
@@ -304,10 +341,11 @@ class Entity:
         """Name without its window."""
         parts = [
             self.name,
+            "_".join(("linked", *self.link)) if self.link else "",
             of,
             other,
             self.called,
-            aggregation.removesuffix("_n"),
+            aggregation.removesuffix("_n").removeprefix("linked_"),
             "including" if self.includes else "",
         ]
         return "_".join(p for p in parts if p)

@@ -35,6 +35,9 @@ AggregationName = Literal[
     "distance_typical",
     "last_n",
     "since_last_n",
+    "linked_count",
+    "linked_known",
+    "linked_events",
 ]
 """Every aggregation of rows that a feature can ask for."""
 

@@ -136,6 +136,8 @@ def _feature(stream: Kind) -> Kind:
         condition=SAID,
         called=SAID,
         includes=Attribute(TRUTH, False),
+        link=Attribute(several(TEXT), ()),
+        fan_out=Attribute(WHOLE, 64),
     ).kind
     words = dict.fromkeys(WORDS, SAID)
     window = Shape(

@@ -128,6 +128,10 @@ class _History:
     labels: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
+_Histories = dict[tuple[str, tuple[str, ...], tuple[str, ...]], _History]
+"""Histories by stream, fields, and the fields of what is linked."""
+
+
 class _Compiler:
     def __init__(self, system: System, secret: bytes, lateness: timedelta) -> None:
         self.system = system
@@ -242,24 +246,26 @@ class _Compiler:
 
     # histories
 
-    def _histories(self) -> dict[tuple[str, tuple[str, ...]], _History]:
+    def _histories(self) -> _Histories:
         """Group the window features by stream and entity, and lay out what each history keeps."""
-        histories: dict[tuple[str, tuple[str, ...]], _History] = {}
+        histories: _Histories = {}
         for f in self.features.values():
             if isinstance(f, WindowFeature):
                 entity = f.entity.history
-                history = histories.setdefault((entity.schema.name, entity.fields), _History(entity))
+                history = histories.setdefault((entity.schema.name, entity.fields, entity.link), _History(entity))
                 if history.entity != entity:
-                    msg = f"{self.place}: entity {entity.name!r} is declared with different capacity, eps or memory"
+                    named = "capacity, eps, memory or fan-out" if entity.link else "capacity, eps or memory"
+                    msg = f"{self.place}: entity {entity.name!r} is declared with different {named}"
                     raise DefinitionError(msg)
                 self._check_entity(entity)
-                history.aggregations.append((f, self._aggregation(f, history)))
+                aggregation = self._linked(f, history) if entity.link else self._aggregation(f, history)
+                history.aggregations.append((f, aggregation))
         return histories
 
     def _check_entity(self, entity: Entity) -> None:
         for schema in (entity.schema, self.decided):
             where = f"{self.place}: entity {entity.name!r} by stream {schema.name!r}"
-            for name in entity.fields:
+            for name in (*entity.fields, *entity.link):
                 if name not in schema.names:
                     msg = f"{where} has no field {name!r}{did_you_mean(name, schema.names)}"
                     raise DefinitionError(msg)
@@ -288,6 +294,30 @@ class _Compiler:
             parameter=f.parameter * 1e6 if half_life else f.parameter,
             including=f.entity.includes,
         )
+
+    def _linked(self, f: WindowFeature, history: _History) -> Aggregation:
+        """Lay out a question about neighbours: rows hold their keys, which folding takes from the batch, and labels."""
+        where = f"{self.place}: feature {f.name!r}"
+        link = f.entity.link
+        if not f.aggregation.startswith("linked_"):
+            msg = f"{where}: {f.aggregation} cannot be asked of what is linked"
+            raise DefinitionError(msg)
+        if not history.made:
+            history.made.append(Measure("_".join(link), "hash"))
+        label = None
+        if f.of is not None:
+            self._delay(where, f.of)
+            if f.entity.schema is not self.decided:
+                msg = f"{where}: {f.of!r} is set on events of {self.decided.name!r} only"
+                raise DefinitionError(msg)
+            measure = (f.of, "", "label")
+            if measure not in history.measures:
+                history.measures[measure] = len(history.made)
+                history.made.append(Measure(f.of, "label"))
+                history.labels[f.of] = [(history.measures[measure], -1)]
+            label = history.measures[measure]
+        window = None if f.window is None else micros(f.window)
+        return Aggregation(f.aggregation, 0, label, window_us=window, parameter=float(f.entity.fan_out))
 
     def _delay(self, where: str, label: str | None) -> timedelta:
         if label not in self.delays:
@@ -363,9 +393,9 @@ class _Compiler:
             stream.height += 1
         return stream.conditions[text]
 
-    def _place_measures(self, stream: _Stream, histories: Mapping[tuple[str, tuple[str, ...]], _History]) -> None:
+    def _place_measures(self, stream: _Stream, histories: _Histories) -> None:
         stream.at = stream.height
-        for (name, _), history in histories.items():
+        for (name, *_), history in histories.items():
             if name == stream.schema.name:
                 stream.sources += history.sources
         stream.height += len(stream.sources)
@@ -392,10 +422,11 @@ class _Compiler:
             entity,
             stream.schema.name,
             layout,
-            {s.schema.name: _entity_row(s, entity) for s in (stream, decided)},
+            {s.schema.name: _entity_row(s, entity.fields) for s in (stream, decided)},
             (stream.at, stream.at + len(history.sources)),
             (height, end),
             {name: tuple(measures) for name, measures in history.labels.items()},
+            {s.schema.name: _entity_row(s, entity.link) for s in (stream, decided) if entity.link},
         )
         stream.at += len(history.sources)
         return plan, end
@@ -440,7 +471,7 @@ class _Compiler:
             decided.scope[f.name] = Slot(_type(source), height + len(rows))
             start = stream.encoder.row[f.of]
             rows += range(start, start + source.slots)
-        key = {s.schema.name: _entity_row(s, entity) for s in (stream, decided)}
+        key = {s.schema.name: _entity_row(s, entity.fields) for s in (stream, decided)}
         end = height + len(rows)
         plan = ProfilePlan(entity, stream.schema.name, key, np.array(rows, np.int64), tuple(hashed), (height, end))
         return plan, end
@@ -549,9 +580,9 @@ def _type(f: Field) -> Type:
     return "text" if f.is_text else f.role  # type: ignore[return-value]  # the other roles are types
 
 
-def _entity_row(stream: _Stream, entity: Entity) -> int:
+def _entity_row(stream: _Stream, fields: tuple[str, ...]) -> int:
     """Return the row of an entity in the keys of a stream, adding it if it is new."""
-    return stream.entities.setdefault(entity.fields, len(stream.entities))
+    return stream.entities.setdefault(fields, len(stream.entities))
 
 
 def _default_inputs(schema: Schema, features: Mapping[str, Feature], scope: Mapping[str, Slot]) -> list[str]:

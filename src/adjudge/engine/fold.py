@@ -16,6 +16,7 @@ import numpy as np
 
 from adjudge.engine.batch import Batch, Marks, State
 from adjudge.engine.hashing import hash_keys
+from adjudge.engine.linked import fold_linked
 from adjudge.history import ADVANCE, INSERT, LABEL, RETRACT, SCAN, Histories, Profiles
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
@@ -100,8 +101,11 @@ def _blank(rows: int, n: int) -> FloatArray:
 def _fold_history(history: HistoryPlan, kept: Histories, batch: Batch, kind: int, own: bool, decided: bool) -> None:
     n = len(batch)
     first, last = history.values
-    values = batch.matrix[first:last] if own else _blank(last - first, n)
     start, stop = history.outputs
+    if history.linked:
+        fold_linked(history, kept, batch, kind, batch.matrix[start:stop] if decided else None)
+        return
+    values = batch.matrix[first:last] if own else _blank(last - first, n)
     out = batch.matrix[start:stop] if decided else _blank(stop - start, n)
     kept.fold(_kinds(kind, n), batch.keys[history.key[batch.stream]], batch.ts, batch.seq, values, out)
 
@@ -124,7 +128,7 @@ def fold_marks(plan: Plan, state: State, marks: Marks) -> None:
     places = np.arange(len(marks.ts))
     for history, kept in zip(plan.histories, state.histories, strict=True):
         for measure, condition in history.labels.get(marks.name, ()):
-            run = _Run(len(places), max(3, history.values[1] - history.values[0]))
+            run = _Run(len(places), max(3, history.layout.columns))
             run.mark(history, plan.decides, marks, places, measure, condition)
             run.fold(kept, history)
 
@@ -133,7 +137,9 @@ def retract(plan: Plan, state: State, batch: Batch) -> None:
     """Take events of the past out of every history of their stream, so that no later event sees them."""
     n = len(batch)
     for history, kept in zip(plan.histories, state.histories, strict=True):
-        if history.stream == batch.stream:
+        if history.stream == batch.stream and history.linked:
+            fold_linked(history, kept, batch, RETRACT)
+        elif history.stream == batch.stream:
             first, last = history.values
             out = np.empty((history.layout.width, n))
             keys = batch.keys[history.key[batch.stream]]
@@ -146,10 +152,10 @@ def erase(plan: Plan, state: State, stream: str, field: str, hashes: Mapping[str
     kept += zip(plan.histories, state.histories, strict=True)
     kept += zip(plan.profiles, state.profiles, strict=True)
     for what, rows in kept:
-        entity = what.entity
-        if what.stream == stream and field in entity.fields and set(entity.fields) <= set(hashes):
-            columns = np.stack([hashes[name] for name in entity.fields])
-            rows.erase(hash_keys(plan.stream(stream).encoder.secret, entity.name, columns))
+        for fields in (what.entity.fields, what.entity.link):
+            if what.stream == stream and field in fields and set(fields) <= set(hashes):
+                columns = np.stack([hashes[name] for name in fields])
+                rows.erase(hash_keys(plan.stream(stream).encoder.secret, "_".join(fields), columns))
 
 
 def fold_run(plan: Plan, state: State, run: Sequence[Placed], length: int) -> None:
@@ -215,7 +221,7 @@ class _Run:
         self, history: HistoryPlan, stream: str, marks: Marks, places: IntArray, measure: int, condition: int
     ) -> None:
         """Enter labels for one measure; an event outside its condition is left out."""
-        keys = marks.keys[history.key[stream]]
+        keys = marks.keys[history.labelled[stream]]
         if condition >= 0:
             keys = np.where(marks.conditions[condition] == 1.0, keys, np.uint64(0))
         self.kind[places] = LABEL
@@ -226,6 +232,16 @@ class _Run:
         self.values[1, places] = marks.old
         self.values[2, places] = marks.new
 
+    def link(self, batch: Batch, places: IntArray, others: HashArray, *, appends: bool) -> None:
+        """Name the others that share what events are about, and enter the others after them."""
+        self.values[0, places] = others.view(np.float64)
+        if appends:
+            self.kind[places + 1] = INSERT
+            self.keys[places + 1] = others
+            self.ts[places + 1] = batch.ts
+            self.seq[places + 1] = batch.seq
+            self.values[0, places + 1] = 0.0
+
     def fold(self, kept: Histories, history: HistoryPlan) -> FloatArray:
         out = np.empty((history.layout.width, len(self.kind)))
         kept.fold(self.kind, self.keys, self.ts, self.seq, self.values, out)
@@ -234,26 +250,30 @@ class _Run:
 
 def _fold_mixed(plan: Plan, history: HistoryPlan, kept: Histories, placed: Sequence[Placed], length: int) -> None:
     first, last = history.values
-    run = _Run(length, max(3, last - first))
+    width = 2 if history.linked else 1
+    run = _Run(length * width, max(3, history.layout.columns))
     for item in placed:
         what, places = item.what, item.places
         if isinstance(what, Marks):
             for step, (measure, condition) in enumerate(history.labels.get(what.name, ())):
-                run.mark(history, plan.decides, what, places + step, measure, condition)
+                run.mark(history, plan.decides, what, (places + step) * width, measure, condition)
             continue
+        places = places * width
         own, decided = history.stream == what.stream, what.stream == plan.decides
         if own or decided:
             run.kind[places] = ADVANCE if own and decided else INSERT if own else SCAN
             run.keys[places] = what.keys[history.key[what.stream]]
             run.ts[places] = what.ts
             run.seq[places] = what.seq
-            if own:
+            if history.linked:
+                run.link(what, places, what.keys[history.linked[what.stream]], appends=own)
+            elif own:
                 run.values[: last - first, places] = what.matrix[first:last]
     out = run.fold(kept, history)
     start, stop = history.outputs
     for item in placed:
         if isinstance(item.what, Batch) and item.what.stream == plan.decides:
-            item.what.matrix[start:stop] = out[:, item.places]
+            item.what.matrix[start:stop] = out[:, item.places * width]
 
 
 def _fold_mixed_profile(

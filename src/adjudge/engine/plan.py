@@ -55,6 +55,8 @@ class HistoryPlan:
         Rows of the feature matrix that the results go to: first and one past the last.
     labels
         For each mark the measures it sets: position and condition row, -1 for none.
+    linked
+        Row in the keys of what is linked, by stream; empty where nothing is.
     """
 
     entity: Entity
@@ -64,6 +66,17 @@ class HistoryPlan:
     values: tuple[int, int]
     outputs: tuple[int, int]
     labels: Mapping[str, tuple[tuple[int, int], ...]]
+    linked: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> Mapping[str, int]:
+        """Row in the keys of what labels are set on, by stream."""
+        return self.linked or self.key
+
+    @property
+    def name(self) -> str:
+        """What it is called: its entity and its stream, with what is linked where something is."""
+        return f"{'~'.join((self.entity.name, *self.entity.link))}@{self.stream}"
 
 
 @dataclass(frozen=True)

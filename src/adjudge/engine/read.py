@@ -38,7 +38,9 @@ def read_entity(plan: Plan, state: State, entity: str, key: Mapping[str, str], a
     written: list[tuple[int, int]] = []
     for history, kept in zip(plan.histories, state.histories, strict=True):
         if history.entity.name == entity:
-            values = np.full((history.values[1] - history.values[0], 1), np.nan)
+            values = np.full((history.layout.columns, 1), np.nan)
+            if history.linked:
+                values[0] = 0.0  # whoever is asked about, nobody asks
             kept.fold(kind, keys, ts, seq, values, X[slice(*history.outputs)])
             written.append(history.outputs)
     for profile, latest in zip(plan.profiles, state.profiles, strict=True):

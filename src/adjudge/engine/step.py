@@ -74,7 +74,7 @@ def refold(plan: Plan, state: State, batch: Batch, acted: Mapping[str, BoolArray
     if batch.stream != plan.decides or not acting:
         plan.insert(state, batch)
         return
-    rows = sorted({h.key[batch.stream] for _, histories in _acting(plan) for h in histories})
+    rows = sorted({h.labelled[batch.stream] for _, histories in _acting(plan) for h in histories})
     cuts = _cuts(batch.keys[rows], np.any([hit for _, hit in acting], axis=0))
     for first, last in pairwise(cuts):
         piece = batch if len(cuts) == 2 else _piece(batch, first, last)
@@ -108,8 +108,7 @@ def _in_pieces(
     plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]], guard: Guard
 ) -> Decisions:
     """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
-    rows = sorted({h.key[batch.stream] for _, histories in acting for h in histories})
-    cuts = _cuts(batch.keys[rows]) if len(batch) > 1 else [0, 1]
+    cuts = _own_cuts(batch, acting)
     pieces = []
     for first, last in pairwise(cuts):
         whole = len(cuts) == 2
@@ -122,6 +121,16 @@ def _in_pieces(
             batch.matrix[:, first:last] = piece.matrix
         pieces.append(decisions)
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
+
+
+def _own_cuts(batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:
+    """Return where to cut a batch so that no event of a piece can see what the decision of another one sets."""
+    histories = [h for _, counting in acting for h in counting]
+    if len(batch) < 2:
+        return [0, len(batch)]
+    if any(h.linked for h in histories):
+        return list(range(len(batch) + 1))  # whom an event is linked to through others only its histories know
+    return _cuts(batch.keys[sorted({h.key[batch.stream] for h in histories})])
 
 
 def _cuts(keys: HashArray, acts: BoolArray | None = None) -> list[int]:

@@ -86,7 +86,7 @@ def state_version(plan: Plan) -> str:
     ]
     return _digest(
         [
-            [[h.entity.name, h.stream, h.layout.digest] for h in plan.histories],
+            [[h.entity.name, h.stream, h.layout.digest, *h.entity.link] for h in plan.histories],
             [[p.entity.name, p.stream, len(p.fields), p.fields.tolist()] for p in plan.profiles],
             [stream.schema.digest for stream in plan.streams.values()],
             [system.label.name if system.label is not None else ""],

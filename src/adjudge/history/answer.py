@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from adjudge.history import codes, memory, scan
+from adjudge.history import codes, linked, memory, scan
 from adjudge.history import wide as scan_wide
 from adjudge.history.inline import inlined
 from adjudge.history.plan import Plan
@@ -48,7 +48,11 @@ def answer(
     scan.find_bounds(rows, offset, count, now, floor, plan.ages, bounds)
     for g in range(plan.groups.shape[0]):
         group = plan.groups[g]
-        if merged:
+        if group[codes.GROUP_FAMILY] == codes.LINKED:
+            linked.answer_linked(
+                plan, group, table, rows, cells, state, place, now, values, out, i, bounds, seen, scratch
+            )
+        elif merged:
             answer_wide(plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch)
         else:
             answer_plain(plan, group, rows, cells, state, offset, size, now, values, out, i, bounds, seen, scratch)

@@ -48,10 +48,16 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "distance_typical": ("place",),
     "last_n": ("number", "hash"),
     "since_last_n": ("", "number", "hash", "place"),
+    "linked_count": ("hash",),
+    "linked_known": ("hash",),
+    "linked_events": ("hash",),
 }
 """Which kinds of measure each aggregation takes; an empty name stands for no measure, that is all rows."""
 
-RELATIVE = frozenset({"is_new", "since_last", "since_last_n", "since_first", "speed", "distance", "distance_typical"})
+LINKED = frozenset({"linked_count", "linked_known", "linked_events"})
+"""Aggregations of the neighbours that a row's hash names: keys of the same histories."""
+
+RELATIVE = LINKED | {"is_new", "since_last", "since_last_n", "since_first", "speed", "distance", "distance_typical"}
 """Aggregations that compare the event with its past, so that including the event itself would say nothing."""
 
 SEVERAL = frozenset({"last_n", "since_last_n"})
@@ -94,13 +100,15 @@ class Aggregation:
     measure
         Position of the measure; None means all rows.
     other
-        Position of a second measure: the other side of a correlation, or what a rate is a share of.
+        Position of a second measure: the other side of a correlation, what a rate is a share of, or the label of
+        neighbours.
     window_us
         Length of the window in microseconds; None means the memory of the layout.
     delay_us
         How far the end of the window lies before the event.
     parameter
-        Half-life in microseconds of the decayed operations; number of rows of ``last_n`` and ``since_last_n``.
+        Half-life in microseconds of the decayed operations; number of rows of ``last_n`` and ``since_last_n``; how many
+        neighbours the linked operations look at.
     including
         Whether the event itself counts as its own newest row.
 
@@ -253,5 +261,16 @@ def _check_aggregation(aggregation: Aggregation, position: int, measures: Sequen
     if aggregation.op.startswith("decayed") and not aggregation.parameter >= 1.0:
         msg = f"{where}: needs a half-life of at least a microsecond as its parameter"
         raise DefinitionError(msg)
+    if aggregation.op in LINKED:
+        _check_linked(aggregation, where, measures)
     if aggregation.op in SEVERAL:
         _check_range(f"{where}: parameter", int(aggregation.parameter), 1, 1 << 16)
+
+
+def _check_linked(aggregation: Aggregation, where: str, measures: Sequence[Measure]) -> None:
+    _check_range(f"{where}: parameter", int(aggregation.parameter), 1, 1 << 16)
+    kind = None if aggregation.other is None else measures[aggregation.other].kind
+    asked = {"linked_count": (None,), "linked_known": ("label",), "linked_events": (None, "label")}[aggregation.op]
+    if kind not in asked:
+        msg = f"{where}: takes {' or '.join(k or 'nothing' for k in asked)} of its neighbours, not {kind or 'nothing'}"
+        raise DefinitionError(msg)

@@ -13,8 +13,9 @@ import numpy as np
 
 from adjudge.history.codes import ADVANCE, INSERT, LABEL, RETRACT
 from adjudge.history.geo import distance_km, speed_kmh, turn
-from adjudge.history.layout import DAY_US, Aggregation, Layout, Measure
+from adjudge.history.layout import DAY_US, LINKED, Aggregation, Layout, Measure
 from adjudge.history.naive_rows import (
+    MASK,
     Cell,
     Joint,
     Key,
@@ -125,11 +126,31 @@ class Naive:
                 features += self._answer(a, held, own)
         return np.array(features)
 
-    def _answer(self, a: Aggregation, key: Key, own: Row) -> list[float]:
-        end = own.ts - a.delay_us
-        start = own.ts - self.layout.span_us(a)
+    def _window(self, a: Aggregation, key: Key, now: int) -> list[Row]:
+        """Return the rows of a key inside the window of a question that is asked at a time, newest first."""
+        end, start = now - a.delay_us, now - self.layout.span_us(a)
         floor = key.newest - self.layout.horizon_us
-        rows = [r for r in reversed(key.rows) if start < r.ts <= end and r.ts > floor]
+        return [r for r in reversed(key.rows) if start < r.ts <= end and r.ts > floor]
+
+    def _linked(self, a: Aggregation, rows: Sequence[Row], own: Row) -> float:
+        """Ask the keys that rows name by their hash: the newest different ones, but the event's own."""
+        assert a.measure is not None
+        named = dict.fromkeys(r.cells[a.measure].last for r in rows if r.cells[a.measure].known)
+        others = [int(k) & MASK for k in named if k != own.cells[a.measure].last][: int(a.parameter)]  # type: ignore[arg-type]
+        if a.op == "linked_count":
+            return float(len(others))
+        found = []
+        for other in others:
+            theirs = self._window(a, self.keys.get(other, Key(0)), own.ts)
+            cells = [r.cells[a.other] for r in theirs] if a.other is not None else []
+            positives = sum(cell.total for cell in cells if cell.known)
+            found.append(float(sum(r.n for r in theirs)) if a.other is None else positives)
+        return float(sum(n > 0.0 for n in found) if a.op == "linked_known" else sum(found))
+
+    def _answer(self, a: Aggregation, key: Key, own: Row) -> list[float]:
+        rows = self._window(a, key, own.ts)
+        if a.op in LINKED:
+            return [self._linked(a, rows, own)]
         if a.including:
             rows.insert(0, own)
         if a.op == "last_n":

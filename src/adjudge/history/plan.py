@@ -31,6 +31,9 @@ OPERATIONS: dict[str, tuple[int, int]] = {
     "distance_typical": (codes.OP_TYPICAL, codes.TYPICAL),
     "last_n": (codes.OP_LAST_N, codes.LATEST),
     "since_last_n": (codes.OP_SINCE_LAST_N, codes.LATEST),
+    "linked_count": (codes.OP_LINKED_COUNT, codes.LINKED),
+    "linked_known": (codes.OP_LINKED_KNOWN, codes.LINKED),
+    "linked_events": (codes.OP_LINKED_EVENTS, codes.LINKED),
 }
 """Code and family of the operations whose family does not depend on what they are asked of."""
 
@@ -177,11 +180,12 @@ def _groups(
         code, family = _operation(a, layout.measures)
         x, y = -1 if a.measure is None else a.measure, -1 if a.other is None else a.other
         pair = pairs.index((x, y)) if a.op == "correlation" else -1
-        half_life = a.parameter if family == codes.DECAY else 0.0
+        # What one loop has but one of: a half-life, or how many neighbours are looked at.
+        shared = a.parameter if family in (codes.DECAY, codes.LINKED) else 0.0
         scale = 1.0 if a.measure is None or a.op in UNSCALED else layout.measures[a.measure].scale
         if a.measure is not None and layout.measures[a.measure].kind in ("hash", "place"):
             scale = 1.0
-        key = (family, x, y, pair, ages.index(a.delay_us), a.including, half_life)
+        key = (family, x, y, pair, ages.index(a.delay_us), a.including, shared)
         if writes[output : output + a.width] != list(range(writes[output], writes[output] + a.width)):
             msg = f"the {a.width} outputs of {a.op} must be neighbours"
             raise ShapeError(msg)

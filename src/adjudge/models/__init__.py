@@ -14,6 +14,7 @@ from adjudge.models.forest import Forest
 from adjudge.models.isolation import Isolation
 from adjudge.models.logistic import Logistic
 from adjudge.models.native import from_lightgbm, from_xgboost
+from adjudge.models.net import Net
 from adjudge.models.randomforest import RandomForest
 from adjudge.models.reasons import About, Sentences, normals
 from adjudge.models.scorers import ModelScorer, Served
@@ -40,6 +41,7 @@ __all__ = [
     "Logistic",
     "Member",
     "ModelScorer",
+    "Net",
     "Of",
     "Platt",
     "RandomForest",

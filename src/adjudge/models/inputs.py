@@ -209,6 +209,11 @@ class Inputs:
         gap = np.isnan(X).any(axis=0) & (scale > 0)
         return cls(tuple(names), middle, scale, gap, starts, np.concatenate([np.empty(0), *edges]), wide, table)
 
+    @cached_property
+    def plain(self) -> Inputs:
+        """The same inputs without tables."""
+        return replace(self, width=np.zeros_like(self.width), table=np.empty(0, np.float32))
+
     def bins(self, X: FloatArray) -> IntArray:
         """Return for each row of X (n, F) the row it picks of each table, shape (n, tables)."""
         found = np.zeros((len(X), len(self.embedded)), dtype=np.int64)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from adjudge.define import WindowFeature
+from adjudge.define import Entity, WindowFeature
 from adjudge.engine.batch import Batch
 from adjudge.engine.decision import Decisions
 from adjudge.engine.layers import Guard, Guarded, Replayed
@@ -220,7 +220,7 @@ def explain(
         event=event,
         received_at=now.workspace.lookup.received_at(position),
         features=_features(then.plan, one, rows, int(batch.ts[0])),
-        entities=[EntityRows(entity, stream, seen) for (entity, stream), seen in rows.items()],
+        entities=[EntityRows("~".join((e.name, *e.link)), e.schema.name, seen) for e, seen in rows.items()],
         contributions=contributions,
         bias=bias,
         labels=running.said_of(position),
@@ -270,24 +270,24 @@ def _asked_again(then: Running, fields: FloatArray, position: int, guard: Guard)
     return batch, decisions
 
 
-def _rows(then: Running, batch: Batch) -> dict[tuple[str, str], list[Seen]]:
+def _rows(then: Running, batch: Batch) -> dict[Entity, list[Seen]]:
     """For each entity of the event its rows up to the event's own time."""
-    found: dict[tuple[str, str], list[Seen]] = {}
+    found: dict[Entity, list[Seen]] = {}
     for history, kept in zip(then.plan.histories, then.state.histories, strict=True):
         key = int(batch.keys[history.key[batch.stream], 0])
         rows: list[Row] = kept.rows(key) if key else []
         seen = [Seen(row.seq, row.ts, row.events) for row in rows if row.ts <= int(batch.ts[0])]
-        found[history.entity.name, history.stream] = seen
+        found[history.entity] = seen
     return found
 
 
-def _features(plan: Plan, one: Recorded, rows: dict[tuple[str, str], list[Seen]], ts: int) -> list[FeatureMade]:
+def _features(plan: Plan, one: Recorded, rows: dict[Entity, list[Seen]], ts: int) -> list[FeatureMade]:
     values = one.card.named(one.features[:, 0])
     made = []
     for name, value in values.items():
         feature = plan.features.get(name)
         if isinstance(feature, WindowFeature):
-            seen = rows.get((feature.entity.name, feature.entity.schema.name), [])
+            seen = rows.get(feature.entity.history, [])
             window = None if feature.window is None else int(feature.window.total_seconds() * 1e6)
             inside = [s.seq for s in seen if window is None or ts - window < s.ts]
             made.append(FeatureMade(name, value, feature.meaning or feature.aggregation, feature.entity.name, inside))

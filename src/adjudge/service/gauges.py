@@ -125,8 +125,7 @@ class Gauges:
         for s in self.decider.workspace.systems.values():
             for i, history in enumerate(s.plan.histories):
                 counts = self._of(s.state, i)
-                name = f"{history.entity.name}@{history.stream}"
-                self.histories.update({(s.name, name, what): counts[what] for what in COUNTED})
+                self.histories.update({(s.name, history.name, what): counts[what] for what in COUNTED})
 
     def _of(self, state: State, i: int) -> Counter[str]:
         """Count one of the histories of a state, slice by slice."""

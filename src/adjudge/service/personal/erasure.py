@@ -186,7 +186,7 @@ def _has_company(workspace: Workspace, field: str) -> bool:
     plans = [s.plan for s in workspace.systems.values()]
     entities = [h.entity for plan in plans for h in plan.histories]
     entities += [p.entity for plan in plans for p in plan.profiles]
-    return any(field in entity.fields and len(entity.fields) > 1 for entity in entities)
+    return any(field in fields and len(fields) > 1 for e in entities for fields in (e.fields, e.link))
 
 
 def beside(schema: Schema) -> list[str]:
