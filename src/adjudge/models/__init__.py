@@ -17,6 +17,7 @@ from adjudge.models.native import from_lightgbm, from_xgboost
 from adjudge.models.net import Net
 from adjudge.models.randomforest import RandomForest
 from adjudge.models.reasons import About, Sentences, normals
+from adjudge.models.sage import Sage
 from adjudge.models.scorers import ModelScorer, Served
 from adjudge.models.sequence import SequenceModel, find_steps
 from adjudge.models.sequence_net import SequenceNet
@@ -45,6 +46,7 @@ __all__ = [
     "Of",
     "Platt",
     "RandomForest",
+    "Sage",
     "Sentences",
     "SequenceModel",
     "SequenceNet",

@@ -17,6 +17,7 @@ from adjudge.models.calibrate import Calibrator, Platt, calibrator_from
 from adjudge.models.categories import Categories
 from adjudge.models.dense import Dense
 from adjudge.models.forest import Forest
+from adjudge.models.graph.served import SageModel
 from adjudge.models.raw import Arrays, Meta, Model, sub, under
 from adjudge.models.sequence import SequenceModel
 from adjudge.models.steps import Steps
@@ -157,6 +158,7 @@ def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model
         "dense": Dense.from_arrays,
         "forest": Forest.from_arrays,
         "sequence": SequenceModel.from_arrays,
+        "sage": SageModel.from_arrays,
         "steps": Steps.from_arrays,
     }
     if meta["kind"] not in kinds:
