@@ -30,8 +30,10 @@ from adjudge.commands import (
     proposals,
     rekey,
     tell,
+    tune,
     workspace,
 )
+from adjudge.commands.origin import DataOption, SeedOption, SimulateOption, SystemOption, source_of
 from adjudge.commands.show import err, grid, out, show
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
@@ -44,16 +46,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-SystemOption = Annotated[
-    str, typer.Option("--system", "-s", help="Name of a system of the package, or path of a folder with one.")
-]
-DataOption = Annotated[Path | None, typer.Option("--data", "-d", help="Folder or file with the system's data.")]
-SimulateOption = Annotated[int | None, typer.Option("--simulate", min=1, help="Make up so many events instead.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, backup, archive, analyse):
+for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, backup, archive, analyse, tune):
     for command in group.COMMANDS:
         app.command()(command)
 app.add_typer(keys.app, name="keys")
@@ -179,7 +175,7 @@ def backfill(
     from adjudge.service.run import secret
 
     with Bars(err) as bars:
-        found, source = _source(system, data, simulate, seed, bars)
+        found, source = source_of(system, data, simulate, seed, bars)
         from adjudge.engine import compile
 
         table = table_of(compile(found.build(source.lists), secret=secret()), source, bars)
@@ -193,6 +189,7 @@ def train(
     system: SystemOption = "payments",
     data: DataOption = None,
     simulate: SimulateOption = None,
+    tuned: Annotated[Path | None, typer.Option(help="Settings that adjudge tune found.")] = None,
     seed: SeedOption = 7,
     json: JsonOption = False,
 ) -> None:
@@ -204,8 +201,10 @@ def train(
     from adjudge.service.run import secret
 
     with Bars(err) as bars:
-        found, source = _source(system, data, simulate, seed, bars)
-        made = pipeline.run(found.build(source.lists), source, secret=secret(), seed=seed, progress=bars)
+        found, source = source_of(system, data, simulate, seed, bars)
+        built = found.build(source.lists)
+        estimator = None if tuned is None else tune.tuned_estimator(built, tuned)
+        made = pipeline.run(built, source, secret=secret(), estimator=estimator, seed=seed, progress=bars)
         written = made.write(bundle, datetime.now(UTC))
     facts = {"bundle": str(bundle), "id": written.id, "thresholds": dict(made.trained.thresholds)}
     show(facts | _headline(made.evaluation), json)
@@ -230,7 +229,7 @@ def evaluate(
     from adjudge.service.run import secret
 
     with Bars(err) as bars:
-        found, source = _source(system, data, simulate, seed, bars)
+        found, source = source_of(system, data, simulate, seed, bars)
         made = pipeline.judged(found.build, bundle, source, secret=secret(), progress=bars)
     write(made, report)
     err.print(f"wrote {report}", highlight=False)
@@ -256,7 +255,7 @@ def verify(
     from adjudge.service.verify import verify as run
 
     with Bars(err) as bars:
-        found, source = _source(system, data, simulate or (None if data else events), seed, bars)
+        found, source = source_of(system, data, simulate or (None if data else events), seed, bars)
         result = run(found, source, events=events, bundle=bundle, restarts=restarts, http=http, told=bars)
     _print_verification(result, json)
     raise typer.Exit(0 if result.passed else 1)
@@ -275,24 +274,6 @@ def bench(context: typer.Context) -> None:
         raise InputError(msg)
     arguments = ["run", *context.args] if context.args else ["list"]
     raise typer.Exit(subprocess.call([sys.executable, "-m", "benchmarks", *arguments]))
-
-
-def _source(system: str, data: Path | None, simulate: int | None, seed: int, bars: Bars) -> tuple[Any, Any]:
-    from adjudge.discover import find
-
-    found = find(system)
-    if (data is None) == (simulate is None):
-        msg = "say where the events come from: --data PATH or --simulate N"
-        raise InputError(msg)
-    if data is not None:
-        return found, found.read(data)
-    if found.simulate is None:
-        msg = f"system {system!r} has no simulator; use --data"
-        raise InputError(msg)
-    bars("simulate", 0, 1)
-    source = found.simulate(simulate, seed=seed)
-    bars("simulate", 1, 1)
-    return found, source
 
 
 def _headline(evaluation: Any) -> dict[str, Any]:

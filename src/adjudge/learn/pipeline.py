@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -100,6 +101,7 @@ def run(
     source: Source,
     *,
     secret: bytes = SECRET,
+    estimator: Any = None,
     rows: int | None = None,
     queue_share: float | None = None,
     seed: int = 0,
@@ -115,6 +117,8 @@ def run(
         Its data.
     secret
         The workspace's 16 bytes.
+    estimator
+        Instead of the system's own model.
     rows
         Most rows to fit on; the default of `train` where None.
     queue_share
@@ -145,6 +149,7 @@ def run(
         table,
         split,
         vocabulary=vocabulary_of(plan, source.frames),
+        estimator=estimator,
         seed=seed,
         queue_share=queue_share,
         progress=lambda done, of: progress("train", done, of),

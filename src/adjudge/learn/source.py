@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,33 @@ class Source:
         ids = kept.select(schema.id_field)
         labels = {name: frame.join(ids, on=schema.id_field, how="semi") for name, frame in self.labels.items()}
         return Source(frames, labels, self.lists, self.truth)
+
+    def before(self, system: System, moment: datetime) -> Source:
+        """Return what was known just before a moment: earlier events, and the labels that had come by then.
+
+        Parameters
+        ----------
+        system
+            Whose streams they are.
+        moment
+            An aware time.
+
+        Raises
+        ------
+        InputError
+            If a column that this needs is missing.
+        """
+        import polars as pl
+
+        frames, labels = {}, {}
+        for name, frame in self.frames.items():
+            time = system.schemas[name].time_field
+            _need(frame, f"stream {name!r}", time)
+            frames[name] = frame.filter(pl.col(time) < moment)
+        for name, frame in self.labels.items():
+            _need(frame, f"the table of {name!r}", "known_at")
+            labels[name] = frame.filter(pl.col("known_at") < moment)
+        return Source(frames, labels, self.lists)
 
     def write(self, folder: Path) -> list[Path]:
         """Write every table as parquet into a folder that `read_streams` reads, and return the files.

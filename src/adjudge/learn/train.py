@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adjudge.define import Capacity, Policy
+from adjudge.define import Capacity, Policy, System
 from adjudge.engine import Plan
 from adjudge.errors import DefinitionError, ShapeError
 from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evaluate
@@ -130,24 +130,15 @@ def train(
         raise DefinitionError(message)
     for name, part in (("training", first), ("validation", second)):
         _check_both(name, part.label)
-    drawn, weight = thin(first, rows, seed)
-    categories = _categories(plan, drawn, weight, vocabulary or {})
-    names = tuple(n for n in table.names if n not in plan.categorical or n in categories.texts)
-    inputs, held_out = drawn.features(names), second.features(names)
-    model = copy.deepcopy(estimator or plan.system.model or Trees())
-    model.fit(
-        inputs.X.T,
-        inputs.label,
-        validation=(held_out.X.T, held_out.label),
-        names=names,
-        categories=categories,
-        weight=weight,
-        progress=progress,
+    fitted = fit(
+        plan, first, second, vocabulary=vocabulary, estimator=estimator, rows=rows, seed=seed, progress=progress
     )
+    names, categories = fitted.names, fitted.categories
+    held_out = second.features(names)
     few, few_weight = thin(first, BASELINE_ROWS, seed)
     few = few.features(names)
     logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
-    scorer = model.served()
+    scorer = fitted.estimator.served()
     p = probabilities(scorer, held_out)
     policy = plan.policy if queue_share is None else _shared(plan.policy, second, queue_share)
     thresholds = thresholds_for(policy, second, p)
@@ -160,8 +151,74 @@ def train(
             "validation_auc": auc(second.label, p),
             "validation_average_precision": average_precision(second.label, p),
         },
-        _facts(split, parts, len(drawn), thresholds),
+        _facts(split, parts, fitted.rows, thresholds),
     )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An estimator that was fitted on one part of a table.
+
+    Parameters
+    ----------
+    estimator
+        The estimator.
+    names
+        The features that it reads.
+    categories
+        How texts became numbers.
+    rows
+        How many events it was fitted on.
+    """
+
+    estimator: Any
+    names: tuple[str, ...]
+    categories: Categories
+    rows: int
+
+
+def fit(
+    plan: Plan,
+    first: Table,
+    second: Table,
+    *,
+    vocabulary: Mapping[str, Sequence[str]] | None = None,
+    estimator: Any = None,
+    rows: int = ROWS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Fit a copy of an estimator on one part of a table, with a later one for early stopping and calibration.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    first, second
+        Labelled events to fit on, and later ones.
+    vocabulary, estimator, rows, seed, progress
+        See `train`.
+    """
+    drawn, weight = thin(first, rows, seed)
+    categories = _categories(plan, drawn, weight, vocabulary or {})
+    names = tuple(n for n in drawn.names if n not in plan.categorical or n in categories.texts)
+    inputs, held_out = drawn.features(names), second.features(names)
+    model = copy.deepcopy(estimator_of(plan.system) if estimator is None else estimator)
+    model.fit(
+        inputs.X.T,
+        inputs.label,
+        validation=(held_out.X.T, held_out.label),
+        names=names,
+        categories=categories,
+        weight=weight,
+        progress=progress,
+    )
+    return Fitted(model, names, categories, len(drawn))
+
+
+def estimator_of(system: System) -> Any:
+    """Return the system's own model, and boosted trees where it names none."""
+    return Trees() if system.model is None else system.model
 
 
 def judge(plan: Plan, trained: Trained, *, settings: Settings | None = None) -> Evaluation:

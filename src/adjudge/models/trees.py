@@ -19,6 +19,7 @@ from adjudge.models.estimator import Estimator, Progress, Task, margins
 from adjudge.models.forest import Forest
 from adjudge.models.native import from_lightgbm, from_xgboost
 from adjudge.models.scorers import ModelScorer
+from adjudge.models.search import Trial
 from adjudge.models.served import check_equal_to_trained
 from adjudge.typing import FloatArray
 
@@ -121,6 +122,18 @@ class Trees(Estimator):
         self.threads = threads
         self.seed = seed
         self.top = top
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial; early stopping may keep fewer trees than are drawn."""
+        return {
+            "n_trees": trial.suggest_int("n_trees", 100, 1000, step=50),
+            "depth": trial.suggest_int("depth", 2, 9),
+            "rate": trial.suggest_float("rate", 0.01, 0.2, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "columns": trial.suggest_float("columns", 0.3, 1.0),
+            "min_rows": trial.suggest_int("min_rows", 5, 200, log=True),
+            "l2": trial.suggest_float("l2", 0.1, 30.0, log=True),
+        }
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Forest:
         libraries = ("lightgbm", "xgboost") if self.library == "best" else (self.library,)

@@ -1,0 +1,142 @@
+"""A study: the trials of one search, kept in a SQLite file, so that a search that was killed goes on where it was.
+
+Which settings come next depends on the seed and on the trials that have ended, and on nothing else. So a search that
+was interrupted tries the same as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adjudge.errors import InputError, UnavailableError
+
+if TYPE_CHECKING:
+    import optuna
+
+NAME = "adjudge"
+"""Name of the one study in a file."""
+
+QUESTION = "question"
+"""Attribute of a study that holds what is searched, on what."""
+
+SETTLED = 5
+"""Trials that go through all folds before one is given up early."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Trials in a file.
+
+    Parameters
+    ----------
+    inner
+        Optuna's study.
+    seed
+        Of everything drawn.
+    """
+
+    inner: optuna.Study
+    seed: int
+
+    def ended(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials that have ended, given up ones included, in their order."""
+        from optuna.trial import TrialState
+
+        return self.inner.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+    def ask(self) -> optuna.Trial:
+        """Begin the next trial."""
+        import optuna
+
+        self.inner.sampler = optuna.samplers.TPESampler(seed=self._seed(len(self.ended())), constant_liar=False)
+        return self.inner.ask()
+
+    def complete(self, trial: optuna.Trial, value: float) -> None:
+        """End a trial with its figure."""
+        self.inner.tell(trial, value)
+
+    def give_up(self, trial: optuna.Trial) -> None:
+        """End a trial that lies below the others already."""
+        from optuna.trial import TrialState
+
+        self.inner.tell(trial, state=TrialState.PRUNED)
+
+    def _seed(self, ended: int) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{ended}".encode()).digest()[:4], "little")
+
+
+@contextmanager
+def opened(path: Path, question: Mapping[str, Any], *, seed: int, fresh: bool = False) -> Iterator[Study]:
+    """Open the study in a file, which is made if it is not there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    question
+        What is searched, on what: JSON values by name.
+    seed
+        Of everything drawn.
+    fresh
+        Whether trials of before are thrown away.
+
+    Raises
+    ------
+    UnavailableError
+        If Optuna is not installed.
+    InputError
+        If the file is something else, or holds the trials of another search.
+    """
+    optuna = _optuna()
+    from sqlalchemy.exc import DatabaseError
+
+    if fresh:
+        path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    except DatabaseError as error:
+        msg = f"{path} holds no trials and cannot be made to: {error.orig}"
+        raise InputError(msg, field="study", code="unreadable_file") from error
+    try:
+        inner = optuna.create_study(
+            storage=storage,
+            study_name=NAME,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=SETTLED),
+        )
+        _same(inner, question, path)
+        for stale in inner.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+            inner.tell(stale.number, state=optuna.trial.TrialState.FAIL)
+        yield Study(inner, seed)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _same(inner: optuna.Study, question: Mapping[str, Any], path: Path) -> None:
+    """Write down what is searched, or hold it to what was written down."""
+    known = inner.user_attrs.get(QUESTION)
+    if known is None:
+        inner.set_user_attr(QUESTION, dict(question))
+        return
+    for name, value in question.items():
+        if known.get(name) != value:
+            msg = f"{path.name} holds trials of another search: its {name} is {known.get(name)!r}, not {value!r}; "
+            raise InputError(msg + "name another --study, or begin it --fresh", field="study", code="other_study")
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        msg = "searching settings needs Optuna, which is not installed: pip install 'adjudge[tune]'"
+        raise UnavailableError(msg) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
