@@ -141,6 +141,8 @@ def test_steps_may_be_named(train: Rows) -> None:
         ({"cell": "lstn"}, "did you mean 'lstm'"),
         ({"dropout": 1.0}, r"dropout in \[0, 1\)"),
         ({"hidden": 0}, "needs units"),
+        ({"loss": "focl"}, "did you mean 'focal'"),
+        ({"loss": "focal", "alpha": 1.0}, r"alpha in \(0, 1\)"),
         ({"steps": [["amuont"]]}, "did you mean 'amount'"),
     ],
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,13 +11,13 @@ import numpy as np
 from adjudge.engine.scorer import TOP
 from adjudge.errors import DefinitionError, UnavailableError, did_you_mean
 from adjudge.models.estimator import Estimator, Progress, Task
+from adjudge.models.net import LOSSES
 from adjudge.models.scorers import ModelScorer
 from adjudge.models.sequence import CELLS, Cell, SequenceModel, find_steps, positions
 from adjudge.models.served import check_equal_to_trained
-from adjudge.typing import FloatArray
 
 if TYPE_CHECKING:
-    from adjudge.models.sequence_torch import Descent, Net, Scaling
+    from adjudge.models.sequence_torch import Net, Scaling
 
 CHECKED_ROWS = 5_000
 """Training rows on which the served form is held to torch."""
@@ -40,17 +41,18 @@ class SequenceNet(Estimator):
         Units of the state and of the hidden layer.
     dropout
         Share of either that is left out at random in training.
-    focal
-        Exponent of the focal loss, which weighs down what is already right; 0 is the logarithmic loss.
-    rate, decay
-        Step and weight decay of AdamW.
-    epochs, batch
-        How often the rows are gone through at most, and how many at a time.
-    patience
-        Stop after so many epochs without a better average precision on the validation rows, and keep the best; 0 goes
-        on to the end and keeps the last.
+    loss
+        ``log``, the negative log-likelihood, or ``focal``, which weighs down the rows that are clear already.
+    gamma, alpha
+        Of the focal loss: how much clear rows are weighed down, and the weight of a positive row beside one less it
+        of a negative one; None weighs both alike.
     positive_weight
         What one positive row weighs; ``balanced`` makes both classes weigh the same.
+    rate, batch, epochs
+        Step size of Adam, rows of a step, and most times that every row is seen.
+    patience
+        Stop after so many epochs without a better average precision on the validation rows; 0 sees all epochs. The
+        best is kept.
     calibration
         ``isotonic``, ``platt`` or ``beta``, fitted on the validation rows; None, or no validation rows: none.
     threads
@@ -67,7 +69,7 @@ class SequenceNet(Estimator):
 
     References
     ----------
-    Lin et al. (2017), Focal Loss for Dense Object Detection, eq. 4.
+    Lin et al. (2017), Focal Loss for Dense Object Detection, eq. 5.
     """
 
     def __init__(
@@ -78,13 +80,14 @@ class SequenceNet(Estimator):
         hidden: int = 32,
         head: int = 64,
         dropout: float = 0.1,
-        focal: float = 0.0,
-        rate: float = 2e-3,
-        decay: float = 1e-4,
-        epochs: int = 20,
-        batch: int = 512,
-        patience: int = 4,
+        loss: Literal["log", "focal"] = "log",
+        gamma: float = 2.0,
+        alpha: float | None = None,
         positive_weight: float | Literal["balanced"] = 1.0,
+        rate: float = 2e-3,
+        batch: int = 512,
+        epochs: int = 20,
+        patience: int = 5,
         calibration: str | None = "isotonic",
         threads: int = 1,
         seed: int = 0,
@@ -95,13 +98,14 @@ class SequenceNet(Estimator):
         self.hidden = hidden
         self.head = head
         self.dropout = dropout
-        self.focal = focal
-        self.rate = rate
-        self.decay = decay
-        self.epochs = epochs
-        self.batch = batch
-        self.patience = patience
+        self.loss = loss
+        self.gamma = gamma
+        self.alpha = alpha
         self.positive_weight = positive_weight
+        self.rate = rate
+        self.batch = batch
+        self.epochs = epochs
+        self.patience = patience
         self.calibration = calibration
         self.threads = threads
         self.seed = seed
@@ -117,15 +121,15 @@ class SequenceNet(Estimator):
             msg = f"sequence nets are trained with torch, which is not there ({error}): pip install 'adjudge[deep]'"
             raise UnavailableError(msg) from error
         scaling = deep.Scaling.of(task.X, inside, beside)
-        weight = np.where(task.y > 0, task.positive_weight(self.positive_weight), 1.0)
-        weight = weight if task.weight is None else weight * task.weight
         with deep.seeded(self.threads, self.seed):
-            shape = (*inside.shape, scaling.width)
-            net = deep.Net(self.cell, shape, hidden=self.hidden, head=self.head, dropout=self.dropout)
-            inputs = scaling.inputs(task.X)
-            settings = {"focal": self.focal, "rate": self.rate, "decay": self.decay}
-            descent = deep.Descent(net, inputs, task.y, weight, batch=self.batch, **settings)
-            kept = self._best(descent, scaling, held_out, report)
+            net = deep.Net(
+                self.cell,
+                (*inside.shape, scaling.width),
+                hidden=self.hidden,
+                head=self.head,
+                dropout=self.dropout,
+            )
+            kept = self._descended(deep, net, scaling, task, held_out, report)
             model = SequenceModel(names, kept.weights(scaling))
             some = task.X[:CHECKED_ROWS]
             trained = kept.margins(scaling.inputs(some))
@@ -133,36 +137,40 @@ class SequenceNet(Estimator):
         self.difference_ = check_equal_to_trained(ModelScorer(model, top=0), slots, rows, trained)
         return model
 
-    def _best(self, descent: Descent, scaling: Scaling, held_out: Task | None, report: Progress) -> Net:
+    def _descended(
+        self, deep: ModuleType, net: Net, scaling: Scaling, task: Task, held_out: Task | None, report: Progress
+    ) -> Net:
         """Train, and return the net of the best epoch, or of the last where nothing says which is better."""
-        self.history_: list[float] = []
-        self.best_, kept = 0, descent.net
-        later = scaling.inputs(held_out.X) if held_out is not None and self.patience else None
-        for epoch in range(self.epochs):
-            descent.epoch()
-            report(epoch + 1, self.epochs)
-            if held_out is None or later is None:
-                self.best_ = epoch + 1
-                continue
-            self.history_.append(_average_precision(held_out, descent.net.margins(later)))
-            if self.history_[-1] > max(self.history_[:-1], default=-1.0):
-                self.best_, kept = epoch + 1, descent.copy()
-            elif epoch + 1 - self.best_ >= self.patience:
-                break
+        from adjudge.models.dense_torch import Descent
+
+        weight = task.weights(self.positive_weight)
+        weight = np.ones(len(task.y)) if weight is None else weight
+        focal = (self.gamma, self.alpha) if self.loss == "focal" else (0.0, None)
+        losses = deep.losses(net, scaling.inputs(task.X), task.y, weight, *focal)
+        descent = Descent(net, losses, len(task.y), rate=self.rate, batch=self.batch)
+        judge = None if held_out is None or not self.patience else _judge(net, scaling, held_out)
+        kept = descent.run(self.epochs, self.patience, judge, report)
+        self.history_, self.best_ = descent.history, descent.best
         return kept
 
     def _check(self) -> None:
         if self.cell not in CELLS:
             msg = f"no cell is called {self.cell!r}{did_you_mean(self.cell, CELLS)}"
             raise DefinitionError(msg)
+        if self.loss not in LOSSES:
+            msg = f"no loss is called {self.loss!r}{did_you_mean(self.loss, LOSSES)}"
+            raise DefinitionError(msg)
         whole = min(self.hidden, self.head, self.epochs, self.batch, self.threads) >= 1
-        if not (whole and 0.0 <= self.dropout < 1.0 and self.focal >= 0.0 and self.rate > 0.0 and self.decay >= 0.0):
-            msg = "a sequence net needs units, epochs, threads and a batch, a dropout in [0, 1), a rate above 0, "
-            msg += "and focal and decay of 0 or more"
+        shares = 0.0 <= self.dropout < 1.0 and (self.alpha is None or 0.0 < self.alpha < 1.0)
+        if not (whole and shares and self.gamma >= 0.0 and self.rate > 0.0 and self.patience >= 0):
+            msg = "a sequence net needs units, epochs, threads and a batch of at least 1, a dropout in [0, 1), "
+            msg += "an alpha in (0, 1), a rate above 0, and gamma and patience of 0 or more"
             raise DefinitionError(msg)
 
 
-def _average_precision(task: Task, margin: FloatArray) -> float:
+def _judge(net: Net, scaling: Scaling, held_out: Task) -> Callable[[], float]:
+    """Return what says how good the net is by now: average precision on the validation rows."""
     from sklearn.metrics import average_precision_score
 
-    return float(average_precision_score(task.y, margin))
+    later = scaling.inputs(held_out.X)
+    return lambda: float(average_precision_score(held_out.y, net.margins(later)))

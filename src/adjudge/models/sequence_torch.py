@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -206,47 +205,32 @@ def _transposed(layer: nn.Linear) -> tuple[FloatArray, FloatArray]:
     return _numbers(layer.weight.T), _numbers(layer.bias)
 
 
-def loss(margin: Tensor, y: Tensor, weight: Tensor, focal: float) -> Tensor:
-    """Return the mean logarithmic loss, each row's weighed down by (1 - p of its truth) ** focal."""
+def loss(margin: Tensor, y: Tensor, weight: Tensor, gamma: float) -> Tensor:
+    """Return the mean logarithmic loss, each row's weighed down by (1 - p of its truth) ** gamma."""
     each = functional.binary_cross_entropy_with_logits(margin, y, reduction="none")
-    if focal:
-        each = each * (1.0 - torch.exp(-each)) ** focal
+    if gamma:
+        each = each * (1.0 - torch.exp(-each)) ** gamma
     return (each * weight).sum() / weight.sum()
 
 
-class Descent:
-    """Training by AdamW, an epoch at a time.
+def losses(
+    net: Net, inputs: Inputs, y: FloatArray, weight: FloatArray, gamma: float, alpha: float | None
+) -> Callable[[Tensor], Tensor]:
+    """Return the loss of some training rows by their places, and have the net start at the share of positives.
 
     Parameters
     ----------
-    net
-        What is trained.
-    inputs, y, weight
-        The rows, their outcomes and weights, (n,).
-    focal, rate, decay, batch
-        See `adjudge.models.sequence_net.SequenceNet`.
+    net, inputs
+        What is trained on which rows.
+    y, weight
+        Outcomes and weights, (n,).
+    gamma, alpha
+        Of the focal loss: exponent, and weight of a positive row beside one less it of a negative; None leaves it out.
     """
-
-    def __init__(
-        self, net: Net, inputs: Inputs, y: FloatArray, weight: FloatArray, *, focal: float, rate: float, decay: float,
-        batch: int,
-    ) -> None:  # fmt: skip
-        self.net, self.inputs, self.focal, self.batch = net, inputs, focal, batch
-        self.y, self.weight = (torch.from_numpy(column.astype(np.float32)) for column in (y, weight))
-        self.optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=decay)
-        share = float(np.average(y, weights=weight))
-        with torch.no_grad():
-            net.margin.bias.fill_(math.log(share / (1.0 - share)))
-
-    def epoch(self) -> None:
-        """Go through all rows once, in an order of its own."""
-        self.net.train()
-        for rows in torch.split(torch.randperm(len(self.y)), self.batch):
-            self.optimiser.zero_grad()
-            margin = self.net(self.inputs.rows(rows))
-            torch.autograd.backward([loss(margin, self.y[rows], self.weight[rows], self.focal)])
-            self.optimiser.step()
-
-    def copy(self) -> Net:
-        """Return the net as it is now."""
-        return copy.deepcopy(self.net)
+    if alpha is not None:
+        weight = weight * np.where(y > 0, alpha, 1.0 - alpha)
+    share = float(np.average(y, weights=weight))
+    with torch.no_grad():
+        net.margin.bias.fill_(math.log(share / (1.0 - share)))
+    truth, weights = (torch.from_numpy(column.astype(np.float32)) for column in (y, weight))
+    return lambda some: loss(net(inputs.rows(some)), truth[some], weights[some], gamma)
