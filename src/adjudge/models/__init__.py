@@ -4,6 +4,7 @@ Estimators follow scikit-learn; what they become is a scorer for the engine, sav
 for a row whatever its neighbours. Importing this package imports no training library.
 """
 
+from adjudge.models.autoencoder import Autoencoder
 from adjudge.models.averaged import Averaged
 from adjudge.models.blend import BlendScorer, Family
 from adjudge.models.calibrate import Beta, Isotonic, Platt
@@ -29,6 +30,7 @@ from adjudge.models.trees import Trees
 
 __all__ = [
     "About",
+    "Autoencoder",
     "Averaged",
     "Beta",
     "BlendScorer",

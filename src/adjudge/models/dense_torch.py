@@ -18,6 +18,9 @@ from adjudge.typing import FloatArray, IntArray
 MANY = 8192
 """Rows whose margins are computed together."""
 
+START = 0.3
+"""Deviation of the numbers that tables start from; with torch's own of 1 a net learns rows by heart (measured)."""
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -66,6 +69,8 @@ class Tabled(nn.Module):
         rows = np.diff(inputs.starts)[inputs.embedded] + 2
         width = inputs.width[inputs.embedded]
         self.tables = nn.ModuleList([nn.Embedding(int(n), int(d)) for n, d in zip(rows, width, strict=True)])
+        for table in self.tables.parameters():
+            nn.init.normal_(table, std=START)
         self.layers = body(len(inputs.owner), hidden, 1, dropout)
 
     def forward(self, plain: Tensor, bins: Tensor) -> Tensor:
@@ -133,6 +138,39 @@ class Losses:
             each = each * (1.0 - torch.exp(-each)) ** self.gamma
         weight = self.weight[some]
         return (each * weight).sum() / weight.sum()
+
+
+class Rebuilding:
+    """The loss of a net that rebuilds its inputs.
+
+    Parameters
+    ----------
+    net
+        A `body` with as many outputs as inputs.
+    rows
+        The inputs, shape (n, inputs).
+    """
+
+    def __init__(self, net: nn.Sequential, rows: SingleArray) -> None:
+        self.net, self.rows = net, torch.from_numpy(rows)
+
+    def __call__(self, some: Tensor) -> Tensor:
+        """Return the mean squared error of some rows."""
+        rows = self.rows[some]
+        return functional.mse_loss(self.net(rows), rows)
+
+    def judge(self) -> float:
+        """Return the mean squared error of all rows with its sign turned: the more, the better."""
+        return -float(squares(self.net, self.rows.numpy()).mean())
+
+
+@torch.no_grad()
+def squares(net: nn.Sequential, rows: SingleArray) -> FloatArray:
+    """Return the squared error of every input, as the net will be served."""
+    net.eval()
+    every = torch.from_numpy(rows)
+    parts = [_numbers((net(part) - part) ** 2) for part in torch.split(every, MANY)]
+    return np.concatenate(parts)
 
 
 class Descent(Generic[Module]):

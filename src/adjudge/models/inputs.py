@@ -229,6 +229,13 @@ class Inputs:
         width[self.embedded] = [table.shape[1] for table in tables]
         return replace(self, width=width, table=np.concatenate([np.empty(0, np.float32), *flat]))
 
+    def reading(self, features: IntArray) -> Inputs:
+        """Return the same inputs for some features only; the tables are empty again."""
+        keep = np.isin(np.arange(len(self.names)), features)
+        width = np.where(keep, self.width, 0)
+        table = np.zeros(int(np.sum(self._rows * width)), np.float32)
+        return replace(self, scale=np.where(keep, self.scale, 0.0), gap=self.gap & keep, width=width, table=table)
+
     @cached_property
     def packed(self) -> tuple[AnyArray, ...]:
         """The arrays in the order in which the kernels take them."""

@@ -19,6 +19,7 @@ from adjudge.models.dense import Dense
 from adjudge.models.forest import Forest
 from adjudge.models.graph.served import SageModel
 from adjudge.models.raw import Arrays, Meta, Model, sub, under
+from adjudge.models.reconstruction import Reconstruction
 from adjudge.models.sequence import SequenceModel
 from adjudge.models.steps import Steps
 from adjudge.typing import AnyArray, FloatArray, IntArray
@@ -157,6 +158,7 @@ def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model
         "averaged": Averaged.from_arrays,
         "dense": Dense.from_arrays,
         "forest": Forest.from_arrays,
+        "reconstruction": Reconstruction.from_arrays,
         "sequence": SequenceModel.from_arrays,
         "sage": SageModel.from_arrays,
         "steps": Steps.from_arrays,
