@@ -19,8 +19,8 @@ from adjudge.learn.split import split_by_share
 from adjudge.learn.study import SETTLED, opened
 from adjudge.learn.tune import Bench, Search, cut_off, folds, tune
 from adjudge.learn.tuned import Tried, Tuned, read
-from adjudge.models import Logistic, Trees
-from adjudge.models.search import searched
+from adjudge.models import Isolation, Logistic, Net, RandomForest, Trees
+from adjudge.models.search import Chosen, Searchable, searched
 from tests.learn.orders import history, orders
 
 SMALL = Search(trials=3, folds=2, only=("depth", "min_rows"), seed=3)
@@ -144,8 +144,8 @@ def test_what_cannot_be_searched_is_said(source: Source, tmp_path: Path) -> None
     study = tmp_path / "t.sqlite"
     with pytest.raises(InputError, match=r"no setting 'dept' to search, .*did you mean 'depth'"):
         tune(orders(), source, study, search=Search(only=("dept",)))
-    with pytest.raises(DefinitionError, match=r"Logistic does not say .* search\(trial\)"):
-        tune(orders(Logistic()), source, study)
+    with pytest.raises(DefinitionError, match=r"Isolation does not say .* search\(trial\)"):
+        tune(orders(Isolation()), source, study)
     with pytest.raises(DefinitionError, match="has no label"):
         tune(replace(orders(), label=None), source, study)
     with pytest.raises(InputError, match="holds no labels 'fraud'"):
@@ -226,7 +226,10 @@ def test_what_was_found_is_read_again_and_fits_its_estimator_alone(whole: Tuned,
         read(tmp_path / "none.json")
 
 
-def test_every_setting_of_trees_is_one_that_they_have() -> None:
-    names = searched(Trees())
-    assert set(names) <= set(Trees().get_params())
-    assert len(names) == len(set(names)) == 7
+@pytest.mark.parametrize("estimator", [Trees(), Logistic(), RandomForest(), Net()], ids=lambda one: type(one).__name__)
+def test_every_setting_that_is_searched_is_one_that_the_estimator_has(estimator: Searchable) -> None:
+    names = searched(estimator)
+    assert len(names) == len(set(names)) > 1
+    assert set(names) <= set(estimator.get_params())
+    kept = estimator.search(Chosen(estimator))
+    assert kept == {name: estimator.get_params()[name] for name in names}

@@ -6,12 +6,13 @@ intercept plus one weight a bin. It is served as a sum of steps.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from adjudge.engine.scorer import TOP
 from adjudge.models.estimator import Estimator, Progress, Task
+from adjudge.models.search import Trial
 from adjudge.models.steps import Steps
 from adjudge.typing import FloatArray, IntArray
 
@@ -58,6 +59,10 @@ class Logistic(Estimator):
         self.calibration = calibration
         self.seed = seed
         self.top = top
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial."""
+        return {"bins": trial.suggest_int("bins", 5, 60), "c": trial.suggest_float("c", 1e-3, 10.0, log=True)}
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Steps:
         from scipy.sparse import csr_matrix

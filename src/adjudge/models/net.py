@@ -14,6 +14,7 @@ from adjudge.models.dense import Dense, Layers
 from adjudge.models.estimator import Estimator, Progress, Task
 from adjudge.models.inputs import Inputs, SingleArray
 from adjudge.models.scorers import ModelScorer
+from adjudge.models.search import Trial
 from adjudge.models.served import check_equal_to_trained
 from adjudge.typing import FloatArray, IntArray
 
@@ -131,6 +132,16 @@ class Net(Estimator):
         self.threads = threads
         self.seed = seed
         self.top = top
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial; early stopping may keep fewer epochs."""
+        return {
+            "embedding": trial.suggest_int("embedding", 2, 16, log=True),
+            "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+            "rate": trial.suggest_float("rate", 1e-4, 1e-2, log=True),
+            "batch": trial.suggest_categorical("batch", [256, 1024, 4096]),
+            "loss": trial.suggest_categorical("loss", ["log", "focal"]),
+        }
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Dense:
         self._check()

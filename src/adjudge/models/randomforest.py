@@ -12,6 +12,7 @@ from adjudge.models.averaged import Averaged
 from adjudge.models.estimator import Estimator, Progress, Task
 from adjudge.models.scikit import finite, forest_of
 from adjudge.models.scorers import ModelScorer
+from adjudge.models.search import Trial
 from adjudge.models.served import check_equal_to_trained
 from adjudge.typing import AnyArray, FloatArray
 
@@ -77,6 +78,15 @@ class RandomForest(Estimator):
         self.threads = threads
         self.seed = seed
         self.top = top
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial."""
+        return {
+            "n_trees": trial.suggest_int("n_trees", 100, 500, step=50),
+            "depth": trial.suggest_int("depth", 4, 20),
+            "min_rows": trial.suggest_int("min_rows", 1, 100, log=True),
+            "columns": trial.suggest_float("columns", 0.05, 0.8, log=True),
+        }
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Averaged:
         from sklearn.ensemble import RandomForestClassifier

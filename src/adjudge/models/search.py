@@ -72,15 +72,15 @@ class Chosen:
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """Draw or keep a whole number."""
-        trial = self._of(name)
-        return int(self.settings[name] if trial is None else trial.suggest_int(name, low, high, step=step, log=log))
+        trial, kept = self._of(name), self.settings[name]
+        return kept if trial is None else trial.suggest_int(name, low, high, step=step, log=log)
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """Draw or keep a number."""
-        trial = self._of(name)
-        return float(self.settings[name] if trial is None else trial.suggest_float(name, low, high, step=step, log=log))
+        trial, kept = self._of(name), self.settings[name]
+        return kept if trial is None else trial.suggest_float(name, low, high, step=step, log=log)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Draw or keep one of some values."""
