@@ -10,6 +10,7 @@ import typer
 
 from adjudge.commands.origin import DataOption, SeedOption, SimulateOption, SystemOption, source_of
 from adjudge.commands.show import as_json, err, grid, out, words
+from adjudge.errors import InputError
 from adjudge.progress import Bars
 
 if TYPE_CHECKING:
@@ -57,13 +58,17 @@ def tune(
     from adjudge.learn.tune import tune as run
     from adjudge.service.run import secret
 
+    kept = study or to.with_suffix(".sqlite")
+    if kept == to:
+        msg = f"{to} cannot hold both the trials and the best settings; name a JSON file for these"
+        raise InputError(msg, field="to")
     search = Search(trials, timeout, metric, folds, tuple(only or ()), seed=seed)
     with Bars(err) as bars:
         found, source = source_of(system, data, simulate, seed, bars)
         made = run(
             found.build(source.lists),
             source,
-            study or to.with_suffix(".sqlite"),
+            kept,
             search=search,
             secret=secret(),
             fresh=not resume,

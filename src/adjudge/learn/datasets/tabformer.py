@@ -161,7 +161,6 @@ DATASET = Dataset(
         "amounts are in USD, the dollar sign before the minus; what is below zero was paid back",
         "merchants are hashes and kept as text: some copies have rounded them",
         "rows have no ids and are numbered t0, t1, ...; the file goes user by user and is put in order of time",
-        "the whole file needs about 10 GB of memory",
     ),
 )
 """The set."""
