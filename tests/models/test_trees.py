@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
-from adjudge.errors import DefinitionError, ShapeError
+from adjudge.errors import DefinitionError, ShapeError, UnavailableError
+from adjudge.models import trees as trees_module
 from adjudge.models.categories import Categories
 from adjudge.models.trees import Library, Trees
 
@@ -53,6 +55,27 @@ def test_best_is_the_better_on_validation(train: Rows, later: Rows) -> None:
     assert {planned for _, planned in seen} == {60}
     with pytest.raises(DefinitionError, match="validation"):
         Trees("best", **SMALL).fit(train.X, train.y)
+
+
+def test_unless_one_is_named_it_is_the_better_on_validation(
+    train: Rows, later: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Trees(**SMALL).fit(train.X, train.y, validation=(later.X, later.y))
+    best = Trees("best", **SMALL).fit(train.X, train.y, validation=(later.X, later.y))
+    assert both.served().version == best.served().version
+    assert [one.library for one in both.trained_] == ["lightgbm", "xgboost"]
+    alone = Trees(**SMALL).fit(train.X, train.y)
+    assert [one.library for one in alone.trained_] == ["lightgbm"]
+    monkeypatch.setattr(trees_module, "find_spec", lambda name: None)
+    without = Trees(**SMALL).fit(train.X, train.y, validation=(later.X, later.y))
+    assert [one.library for one in without.trained_] == ["lightgbm"]
+
+
+def test_a_device_that_the_build_cannot_use_is_refused(train: Rows) -> None:
+    if xgboost.build_info().get("USE_CUDA"):
+        pytest.skip("this build of XGBoost has CUDA")
+    with pytest.raises(UnavailableError, match="CUDA"):
+        Trees("xgboost", **SMALL, device="cuda").fit(train.X, train.y)
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])

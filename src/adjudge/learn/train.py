@@ -151,7 +151,7 @@ def train(
             "validation_auc": auc(second.label, p),
             "validation_average_precision": average_precision(second.label, p),
         },
-        _facts(split, parts, fitted.rows, thresholds),
+        _facts(split, parts, fitted.rows, thresholds) | _chosen(fitted.estimator),
     )
 
 
@@ -503,3 +503,11 @@ def _facts(split: Split, parts: Parts, fitted: int, thresholds: Mapping[str, flo
     if thresholds:
         facts["Thresholds"] = ", ".join(f"{name} above {cut:.4f}" for name, cut in thresholds.items())
     return facts
+
+
+def _chosen(model: Any) -> dict[str, str]:
+    """Return which library's trees are served, and what each reached."""
+    if not isinstance(model, Trees):
+        return {}
+    reached = ", ".join(f"{one.library} {one.ap:.4f} with {one.rounds} trees" for one in model.trained_)
+    return {"Boosted trees": f"{model.chosen_.library}; average precision on validation: {reached}"}

@@ -6,16 +6,20 @@ for a row whatever its neighbours. Importing this package imports no training li
 
 from adjudge.models.autoencoder import Autoencoder
 from adjudge.models.averaged import Averaged
+from adjudge.models.bagging import BalancedBagging
 from adjudge.models.blend import BlendScorer, Family
 from adjudge.models.calibrate import Beta, Isotonic, Platt
 from adjudge.models.categories import Categories
 from adjudge.models.estimator import Estimator
 from adjudge.models.families import Families
 from adjudge.models.forest import Forest
+from adjudge.models.fromonnx import FromOnnx
 from adjudge.models.isolation import Isolation
 from adjudge.models.logistic import Logistic
+from adjudge.models.mean import Mean, combine
 from adjudge.models.native import from_lightgbm, from_xgboost
 from adjudge.models.net import Net
+from adjudge.models.onnx import Onnx
 from adjudge.models.randomforest import RandomForest
 from adjudge.models.reasons import About, Sentences, normals
 from adjudge.models.sage import Sage
@@ -27,11 +31,13 @@ from adjudge.models.stack import Of, Stack
 from adjudge.models.stacked import Member, StackScorer
 from adjudge.models.steps import Steps
 from adjudge.models.trees import Trees
+from adjudge.models.venn import VennAbers
 
 __all__ = [
     "About",
     "Autoencoder",
     "Averaged",
+    "BalancedBagging",
     "Beta",
     "BlendScorer",
     "Categories",
@@ -39,13 +45,16 @@ __all__ = [
     "Families",
     "Family",
     "Forest",
+    "FromOnnx",
     "Isolation",
     "Isotonic",
     "Logistic",
+    "Mean",
     "Member",
     "ModelScorer",
     "Net",
     "Of",
+    "Onnx",
     "Platt",
     "RandomForest",
     "Sage",
@@ -57,8 +66,10 @@ __all__ = [
     "StackScorer",
     "Steps",
     "Trees",
+    "VennAbers",
     "check_equal_to_trained",
     "check_invariance",
+    "combine",
     "find_steps",
     "from_lightgbm",
     "from_xgboost",

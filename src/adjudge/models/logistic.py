@@ -29,7 +29,8 @@ class Logistic(Estimator):
     positive_weight
         What one positive row weighs; ``balanced`` makes both classes weigh the same.
     calibration
-        ``isotonic``, ``platt`` or ``beta``, fitted on the validation rows; None, or no validation rows: none.
+        ``isotonic``, ``platt``, ``beta`` or ``venn_abers``, fitted on the validation rows; None, or no validation
+        rows: none.
     seed
         Seed of the solver.
     top

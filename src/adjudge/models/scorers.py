@@ -18,10 +18,13 @@ from adjudge.models.categories import Categories
 from adjudge.models.dense import Dense
 from adjudge.models.forest import Forest
 from adjudge.models.graph.served import SageModel
+from adjudge.models.mean import Mean
+from adjudge.models.onnx import Onnx
 from adjudge.models.raw import Arrays, Meta, Model, sub, under
 from adjudge.models.reconstruction import Reconstruction
 from adjudge.models.sequence import SequenceModel
 from adjudge.models.steps import Steps
+from adjudge.models.venn import VennAbers
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 
@@ -118,6 +121,13 @@ class ModelScorer:
         """Return every contribution, shape (n, len(names)), and the bias; together they are the margin."""
         return self.model.contributions(*self._numbers(X, rows)), self.model.bias
 
+    def interval(self, margin: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Return between which probabilities each margin's lies; None where the calibrator gives no interval.
+
+        Decisions keep their margins, so this is for reading them, not for deciding.
+        """
+        return self.calibrator.interval(margin) if isinstance(self.calibrator, VennAbers) else None
+
     def meta(self) -> Meta:
         """Return the part to be written as JSON."""
         return {
@@ -159,6 +169,8 @@ def model_from(meta: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Model
         "dense": Dense.from_arrays,
         "forest": Forest.from_arrays,
         "reconstruction": Reconstruction.from_arrays,
+        "mean": lambda part, numbers: Mean.from_arrays(part, numbers, model_from),
+        "onnx": Onnx.from_arrays,
         "sequence": SequenceModel.from_arrays,
         "sage": SageModel.from_arrays,
         "steps": Steps.from_arrays,

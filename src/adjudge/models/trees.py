@@ -1,4 +1,4 @@
-"""Boosted trees: LightGBM and XGBoost as equals behind one estimator, the better on validation where asked.
+"""Boosted trees: LightGBM and XGBoost as equals behind one estimator, the better on validation unless one is named.
 
 The training library is imported when `fit` is called, never before, and is not needed again afterwards: what
 is kept is the served form, and `predict_proba` answers from it.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 
 from adjudge.engine.scorer import TOP
-from adjudge.errors import DefinitionError, did_you_mean
+from adjudge.errors import DefinitionError, UnavailableError, did_you_mean
+from adjudge.models import focal
 from adjudge.models.estimator import Estimator, Progress, Task, margins
 from adjudge.models.forest import Forest
 from adjudge.models.native import from_lightgbm, from_xgboost
@@ -23,7 +25,10 @@ from adjudge.models.search import Trial
 from adjudge.models.served import check_equal_to_trained
 from adjudge.typing import FloatArray
 
-Library = Literal["lightgbm", "xgboost", "best"]
+Library = Literal["auto", "lightgbm", "xgboost", "best"]
+
+LIBRARIES = ("lightgbm", "xgboost")
+"""What boosted trees are trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ class Trees(Estimator):
     ----------
     library
         ``lightgbm``, ``xgboost``, or ``best``: train both and keep the one with the higher average precision
-        on the validation rows.
+        on the validation rows. ``auto`` does that where both are installed and there are validation rows, and
+        takes LightGBM elsewhere. ``chosen_`` says which it was, ``trained_`` what each reached.
     n_trees, depth, rate
         How many trees, how deep, and by how much each is trusted.
     subsample, columns
@@ -70,12 +76,18 @@ class Trees(Estimator):
     positive_weight
         What one positive row weighs; ``balanced`` makes both classes weigh the same. Calibration undoes the
         shift.
+    focal
+        Gamma of the focal loss (`adjudge.models.focal`); 0 is the log loss. Its margins are no log-odds of a
+        probability before they are calibrated.
     patience
         Stop after so many rounds without a better average precision on the validation rows; 0 never stops.
     calibration
-        ``isotonic``, ``platt`` or ``beta``, fitted on the validation rows; None, or no validation rows: none.
+        ``isotonic``, ``platt``, ``beta`` or ``venn_abers``, fitted on the validation rows; None, or no validation
+        rows: none.
     threads
         Training threads; 0 takes all cores. The model is the same for any number on one machine.
+    device
+        Where XGBoost trains, such as ``cuda``, with a build of it that can; LightGBM trains on the processor.
     seed
         Seed of all draws.
     top
@@ -92,7 +104,7 @@ class Trees(Estimator):
 
     def __init__(
         self,
-        library: Library = "lightgbm",
+        library: Library = "auto",
         *,
         n_trees: int = 500,
         depth: int = 6,
@@ -102,9 +114,11 @@ class Trees(Estimator):
         min_rows: int = 20,
         l2: float = 1.0,
         positive_weight: float | Literal["balanced"] = 1.0,
+        focal: float = 0.0,
         patience: int = 50,
         calibration: str | None = "isotonic",
         threads: int = 0,
+        device: str = "cpu",
         seed: int = 0,
         top: int = TOP,
     ) -> None:
@@ -117,9 +131,11 @@ class Trees(Estimator):
         self.min_rows = min_rows
         self.l2 = l2
         self.positive_weight = positive_weight
+        self.focal = focal
         self.patience = patience
         self.calibration = calibration
         self.threads = threads
+        self.device = device
         self.seed = seed
         self.top = top
 
@@ -136,10 +152,10 @@ class Trees(Estimator):
         }
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Forest:
-        libraries = ("lightgbm", "xgboost") if self.library == "best" else (self.library,)
-        if self.library == "best" and held_out is None:
-            msg = "library='best' chooses on validation rows, and none were given"
+        if not self.focal >= 0:
+            msg = f"gamma of the focal loss must not be negative, and focal is {self.focal!r}"
             raise DefinitionError(msg)
+        libraries = self._libraries(held_out)
         planned = self.n_trees * len(libraries)
         trained = [
             _trainer(library)(self, task, held_out, names, _shifted(report, i * self.n_trees, planned))
@@ -148,6 +164,17 @@ class Trees(Estimator):
         self.trained_ = tuple(trained)
         self.chosen_ = max(trained, key=lambda one: one.ap) if len(trained) > 1 else trained[0]
         return self.chosen_.forest
+
+    def _libraries(self, held_out: Task | None) -> Sequence[str]:
+        """Return what to train with: both where the better of them can be told."""
+        if self.library == "best" and held_out is None:
+            msg = "library='best' chooses on validation rows, and none were given"
+            raise DefinitionError(msg)
+        if self.library == "best":
+            return LIBRARIES
+        if self.library == "auto":
+            return LIBRARIES if held_out is not None and find_spec("xgboost") is not None else LIBRARIES[:1]
+        return (self.library,)
 
 
 def _shifted(report: Progress, done: int, planned: int) -> Callable[[int], None]:
@@ -159,7 +186,7 @@ def _trainer(
 ) -> Callable[[Trees, Task, Task | None, Sequence[str], Callable[[int], None]], Trained]:
     trainers = {"lightgbm": _lightgbm, "xgboost": _xgboost}
     if library not in trainers:
-        msg = f"no library is called {library!r}{did_you_mean(library, [*trainers, 'best'])}"
+        msg = f"no library is called {library!r}{did_you_mean(library, [*trainers, 'best', 'auto'])}"
         raise DefinitionError(msg)
     return trainers[library]
 
@@ -207,6 +234,14 @@ def _lightgbm(
     }
     columns = [f"f{i}" for i in range(len(names))]
     data = lightgbm.Dataset(task.X, task.y, weight=task.weight, feature_name=columns, params={"verbose": -1})
+    base = 0.0
+    if trees.focal:
+        # a loss of one's own is given neither weights nor a start
+        weight = task.weights(trees.positive_weight)
+        base = focal.start(task.y, weight)
+        data.set_init_score(np.full(len(task.y), base))
+        parameters |= {"objective": lambda margin, _: focal.objective(margin, task.y, trees.focal, weight)}
+        del parameters["scale_pos_weight"]
     callbacks: list[Callable[[Any], None]] = [lambda env: report(env.iteration + 1)]
     valid = []
     if held_out is not None:
@@ -215,9 +250,10 @@ def _lightgbm(
             callbacks.append(lightgbm.early_stopping(trees.patience, verbose=False))
     booster = lightgbm.train(parameters, data, trees.n_trees, valid_sets=valid, callbacks=callbacks)
     rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
-    forest = from_lightgbm(booster.model_to_string(num_iteration=rounds), names)
+    forest = replace(from_lightgbm(booster.model_to_string(num_iteration=rounds), names), base=base)
     some = task.X[:CHECKED_ROWS]
-    difference = _verify(forest, some, np.asarray(booster.predict(some, raw_score=True, num_iteration=rounds)))
+    raw = np.asarray(booster.predict(some, raw_score=True, num_iteration=rounds))
+    difference = _verify(forest, some, base + raw)
     return Trained("lightgbm", forest, _average_precision(forest, held_out), rounds, difference)
 
 
@@ -243,8 +279,19 @@ def _xgboost(
         "lambda": trees.l2,
         "scale_pos_weight": task.positive_weight(trees.positive_weight),
         "nthread": trees.threads or os.cpu_count() or 1,
+        "device": trees.device,
         "seed": trees.seed,
     }
+    if trees.device != "cpu" and not xgboost.build_info().get("USE_CUDA"):
+        msg = f"device {trees.device!r} needs a build of XGBoost with CUDA: the package xgboost instead of xgboost-cpu"
+        raise UnavailableError(msg)
+    objective: Callable[[FloatArray, object], tuple[FloatArray, FloatArray]] | None = None
+    if trees.focal:
+        # a loss of one's own is given no weights
+        weight = task.weights(trees.positive_weight)
+        start = focal.start(task.y, weight)
+        parameters |= {"base_score": 1.0 / (1.0 + np.exp(-start)), "scale_pos_weight": 1.0}
+        objective = lambda margin, _: focal.objective(margin.astype(np.float64), task.y, trees.focal, weight)  # noqa: E731
     data = xgboost.DMatrix(_finite(task.X), task.y, weight=task.weight)
     evals = [] if held_out is None else [(xgboost.DMatrix(_finite(held_out.X), held_out.y), "validation")]
     booster = xgboost.train(
@@ -255,6 +302,7 @@ def _xgboost(
         early_stopping_rounds=trees.patience or None if evals else None,
         verbose_eval=False,
         callbacks=[Report()],
+        obj=objective,
     )
     rounds = booster.num_boosted_rounds()
     if evals and trees.patience:
