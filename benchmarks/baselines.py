@@ -43,7 +43,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         found[name] = folds.judge(make)
         progress(f"{name}: {words(found[name])}")
     tried = []
-    for features, sample, n_trees in product(FEATURES, (256, 2048, 8192), (100,)):
+    for features, sample, n_trees in product(FEATURES, (256, 2048), (100,)):
         if quick and (features, sample) != ("amounts and terminals", 2048):
             continue
         setting = {"features": features, "sample": sample, "n_trees": n_trees}

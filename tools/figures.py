@@ -1,4 +1,4 @@
-"""Write the table of measured figures into the README, from what the full benchmark runs left in benchmarks/results."""
+"""Write the tables of measured figures into README and guides, from what the full runs left in benchmarks/results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 BEGIN, END = "<!-- figures: written by `make reference` from benchmarks/results -->", "<!-- end of figures -->"
+
+IMBALANCE = "<!-- imbalance: written by `make reference` from benchmarks/results -->"
 
 LINES: dict[str, tuple[str, ...]] = {
     "history": (
@@ -89,11 +91,25 @@ def block() -> str:
     return "\n".join([BEGIN, "| benchmark | measured |", "|---|---|", *rows, "", f"On {'; '.join(machines)}.", END])
 
 
-def write(readme: Path = ROOT / "README.md") -> None:
-    """Put the block into the README, where its marks are."""
-    text = readme.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
-    readme.write_text(pattern.sub(lambda _: block(), text), encoding="utf-8")
+def write(readme: Path = ROOT / "README.md", guide: Path = ROOT / "docs" / "guides" / "train.md") -> None:
+    """Put the blocks into README and guide, where their marks are."""
+    for path, begin, made in ((readme, BEGIN, block()), (guide, IMBALANCE, imbalance())):
+        pattern = re.compile(re.escape(begin) + r".*?" + re.escape(END), re.DOTALL)
+        text = path.read_text(encoding="utf-8")
+        path.write_text(pattern.sub(made.replace("\\", "\\\\"), text), encoding="utf-8")
+
+
+def imbalance() -> str:
+    """Return the guide's table of what can be done about few frauds, marks included."""
+    rows = []
+    if (path := RESULTS / "imbalance.json").exists():
+        ways = json.loads(path.read_text(encoding="utf-8"))["ways"]
+        rows = ["| way | average precision | AUC | card precision@100 | frauds expected to actual |", "|---|---|---|---|---|"]
+        rows += [
+            f"| {name} | {one['ap']:.3f} | {one['auc']:.3f} | {one['cp100']:.3f} | {one['expected_to_actual']:.2f} |"
+            for name, one in ways.items()
+        ]
+    return "\n".join([IMBALANCE, *rows, END])
 
 
 def _told(line: str, result: dict[str, Any]) -> str:
