@@ -104,7 +104,10 @@ def imbalance() -> str:
     rows = []
     if (path := RESULTS / "imbalance.json").exists():
         ways = json.loads(path.read_text(encoding="utf-8"))["ways"]
-        rows = ["| way | average precision | AUC | card precision@100 | frauds expected to actual |", "|---|---|---|---|---|"]
+        rows = [
+            "| way | average precision | AUC | card precision@100 | frauds expected to actual |",
+            "|---|---|---|---|---|",
+        ]
         rows += [
             f"| {name} | {one['ap']:.3f} | {one['auc']:.3f} | {one['cp100']:.3f} | {one['expected_to_actual']:.2f} |"
             for name, one in ways.items()
