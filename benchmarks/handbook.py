@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -32,6 +32,19 @@ GRID: dict[str, Sequence[float]] = {
 
 LONG_SINCE = 40
 """First day of the long training: earlier ones have no month of history behind them."""
+
+TARGETS = {
+    "prequential": {"auc": 0.880, "ap": 0.725, "cp100": 0.307},
+    "prequential_long": {"auc": 0.883, "ap": 0.745, "cp100": 0.309},
+    "single": {"auc": 0.885, "ap": 0.72, "cp100": 0.295},
+}
+"""What each protocol is to reach: four folds of seven training days, four folds of all earlier days, the single split."""
+
+ORACLES = {"prequential": "prequential_oracle", "prequential_long": "prequential_oracle", "single": "oracle"}
+"""Whose figures stand beside: the ranker that knows the generator, on the same test rows."""
+
+ORACLE_SHARE = 0.95
+"""Least share of the oracle's average precision."""
 
 PUBLISHED = {
     "logistic": {"auc": 0.871, "ap": 0.606, "cp100": 0.291},
@@ -74,7 +87,59 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         judged = [_judged(cards, X, one, setting) for one in long]
         result["prequential_long"], result["single_long"] = _mean(judged), judged[hb.TESTS.index(hb.SINGLE)]
         progress(f"four folds, all earlier days: {_words(result['prequential_long'])}")
+    result["targets"] = targets(result)
+    for line in told(result["targets"]):
+        progress(line)
     return result
+
+
+def targets(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return for each protocol that was run its figures beside target and oracle, and whether all were reached.
+
+    Parameters
+    ----------
+    found
+        Figures of the protocols and of the oracle, by the names in `TARGETS` and `ORACLES`.
+
+    Examples
+    --------
+    >>> ours, known = {"auc": 0.89, "ap": 0.735, "cp100": 0.3}, {"auc": 0.895, "ap": 0.77, "cp100": 0.303}
+    >>> one = targets({"single": ours, "oracle": known})["single"]
+    >>> round(one["ap_of_oracle"], 3), one["reached"]
+    (0.955, True)
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for protocol, goal in TARGETS.items():
+        if protocol not in found:
+            continue
+        ours, oracle_figures = found[protocol], found[ORACLES[protocol]]
+        share = ours["ap"] / oracle_figures["ap"]
+        result[protocol] = {
+            name: {"value": ours[name], "target": goal[name], "oracle": oracle_figures[name]} for name in goal
+        }
+        reached = share >= ORACLE_SHARE and all(ours[name] >= goal[name] for name in goal)
+        result[protocol] |= {"ap_of_oracle": share, "reached": reached}
+    return result
+
+
+def told(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a line for each protocol: figure, target and oracle, and what was missed.
+
+    Parameters
+    ----------
+    found
+        What `targets` returned.
+    """
+    words = {"auc": "AUC", "ap": "AP", "cp100": "CP@100"}
+    lines = []
+    for protocol, one in found.items():
+        parts = [
+            f"{words[name]} {one[name]['value']:.3f} (target {one[name]['target']:.3f}, oracle {one[name]['oracle']:.3f})"
+            for name in words
+        ]
+        parts.append(f"AP {one['ap_of_oracle']:.1%} of the oracle's (target {ORACLE_SHARE:.0%})")
+        lines.append(f"{protocol}: {', '.join(parts)}: {'reached' if one['reached'] else 'MISSED'}")
+    return lines
 
 
 def _figures(cards: hb.Cards, fold: hb.Fold, score: FloatArray) -> dict[str, Any]:

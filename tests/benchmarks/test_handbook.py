@@ -12,6 +12,7 @@ from adjudge.engine import compile
 from adjudge.learn.backfill import backfill
 from benchmarks import _handbook as hb
 from benchmarks import _handbook_oracle as oracle
+from benchmarks import handbook
 
 
 def world(n: int = 6000, days: int = 40, seed: int = 0) -> hb.Cards:
@@ -93,3 +94,17 @@ def test_the_books_split_on_the_books_data(data_folder: Path, monkeypatch: pytes
     fold = hb.fold(cards, hb.SINGLE)
     assert (len(fold.train), cards.fraud[fold.train].sum()) == (67_240, 598)
     assert (len(fold.test), cards.fraud[fold.test].sum()) == (58_264, 385)
+
+
+def test_a_figure_below_its_target_or_too_far_below_the_oracle_is_told() -> None:
+    goal = handbook.TARGETS["single"]
+    oracle_figures = {"auc": 0.9, "ap": goal["ap"] / 0.96, "cp100": 0.31}
+    reached = handbook.targets({"single": goal, "oracle": oracle_figures})
+    assert reached["single"]["reached"]
+    assert handbook.told(reached)[0].endswith("reached")
+    low = handbook.targets({"single": goal | {"auc": goal["auc"] - 0.001}, "oracle": oracle_figures})
+    far = handbook.targets({"single": goal, "oracle": oracle_figures | {"ap": goal["ap"] / 0.94}})
+    assert not low["single"]["reached"]
+    assert not far["single"]["reached"]
+    assert handbook.told(far)[0].endswith("MISSED")
+    assert set(handbook.targets({"single": goal, "oracle": goal})) == {"single"}
