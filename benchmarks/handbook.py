@@ -38,7 +38,7 @@ TARGETS = {
     "prequential_long": {"auc": 0.883, "ap": 0.745, "cp100": 0.309},
     "single": {"auc": 0.885, "ap": 0.72, "cp100": 0.295},
 }
-"""What each protocol is to reach: four folds of seven training days, four folds of all earlier days, the single split."""
+"""What each protocol is to reach: folds of seven training days, folds of all earlier days, the single split."""
 
 ORACLES = {"prequential": "prequential_oracle", "prequential_long": "prequential_oracle", "single": "oracle"}
 """Whose figures stand beside: the ranker that knows the generator, on the same test rows."""
@@ -134,8 +134,8 @@ def told(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = []
     for protocol, one in found.items():
         parts = [
-            f"{words[name]} {one[name]['value']:.3f} (target {one[name]['target']:.3f}, oracle {one[name]['oracle']:.3f})"
-            for name in words
+            "{} {value:.3f} (target {target:.3f}, oracle {oracle:.3f})".format(word, **one[name])
+            for name, word in words.items()
         ]
         parts.append(f"AP {one['ap_of_oracle']:.1%} of the oracle's (target {ORACLE_SHARE:.0%})")
         lines.append(f"{protocol}: {', '.join(parts)}: {'reached' if one['reached'] else 'MISSED'}")

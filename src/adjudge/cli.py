@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from adjudge.commands import (
     erase,
     health,
     inspect,
+    judge,
     keys,
     outbox,
     proposals,
@@ -49,7 +51,7 @@ app = typer.Typer(
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, backup, archive, analyse, tune):
+for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, backup, archive, analyse, tune, judge):
     for command in group.COMMANDS:
         app.command()(command)
 app.add_typer(keys.app, name="keys")
@@ -140,6 +142,10 @@ def simulate(
     system: SystemOption = "payments",
     events: Annotated[int, typer.Option(min=1, help="How many decided events.")] = 200_000,
     seed: SeedOption = 7,
+    holdout: Annotated[
+        float | None,
+        typer.Option(min=1e-6, max=1, help="Decline what looks suspicious, but let this share of it through."),
+    ] = None,
 ) -> None:
     """Make up data of a system that has a simulator and write it as parquet.
 
@@ -153,7 +159,11 @@ def simulate(
         raise InputError(msg)
     with Bars(err) as bars:
         bars("simulate", 0, 1)
-        source = found.simulate(events, seed=seed)
+        extra = {} if holdout is None else {"holdout": holdout}
+        if extra and "holdout" not in signature(found.simulate).parameters:
+            msg = f"the simulator of system {system!r} declines nothing, so it has no --holdout"
+            raise InputError(msg)
+        source = found.simulate(events, seed=seed, **extra)
         bars("simulate", 1, 1)
     for path in source.write(folder):
         out.print(f"wrote {path}", highlight=False)
@@ -171,7 +181,7 @@ def backfill(
 
     Example: adjudge backfill table.parquet --data world
     """
-    from adjudge.learn.pipeline import table_of
+    from adjudge.learn.aligned import table_of
     from adjudge.service.run import secret
 
     with Bars(err) as bars:
@@ -207,33 +217,7 @@ def train(
         made = pipeline.run(built, source, secret=secret(), estimator=estimator, seed=seed, progress=bars)
         written = made.write(bundle, datetime.now(UTC))
     facts = {"bundle": str(bundle), "id": written.id, "thresholds": dict(made.trained.thresholds)}
-    show(facts | _headline(made.evaluation), json)
-
-
-@app.command()
-def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Directory of a bundle.")],
-    system: SystemOption = "payments",
-    data: DataOption = None,
-    simulate: SimulateOption = None,
-    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("report.html"),
-    seed: SeedOption = 7,
-    json: JsonOption = False,
-) -> None:
-    """Judge a bundle on the last part of a history, beside rules alone, and write report.html.
-
-    Example: adjudge evaluate bundle --data world --report report.html
-    """
-    from adjudge.learn import pipeline
-    from adjudge.learn.report import write
-    from adjudge.service.run import secret
-
-    with Bars(err) as bars:
-        found, source = source_of(system, data, simulate, seed, bars)
-        made = pipeline.judged(found.build, bundle, source, secret=secret(), progress=bars)
-    write(made, report)
-    err.print(f"wrote {report}", highlight=False)
-    show(_headline(made.evaluation), json)
+    show(facts | judge.headline(made.evaluation), json)
 
 
 @app.command()
@@ -274,11 +258,6 @@ def bench(context: typer.Context) -> None:
         raise InputError(msg)
     arguments = ["run", *context.args] if context.args else ["list"]
     raise typer.Exit(subprocess.call([sys.executable, "-m", "benchmarks", *arguments]))
-
-
-def _headline(evaluation: Any) -> dict[str, Any]:
-    lines = {line.id: line.model for line in evaluation.lines}
-    return {"test_events": evaluation.events, "test_frauds": evaluation.frauds, "k": evaluation.k, **lines}
 
 
 def _print_verification(result: Any, json: bool) -> None:

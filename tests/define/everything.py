@@ -199,7 +199,7 @@ BY_COST = System(
     name="costs",
     decides=Order,
     features=[visit.count(days(1))],
-    policy=Policy(by_cost=True, fallback=Fallback("review", above={"block": 500})),
+    policy=Policy(by_cost=True, fallback=Fallback("review", above={"block": 500}), false_positives=0.02),
     amount="amount",
 )
 

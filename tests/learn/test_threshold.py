@@ -81,18 +81,6 @@ def test_the_shortest_queue_for_a_catch(rows: list[tuple[bool, float, float]], v
         assert at_stake[score > flagged.min()].sum() < value
 
 
-@given(ROWS, st.sampled_from([-1.0, 0.1, 0.2, 0.9, 2.0]))
-def test_a_trade_off_says_what_the_threshold_did(rows: list[tuple[bool, float, float]], cut: float) -> None:
-    y, score, amount = columns(rows)
-    (row,) = th.trade_off(y, score, amount, [cut], days=2, costs=COSTS)
-    flagged = score > cut
-    assert row.alerts_per_day == flagged.sum() / 2
-    assert row.cost_per_day == pytest.approx(cost(y, flagged, amount) / 2)
-    assert row.precision == (pytest.approx(y[flagged].mean()) if flagged.any() else None)
-    assert row.recall == (pytest.approx(flagged[y == 1].mean()) if y.any() else None)
-    assert row.false_positive_rate == (pytest.approx(flagged[y == 0].mean()) if (y == 0).any() else None)
-
-
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(DefinitionError, match="capacity"):
         th.threshold_from_capacity([0.1], 0, 5)

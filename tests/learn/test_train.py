@@ -211,3 +211,22 @@ def test_the_vocabulary_is_what_the_tables_hold(plan: Plan) -> None:
     found = learn.vocabulary_of(plan, frames)
     assert set(found) == set(plan.categorical)
     assert all(words == ["alpha", "beta"] for words in found.values())
+
+
+@pytest.mark.parametrize("ceiling", [0.002, 0.02, 0.1])
+def test_a_ceiling_on_false_positives_holds_with_what_rules_alert_on(table: Table, ceiling: float) -> None:
+    policy = replace(CAPACITY, capacity=Capacity(alerts_per_day=1000), false_positives=ceiling)
+    p = np.clip(0.7 * table.label + 0.6 * np.random.default_rng(1).random(len(table)), 0, 1)
+    without_rules = replace(table, extra={**table.extra, learn.BESIDE: np.where(table.label == 1, 2, 0)})
+    found = learn.thresholds_for(policy, without_rules, p)
+    alerts = learn.alerts(replace(policy, thresholds=found), without_rules, p, {})
+    share = float(alerts[table.label == 0].mean())
+    assert 0.8 * ceiling - 1 / 1000 < share <= ceiling
+    loose = learn.thresholds_for(replace(policy, false_positives=None), without_rules, p)
+    assert loose["watch"] < found["watch"]
+
+
+def test_a_ceiling_that_rules_alone_pass_leaves_nothing_to_the_model(table: Table) -> None:
+    policy = replace(CAPACITY, false_positives=1e-6)
+    found = learn.thresholds_for(policy, table, np.linspace(0, 0.9, len(table)))
+    assert found == {"watch": 1.0, "service": 1.0}

@@ -122,6 +122,9 @@ class Policy:
         What errors cost; training derives thresholds from it.
     capacity
         What a team can review; training keeps the queue within it.
+    false_positives
+        Largest share of honest events that may get an alert, above 0 and below 1; training keeps to it, beside capacity
+        or costs. None for no ceiling.
     review
         Actions that open a case for a person; ``review`` unless said otherwise, where there is such an action.
     soft_rules
@@ -147,6 +150,7 @@ class Policy:
     review: tuple[str, ...] = ("review",)
     soft_rules: Literal["act", "advise"] = "act"
     fallback: Fallback = field(default=Fallback())
+    false_positives: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.actions) < 2 or len(set(self.actions)) != len(self.actions):
@@ -162,6 +166,9 @@ class Policy:
             raise DefinitionError(msg)
         if self.soft_rules not in ("act", "advise"):
             msg = f"policy: soft_rules is 'act' or 'advise', not {self.soft_rules!r}"
+            raise DefinitionError(msg)
+        if self.false_positives is not None and not 0 < self.false_positives < 1:
+            msg = f"policy: false_positives is a share above 0 and below 1, not {self.false_positives}"
             raise DefinitionError(msg)
         for place, names in (("bands", self.bands), ("thresholds", self.thresholds), ("review", self.review)):
             for name in names:

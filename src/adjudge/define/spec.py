@@ -121,6 +121,7 @@ POLICY = Shape(
     review=several(TEXT),
     soft_rules=Attribute(TEXT, "act"),
     fallback=Attribute(Shape(Fallback, action=SAID, above=Attribute(ordered(NUMBER), {})).kind, Fallback()),
+    false_positives=Attribute(optional(NUMBER), None),
 )
 
 

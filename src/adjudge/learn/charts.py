@@ -15,6 +15,7 @@ import numpy as np
 
 from adjudge.learn.curves import Curves, PointList
 from adjudge.learn.evaluate import PatternRecall
+from adjudge.learn.tradeoff import TradeOff, TradeOffs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -210,6 +211,43 @@ def latency(edges_ms: Sequence[float], counts: Sequence[int], marks: Sequence[tu
     return _svg(figure, "latency")
 
 
+def trade_off(table: TradeOffs) -> str:
+    """Return the money saved a day against how often the action is taken, the marked choices on the line.
+
+    Parameters
+    ----------
+    table
+        What each choice would have meant.
+    """
+    figure, axes = _canvas(3.2)
+    name = "alerts" if table.moved == "review" else "events stopped"
+
+    def taken(row: TradeOff) -> float:
+        return row.alerts_per_day if table.moved == "review" else row.blocked_per_day
+
+    rows = [row for row in table.rows if taken(row) > 0]
+    axes.plot(
+        [taken(row) for row in rows], [row.saved_per_day for row in rows],
+        color=BLUE, linewidth=2.2, marker=".", markersize=6,
+    )  # fmt: skip
+    axes.axhline(0, color=FAINT, linewidth=1)
+    looks = {"set": (ORANGE, "o", 9.0), "least cost": (GREEN, "D", 7.0), "capacity": (PINK, "s", 7.0)}
+    for mark, (colour, shape, size) in looks.items():
+        row = table.marked(mark)
+        if row is not None and taken(row) > 0:
+            axes.plot(
+                taken(row), row.saved_per_day, color=colour, marker=shape, markersize=size, linestyle="",
+                label=f"{mark}: {_short(taken(row))} a day",
+            )  # fmt: skip
+    axes.set(xscale="log", xlabel=f"{name} per day (log scale)", ylabel="money saved per day")
+    axes.xaxis.set_major_formatter(_tick)
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.yaxis.set_major_formatter(_tick)
+    axes.margins(y=0.12)
+    _legend(axes)
+    return _svg(figure, f"trade-off-{table.moved}")
+
+
 def _canvas(height: float) -> tuple[Any, Axes]:
     """Return a figure of the one width that all plots share, in inches, with its axes."""
     from matplotlib.figure import Figure
@@ -272,7 +310,7 @@ def _tick(value: float, _: float) -> str:
 def _short(value: float) -> str:
     """Return a number as a tick label: 0.1, 10, 1k, 2.5M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
-        if value >= size:
+        if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"
 

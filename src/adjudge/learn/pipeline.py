@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from adjudge.define import System, micros
 from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import DefinitionError, InputError
 from adjudge.learn import bundle
-from adjudge.learn.backfill import backfill
+from adjudge.learn.aligned import seen_of, table_of
+from adjudge.learn.beyond import beyond
+from adjudge.learn.choices import trade_offs
 from adjudge.learn.evaluate import Evaluation
 from adjudge.learn.report import Report
 from adjudge.learn.source import Source
-from adjudge.learn.split import Split, split_by_share
+from adjudge.learn.split import Split, split_by_share, without_known
 from adjudge.learn.table import Table
-from adjudge.learn.train import Trained, importance, judge, sample, train, vocabulary_of
+from adjudge.learn.train import Trained, importance, judge, probabilities, sample, train, vocabulary_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and how far it goes."""
@@ -64,36 +65,6 @@ class Run:
             training=dict(self.trained.facts),
             evaluation=msgspec.json.encode(self.evaluation),
         )
-
-
-def table_of(plan: Plan, source: Source, progress: Progress) -> Table:
-    """Backfill a source; where the truth is known the pattern of each positive comes along.
-
-    Parameters
-    ----------
-    plan
-        The compiled system.
-    source
-        Its data.
-    progress
-        Told how far it is.
-    """
-    made = backfill(plan, source.frames, source.labels, progress=lambda done, of: progress("backfill", done, of))
-    table = made.table
-    if source.truth is None or "pattern" not in source.truth.columns:
-        return table
-    return replace(table, extra={**table.extra, "pattern": _patterns(plan, source, table)})
-
-
-def _patterns(plan: Plan, source: Source, table: Table) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    import polars as pl
-
-    assert source.truth is not None  # the caller has looked
-    id_field = plan.schema(plan.decides).id_field
-    ids = pl.DataFrame({id_field: table.ids})
-    joined = ids.join(source.truth.select(id_field, "pattern"), on=id_field, how="left", maintain_order="left")
-    patterns: np.ndarray[tuple[int], np.dtype[np.object_]] = joined["pattern"].fill_null("").to_numpy()
-    return patterns
 
 
 def run(
@@ -146,7 +117,7 @@ def run(
     split = split_by_share(int(table.ts.min()), int(table.ts.max()) + 1, gap_us=micros(system.label.delay))
     trained = train(
         plan,
-        table,
+        seen_of(table),
         split,
         vocabulary=vocabulary_of(plan, source.frames),
         estimator=estimator,
@@ -195,12 +166,96 @@ def with_bundle(
     return replace(plan, bundle=found.id)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a report holds beyond the headline.
+
+    Parameters
+    ----------
+    folds
+        Rolling folds in which the system is trained and judged anew; 0 for none.
+    slices
+        Fields and features by which the test is cut up.
+    leakage
+        Whether every feature is tested for what it must not know.
+    drop_known
+        Leave entities out of the test from the moment on at which a fraud of theirs is known.
+    review_minutes
+        Time that one case takes.
+    seed
+        Of everything drawn.
+    """
+
+    folds: int = 0
+    slices: tuple[str, ...] = ()
+    leakage: bool = False
+    drop_known: bool = False
+    review_minutes: float = 5.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A bundle with data to judge it on, cut up by time.
+
+    Parameters
+    ----------
+    found, plan
+        The bundle, and the system that decides with it.
+    table
+        What each event of the source saw.
+    trained
+        The bundle's model and thresholds, and the parts of the table.
+    split
+        Where the parts lie.
+    """
+
+    found: bundle.Bundle
+    plan: Plan
+    table: Table
+    trained: Trained
+    split: Split
+
+
+def loaded(
+    build: Callable[[Mapping[str, list[str | float]]], System],
+    path: Path,
+    source: Source,
+    *,
+    secret: bytes = SECRET,
+    drop_known: bool = False,
+    progress: Progress = lambda what, done, of: None,
+) -> Loaded:
+    """Return a bundle and the parts of a source that it may be judged on; see `judged` for the arguments.
+
+    Raises
+    ------
+    DefinitionError
+        If the system has no label.
+    """
+    found = bundle.read(path, secret)
+    plan = with_bundle(build, path, secret)
+    if plan.system.label is None:
+        msg = f"system {plan.system.name!r} has no label, so there is nothing to judge by"
+        raise DefinitionError(msg)
+    table = table_of(plan, source, progress)
+    gap_us = micros(plan.system.label.delay)
+    split = split_by_share(int(table.ts.min()), int(table.ts.max()) + 1, gap_us=gap_us)
+    seen = seen_of(table)
+    parts = split.parts(seen, matures_us=gap_us)
+    if drop_known:
+        parts = replace(parts, test=without_known(parts.test, seen))
+    trained = Trained(found.scorer, None, found.manifest.thresholds, parts, found.manifest.metrics, {})
+    return Loaded(found, plan, table, trained, split)
+
+
 def judged(
     build: Callable[[Mapping[str, list[str | float]]], System],
     path: Path,
     source: Source,
     *,
     secret: bytes = SECRET,
+    asked: Asked | None = None,
     progress: Progress = lambda what, done, of: None,
 ) -> Report:
     """Judge a bundle on the last part of a source, beside rules alone.
@@ -215,32 +270,30 @@ def judged(
         The data; its first parts, where the bundle was trained on them, are only folded.
     secret
         The workspace's 16 bytes.
+    asked
+        What the report holds beyond the headline.
     progress
         Told how far it is.
     """
-    found = bundle.read(path, secret)
-    plan = with_bundle(build, path, secret)
-    table = table_of(plan, source, progress)
-    if plan.system.label is None:
-        msg = f"system {plan.system.name!r} has no label, so there is nothing to judge by"
-        raise DefinitionError(msg)
-    split = split_by_share(int(table.ts.min()), int(table.ts.max()) + 1, gap_us=micros(plan.system.label.delay))
-    parts = split.parts(table, matures_us=micros(plan.system.label.delay))
-    trained = Trained(found.scorer, None, found.manifest.thresholds, parts, found.manifest.metrics, {})
+    how = asked or Asked()
+    made = loaded(build, path, source, secret=secret, drop_known=how.drop_known, progress=progress)
     progress("evaluate", 0, 1)
-    made = Run(plan, table, split, trained, judge(plan, trained))
+    evaluation = judge(made.plan, made.trained)
     progress("evaluate", 1, 1)
-    return report_of(made, found)
+    report = report_of(Run(made.plan, made.table, made.split, made.trained, evaluation), made.found)
+    return beyond(report, made, source, how, progress)
 
 
 def report_of(made: Run, written: bundle.Bundle) -> Report:
     """Return the report of a trained system, without what only a running service can tell."""
-    name = made.plan.system.name
+    name, test = made.plan.system.name, made.trained.parts.test
+    p = probabilities(made.trained.scorer, test)
     return Report(
         title=f"{name.capitalize()}: rules alone, and rules with the model",
         subtitle=made.plan.system.meaning,
         evaluation=made.evaluation,
-        importance=importance(made.trained.scorer, made.trained.parts.test),
+        importance=importance(made.trained.scorer, test),
+        trade_offs=trade_offs(made.plan.policy, test, p, made.trained.thresholds),
         facts=dict(made.trained.facts),
         versions={**written.manifest.versions, "bundle": written.id[:16]},
     )

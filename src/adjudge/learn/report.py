@@ -10,9 +10,14 @@ from string import Template
 
 import msgspec
 
-from adjudge.learn import charts
+from adjudge.learn import charts, sections
 from adjudge.learn.bootstrap import Interval
 from adjudge.learn.evaluate import Evaluation, Line
+from adjudge.learn.folds import Folds
+from adjudge.learn.leakage import Leakage
+from adjudge.learn.slices import Slicing
+from adjudge.learn.tradeoff import TradeOffs
+from adjudge.learn.unseen import Unseen
 
 FIGURES = {
     "auc": "AUC",
@@ -89,6 +94,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         Feature and its share of all contributions, largest first.
     latency, parity
         None where they were not measured.
+    trade_offs
+        What other thresholds would have meant on the test.
+    slices, folds, unseen, leakage
+        What else somebody asked for; see `beyond`.
     p99_target_ms
         Held against the latency.
     facts
@@ -105,6 +114,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     importance: tuple[tuple[str, float], ...] = ()
     latency: Latency | None = None
     parity: Parity | None = None
+    trade_offs: tuple[TradeOffs, ...] = ()
+    slices: tuple[Slicing, ...] = ()
+    folds: Folds | None = None
+    unseen: Unseen | None = None
+    leakage: Leakage | None = None
     p99_target_ms: float = 50.0
     facts: dict[str, str] = {}
     versions: dict[str, str] = {}
@@ -159,7 +173,9 @@ def render(report: Report) -> str:
     report
         What was found; every text in it is escaped.
     """
-    parts = [_headline_table(report), _plots(report), _rankers(report.evaluation), _service(report)]
+    parts = [_headline_table(report), _plots(report), *sections.trade_offs(report.trade_offs)]
+    parts += [_rankers(report.evaluation), sections.folds(report.folds), sections.slices(report.slices)]
+    parts += [sections.unseen(report.unseen), sections.leakage(report.leakage), _service(report)]
     parts += [_facts("How it was judged", _judged(report)), _facts("Versions", report.versions)]
     return Template(_asset("report.html")).substitute(
         title=escape(report.title),
@@ -180,8 +196,25 @@ def write(report: Report, path: Path) -> Path:
     path
         Where to.
     """
+    return _replaced(path, render(report).encode())
+
+
+def write_json(report: Report, path: Path) -> Path:
+    """Write everything that the report holds as one JSON document; `msgspec.json.decode` with `Report` reads it.
+
+    Parameters
+    ----------
+    report
+        What was found.
+    path
+        Where to.
+    """
+    return _replaced(path, msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+
+
+def _replaced(path: Path, content: bytes) -> Path:
     draft = path.with_name(path.name + ".part")
-    draft.write_text(render(report), encoding="utf-8")
+    draft.write_bytes(content)
     os.replace(draft, path)
     return path
 

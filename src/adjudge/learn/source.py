@@ -34,12 +34,16 @@ class Source:
         Contents of named lists.
     truth
         What really was, for evaluation only, with the event's id; None for real data.
+    approvals
+        For each decided event its id, ``approved``, and ``propensity``: its chance of having been let through. Where
+        every event was let through, None.
     """
 
     frames: Mapping[str, pl.DataFrame]
     labels: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     lists: Mapping[str, Collection[str | float]] = field(default_factory=dict)
     truth: pl.DataFrame | None = None
+    approvals: pl.DataFrame | None = None
 
     def head(self, system: System, events: int) -> Source:
         """Return the source up to the time of the n-th decided event, with the labels of what is left.
@@ -75,7 +79,7 @@ class Source:
         }
         ids = kept.select(schema.id_field)
         labels = {name: frame.join(ids, on=schema.id_field, how="semi") for name, frame in self.labels.items()}
-        return Source(frames, labels, self.lists, self.truth)
+        return Source(frames, labels, self.lists, self.truth, self.approvals)
 
     def before(self, system: System, moment: datetime) -> Source:
         """Return what was known just before a moment: earlier events, and the labels that had come by then.
@@ -114,8 +118,8 @@ class Source:
         """
         folder.mkdir(parents=True, exist_ok=True)
         tables = dict(self.frames) | {f"labels_{name}": frame for name, frame in self.labels.items()}
-        if self.truth is not None:
-            tables["truth"] = self.truth
+        beside = {"truth": self.truth, "approvals": self.approvals}
+        tables |= {name: frame for name, frame in beside.items() if frame is not None}
         written = []
         for name, frame in tables.items():
             written.append(folder / f"{name}.parquet")
@@ -152,7 +156,7 @@ def read_streams(system: System, path: Path) -> Source:
     """Return the events of a system from a folder with one file per stream, or from one file of decided events.
 
     A folder holds ``{stream}.parquet`` or ``.csv`` for each stream, ``labels_{name}.parquet`` or ``.csv`` for each
-    label, and where there are any ``lists.json`` and, for evaluation, ``truth.parquet``.
+    label, and where there are any ``lists.json``, ``approvals.parquet`` and, for evaluation, ``truth.parquet``.
     A single file may carry its labels in a column named like the label, known once the label's delay has passed or at
     the time in a column ``known_at``.
 
@@ -185,8 +189,16 @@ def read_streams(system: System, path: Path) -> Source:
         if found is not None:
             table = _texts(read_table(found), schema.id_field, found.name)
             labels[known.name] = _known(table, found.name, "value", schema.id_field, known)
-    truth = read_table(path / "truth.parquet") if (path / "truth.parquet").exists() else None
-    return Source(frames, labels, _lists(path / "lists.json"), truth)
+    truth, approvals = (_beside(path, name, schema.id_field) for name in ("truth", "approvals"))
+    if approvals is not None:
+        _need(approvals, "approvals.parquet", "approved", "propensity")
+    return Source(frames, labels, _lists(path / "lists.json"), truth, approvals)
+
+
+def _beside(path: Path, name: str, id_field: str) -> pl.DataFrame | None:
+    """Return a table that says something about each decided event, None where there is none."""
+    file = path / f"{name}.parquet"
+    return _texts(read_table(file), id_field, file.name) if file.exists() else None
 
 
 def _lists(path: Path) -> dict[str, list[str | float]]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from adjudge.errors import DefinitionError
-from adjudge.learn.table import Table
+from adjudge.learn.table import NEVER, Table
 
 
 @dataclass(frozen=True)
@@ -222,3 +224,81 @@ def prequential(first: Span, *, gap_us: int, test_us: int, folds: int, step_us: 
         Split(train=base.train.shifted(i * step_us), test=base.test.shifted(i * step_us), gap_us=gap_us)
         for i in range(folds)
     )
+
+
+def rolling(start: int, end: int, *, gap_us: int, folds: int, tested: float = 0.4) -> tuple[Split, ...]:
+    """Return splits whose tests follow each other to the end, each trained on everything up to its time.
+
+    Parameters
+    ----------
+    start, end
+        The whole span, microseconds UTC.
+    gap_us
+        Time left out behind training and behind validation: the label delay.
+    folds
+        How many tests.
+    tested
+        Share of what two gaps leave over that all tests take together; each validation takes half as much, and training
+        what lies before.
+
+    Raises
+    ------
+    DefinitionError
+        If `folds` is below 1, or the gaps leave too little time.
+
+    Examples
+    --------
+    100 minus two gaps of 10 leaves 80, of which the tests take 32 and each validation 16:
+
+    >>> for split in rolling(0, 100, gap_us=10, folds=2):
+    ...     print(split.train, split.validation, split.test)
+    Span(start=0, end=32) Span(start=42, end=58) Span(start=68, end=84)
+    Span(start=0, end=48) Span(start=58, end=74) Span(start=84, end=100)
+    """
+    if folds < 1:
+        message = f"rolling: needs at least 1 fold, got {folds}"
+        raise DefinitionError(message)
+    left = end - start - 2 * gap_us
+    each, held_out = int(left * tested / folds), int(left * tested / 2)
+    if each < 1 or held_out < 1 or left - folds * each - held_out < 1:
+        message = f"rolling: two gaps of {gap_us} us leave too little of {end - start} us for {folds} folds"
+        raise DefinitionError(message)
+    result = []
+    for place in range(folds):
+        test = Span(end - (folds - place) * each, end - (folds - place - 1) * each)
+        second = Span(test.start - gap_us - held_out, test.start - gap_us)
+        first = Span(start, second.start - gap_us)
+        result.append(Split(train=first, validation=second, test=test, gap_us=gap_us))
+    return tuple(result)
+
+
+def without_known(test: Table, table: Table) -> Table:
+    """Return the test without events of entities of whom a fraud was known before: those are stopped anyway.
+
+    Whoever has been defrauded once, and has said so, gets a new card. To find the frauds that go on there is no merit,
+    and no task.
+
+    Parameters
+    ----------
+    test
+        Events to judge by.
+    table
+        All events, with their labels and when those were known.
+
+    Examples
+    --------
+    Customer 7's fraud of time 0 was known at 50; the one of customer 8 never:
+
+    >>> def events(ts, entity, label, known_at):
+    ...     n = len(ts)
+    ...     return Table((), np.zeros((0, n)), np.array(ts), np.array(label), np.array(known_at), np.ones(n),
+    ...                  np.array(entity))
+    >>> past = events([0, 1], [7, 8], [1.0, 1.0], [50, NEVER])
+    >>> without_known(events([40, 60, 60], [7, 7, 8], [0.0, 1.0, 1.0], [NEVER] * 3), past).ts.tolist()
+    [40, 60]
+    """
+    told = np.flatnonzero((table.label == 1.0) & (table.known_at < NEVER))
+    names, place = np.unique(np.concatenate([table.entity[told], test.entity]), return_inverse=True)
+    first = np.full(len(names), NEVER, dtype=np.int64)
+    np.minimum.at(first, place[: len(told)], table.known_at[told])
+    return test.select(first[place[len(told) :]] > test.ts)

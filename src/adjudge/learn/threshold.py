@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -18,34 +17,6 @@ from adjudge.typing import FloatArray
 
 Treatment = Literal["pass", "review", "block"]
 """What can be done with an event: let it through, have a person look at it, stop it."""
-
-
-class TradeOff(msgspec.Struct, frozen=True):
-    """What one threshold means.
-
-    Parameters
-    ----------
-    threshold
-        Flag when the score is above it.
-    alerts_per_day
-        Flagged events per day.
-    precision, recall
-        Share of the flagged that are frauds; share of the frauds that are flagged. None where undefined.
-    value_recall
-        Share of the frauds' amount that is flagged.
-    false_positive_rate
-        Share of the honest events that are flagged.
-    cost_per_day
-        Passed fraud, handling and bother per day.
-    """
-
-    threshold: float
-    alerts_per_day: float
-    precision: float | None
-    recall: float | None
-    value_recall: float | None
-    false_positive_rate: float | None
-    cost_per_day: float
 
 
 def cost_of(y: ArrayLike, amount: ArrayLike, costs: Costs, action: Treatment) -> FloatArray:
@@ -125,7 +96,7 @@ def threshold_from_costs(
     ranking, _ = _ranked(y, score, amount)
     change = cost_of(y, amount, costs, above) - cost_of(y, amount, costs, below)
     total = np.concatenate([[0.0], np.cumsum(change[ranking.order])[ranking.ends]])
-    return _below(ranking.scores, int(np.argmin(total)))
+    return cut_above(ranking.scores, int(np.argmin(total)))
 
 
 def threshold_from_capacity(score: ArrayLike, days: float, alerts_per_day: float) -> float:
@@ -158,7 +129,7 @@ def threshold_from_capacity(score: ArrayLike, days: float, alerts_per_day: float
     ranks = np.asarray(score, dtype=np.float64)
     ranking = Ranking.of(np.zeros(ranks.shape[0]), ranks)
     groups = int(np.searchsorted(ranking.ends + 1, alerts_per_day * days, side="right"))
-    return _below(ranking.scores, groups)
+    return cut_above(ranking.scores, groups)
 
 
 def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: float) -> float:
@@ -181,7 +152,7 @@ def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: floa
     ranking = Ranking.of(y, score)
     curve = ranking.curve()
     groups = int(np.searchsorted(curve.bothered, ceiling * curve.bothered[-1], side="right"))
-    return _below(ranking.scores, groups)
+    return cut_above(ranking.scores, groups)
 
 
 def threshold_from_value(y: ArrayLike, score: ArrayLike, amount: ArrayLike, value: float) -> float:
@@ -207,63 +178,7 @@ def threshold_from_value(y: ArrayLike, score: ArrayLike, amount: ArrayLike, valu
     ranking, worth = _ranked(y, score, amount)
     caught = np.concatenate([[0.0], ranking.curve(worth).caught])
     wanted = min(value, float(caught[-1])) * (1 - 1e-12)  # sums in another order may differ in the last bits
-    return _below(ranking.scores, int(np.searchsorted(caught, wanted, side="left")))
-
-
-def trade_off(
-    y: ArrayLike,
-    score: ArrayLike,
-    amount: ArrayLike,
-    thresholds: ArrayLike,
-    *,
-    days: float,
-    costs: Costs,
-    above: Treatment = "review",
-) -> tuple[TradeOff, ...]:
-    """Return what each of some thresholds would have meant on these events.
-
-    Parameters
-    ----------
-    y, score, amount
-        Outcome (1 fraud), score and worth of each event, shape (n,).
-    thresholds
-        Thresholds to compare.
-    days
-        Length of the span of the events.
-    costs
-        What the errors cost.
-    above
-        What happens to events above a threshold; the others pass.
-
-    Examples
-    --------
-    >>> row, = trade_off([1, 0, 1, 0], [0.9, 0.8, 0.3, 0.1], [10, 10, 30, 10], [0.5], days=2, costs=Costs())
-    >>> row.alerts_per_day, row.precision, row.recall, row.value_recall
-    (1.0, 0.5, 0.5, 0.25)
-    """
-    ranking, worth = _ranked(y, score, amount)
-    counts, money = ranking.curve(), ranking.curve(worth)
-    passed = cost_of(y, amount, costs, "pass")
-    change = np.cumsum((cost_of(y, amount, costs, above) - passed)[ranking.order])[ranking.ends]
-    result = []
-    for threshold in np.asarray(thresholds, dtype=np.float64):
-        groups = int(np.searchsorted(-ranking.scores, -threshold, side="left"))
-        caught, bothered, saved, cost = (
-            float(column[groups - 1]) if groups else 0.0
-            for column in (counts.caught, counts.bothered, money.caught, change)
-        )
-        result.append(
-            TradeOff(
-                threshold=float(threshold),
-                alerts_per_day=(caught + bothered) / days,
-                precision=_share(caught, caught + bothered),
-                recall=_share(caught, counts.caught[-1]),
-                value_recall=_share(saved, money.caught[-1]),
-                false_positive_rate=_share(bothered, counts.bothered[-1]),
-                cost_per_day=(float(passed.sum()) + cost) / days,
-            )
-        )
-    return tuple(result)
+    return cut_above(ranking.scores, int(np.searchsorted(caught, wanted, side="left")))
 
 
 def _ranked(y: ArrayLike, score: ArrayLike, amount: ArrayLike) -> tuple[Ranking, FloatArray]:
@@ -275,7 +190,7 @@ def _ranked(y: ArrayLike, score: ArrayLike, amount: ArrayLike) -> tuple[Ranking,
     return ranking, worth
 
 
-def _below(scores: FloatArray, groups: int) -> float:
+def cut_above(scores: FloatArray, groups: int) -> float:
     """Return the threshold that flags exactly the first groups of falling distinct scores."""
     if groups == 0:
         return float("inf")
@@ -283,7 +198,3 @@ def _below(scores: FloatArray, groups: int) -> float:
         return float(np.nextafter(scores[-1], -np.inf))
     middle = float(scores[groups - 1] + scores[groups]) / 2
     return middle if middle < scores[groups - 1] else float(scores[groups])
-
-
-def _share(part: float, whole: float) -> float | None:
-    return float(part / whole) if whole > 0 else None

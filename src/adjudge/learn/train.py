@@ -20,7 +20,8 @@ from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evalua
 from adjudge.learn.metrics import auc, average_precision
 from adjudge.learn.split import Parts, Split
 from adjudge.learn.table import Table
-from adjudge.learn.threshold import threshold_from_capacity, threshold_from_costs
+from adjudge.learn.threshold import threshold_from_capacity, threshold_from_costs, threshold_from_false_positives
+from adjudge.learn.unseen import PROPENSITY
 from adjudge.models.categories import Categories
 from adjudge.models.logistic import Logistic
 from adjudge.models.scorers import Served
@@ -130,12 +131,30 @@ def train(
         raise DefinitionError(message)
     for name, part in (("training", first), ("validation", second)):
         _check_both(name, part.label)
+<<<<<<< HEAD
     fitted = fit(
         plan, first, second, vocabulary=vocabulary, estimator=estimator, rows=rows, seed=seed, progress=progress
+=======
+    drawn, weight = thin(first, rows, seed)
+    weight = weight * _stands_for(drawn)
+    categories = _categories(plan, drawn, weight, vocabulary or {})
+    names = tuple(n for n in table.names if n not in plan.categorical or n in categories.texts)
+    inputs, held_out = drawn.features(names), second.features(names)
+    model = copy.deepcopy(estimator or plan.system.model or Trees())
+    model.fit(
+        inputs.X.T,
+        inputs.label,
+        validation=(held_out.X.T, held_out.label),
+        names=names,
+        categories=categories,
+        weight=weight,
+        progress=progress,
+>>>>>>> 2eb62ab (Thresholds in the user's terms with what others would cost; folds, slices, declined traffic and leakage in every evaluation)
     )
     names, categories = fitted.names, fitted.categories
     held_out = second.features(names)
     few, few_weight = thin(first, BASELINE_ROWS, seed)
+    few_weight = few_weight * _stands_for(few)
     few = few.features(names)
     logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
     scorer = fitted.estimator.served()
@@ -300,7 +319,8 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
     """Return the thresholds that a policy leaves to training.
 
     With a capacity, the queue is filled to it and no further, what rules alert on beside the model
-    included; else the costs decide. Blocking begins where it costs less than having somebody look.
+    included; else the costs decide. A ceiling on false positives holds beside either, the honest events that rules
+    alert on included. Blocking begins where it costs less than having somebody look.
 
     Parameters
     ----------
@@ -324,6 +344,8 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
         lowest = threshold_from_capacity(value[~busy], days, left)
     else:
         lowest = threshold_from_costs(y, value, amount, policy.costs, above="review" if middle else "block")
+    if policy.false_positives is not None:
+        lowest = max(lowest, _within_ceiling(policy.false_positives, table, value))
     lowest = min(lowest, most)
     if middle is None or middle == stop:
         return {stop: lowest}
@@ -436,6 +458,22 @@ def vocabulary_of(plan: Plan, frames: Mapping[str, pl.DataFrame]) -> dict[str, l
 def _days(table: Table) -> float:
     """Return how many days a table spans, at least one."""
     return max(float(table.ts.max() - table.ts.min() + 1) / DAY_US, 1.0)
+
+
+def _stands_for(table: Table) -> FloatArray:
+    """Return how many events each one stands for: more than itself where others like it were declined."""
+    chance = table.extra.get(PROPENSITY)
+    return np.ones(len(table)) if chance is None else 1.0 / chance
+
+
+def _within_ceiling(ceiling: float, table: Table, value: FloatArray) -> float:
+    """Return the lowest threshold at which at most a share of the honest events get an alert, rules' included."""
+    busy, honest = table.extra[BESIDE] > 0, 1.0 - table.label
+    left = ceiling * float(honest.sum()) - float(honest[busy].sum())
+    free = float(honest[~busy].sum())
+    if left < 0 or free == 0:
+        return float("inf")
+    return threshold_from_false_positives(table.label[~busy], value[~busy], left / free)
 
 
 def _shared(policy: Policy, table: Table, share: float) -> Policy:

@@ -51,7 +51,7 @@ def of_world(world: World) -> Source:
     for outcome in ("verification", "step_up", "review", "dispute"):
         labels[outcome] = world.inquiries.filter(outcome=outcome).drop("outcome")
     lists = {name: world.lists[name] for name in ("proxy_ips", "holidays", "blocked_cards", "risky_merchants")}
-    return Source({"payment": payments, "account": accounts}, labels, lists, world.truth)
+    return Source({"payment": payments, "account": accounts}, labels, lists, world.truth, world.approvals)
 
 
 def read(path: Path) -> Source:
@@ -73,11 +73,23 @@ def read(path: Path) -> Source:
     return of_handbook(frame) if set(frame.columns) >= HANDBOOK_COLUMNS else read_streams(payments(), path)
 
 
-def simulate(events: int, *, seed: int = 7) -> Source:
-    """Return a simulated world of so many payments; see `adjudge.systems.payments.simulate.simulate`."""
+def simulate(events: int, *, seed: int = 7, holdout: float | None = None) -> Source:
+    """Return a simulated world of so many payments; see `adjudge.systems.payments.simulate.simulate`.
+
+    Parameters
+    ----------
+    events
+        How many payments.
+    seed
+        Same seed, same world.
+    holdout
+        Decline what an old rule finds suspicious, but let this share of it through; None declines nothing.
+    """
+    from adjudge.systems.payments.simulate import declining
     from adjudge.systems.payments.simulate import simulate as simulate_world
 
-    return of_world(simulate_world(events=events, seed=seed))
+    world = simulate_world(events=events, seed=seed)
+    return of_world(world if holdout is None else declining(world, holdout, seed=seed))
 
 
 def of_handbook(frame: pl.DataFrame) -> Source:

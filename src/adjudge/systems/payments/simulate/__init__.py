@@ -46,6 +46,7 @@ session_s         Float64            yes   seconds from opening to paying, where
 ``outcomes``: payment_id, declined, reason (insufficient_funds, wrong_code, issuer, or null), at.
 ``inquiries``: payment_id, outcome (step_up, verification, review, dispute), value, known_at.
 ``truth``: payment_id, fraud, pattern, case, looks_legitimate, loss (EUR, 0 where declined or honest).
+``approvals``, only where `declining` was asked for: payment_id, approved, propensity.
 ``lists``: base_currency, proxy_ips, holidays (yyyymmdd), pay_days, blocked_cards, risky_merchants.
 """
 
@@ -64,6 +65,7 @@ from adjudge.systems.payments.simulate.draws import DAY_US, some
 from adjudge.systems.payments.simulate.fraud import PATTERNS, SHARES, budgets, fraud
 from adjudge.systems.payments.simulate.fraud.scene import Scene
 from adjudge.systems.payments.simulate.geography import make_geography
+from adjudge.systems.payments.simulate.holdout import declining
 from adjudge.systems.payments.simulate.inquiries import inquiries_frame
 from adjudge.systems.payments.simulate.labels import reports
 from adjudge.systems.payments.simulate.life import honest_payments
@@ -72,7 +74,7 @@ from adjudge.systems.payments.simulate.society import Society, card_number
 from adjudge.systems.payments.simulate.world import World, read
 from adjudge.typing import BoolArray, IntArray
 
-__all__ = ["PATTERNS", "SHARES", "World", "read", "simulate"]
+__all__ = ["PATTERNS", "SHARES", "World", "declining", "read", "simulate"]
 
 
 def simulate(

@@ -35,6 +35,9 @@ class World:
         What really happened, in the order of `payments`; for judging only, never for deciding.
     lists
         Named lists for rules, as known before the first payment.
+    approvals
+        Of a world in which we declined some payments, for each whether it was let through and its chance of that; see
+        `holdout.declining`.
     """
 
     payments: pl.DataFrame
@@ -44,6 +47,7 @@ class World:
     inquiries: pl.DataFrame
     truth: pl.DataFrame
     lists: dict[str, Any]
+    approvals: pl.DataFrame | None = None
 
     def write(self, folder: str | Path) -> None:
         """Write the tables as Parquet files and the lists as JSON.
@@ -57,6 +61,8 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FRAMES:
             getattr(self, name).write_parquet(folder / f"{name}.parquet")
+        if self.approvals is not None:
+            self.approvals.write_parquet(folder / "approvals.parquet")
         (folder / "lists.json").write_text(json.dumps(self.lists, indent=1) + "\n", encoding="utf-8")
 
 
@@ -81,4 +87,6 @@ def read(folder: str | Path) -> World:
         message = f"{folder} holds no simulated world: {', '.join(missing)} missing; write one with World.write"
         raise InputError(message, code="missing_file")
     frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
-    return World(**frames, lists=json.loads((folder / "lists.json").read_text(encoding="utf-8")))
+    lists = json.loads((folder / "lists.json").read_text(encoding="utf-8"))
+    approvals = folder / "approvals.parquet"
+    return World(**frames, lists=lists, approvals=pl.read_parquet(approvals) if approvals.is_file() else None)

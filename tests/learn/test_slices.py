@@ -1,0 +1,89 @@
+"""Slices: figures that can be counted by hand, gaps that are there, and gaps that are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from adjudge.errors import ShapeError
+from adjudge.learn.slices import FIGURES, OTHER, slicings
+from adjudge.learn.table import NEVER, Table
+from adjudge.typing import AnyArray, BoolArray, FloatArray
+
+
+def events(y: FloatArray, entity: AnyArray | None = None) -> Table:
+    n = len(y)
+    return Table(
+        (), np.zeros((0, n)), np.arange(n), y, np.full(n, NEVER), np.ones(n), np.arange(n) if entity is None else entity
+    )
+
+
+def world(gap: float, seed: int = 0, n: int = 6000) -> tuple[Table, BoolArray, AnyArray]:
+    """Return events of two countries, of which the second has so many more false alerts."""
+    random = np.random.default_rng(seed)
+    y = (random.random(n) < 0.1).astype(np.float64)
+    country = np.where(random.random(n) < 0.3, "BE", "AT")
+    chance = np.where(y == 1, 0.7, 0.05 + gap * (country == "BE"))
+    return events(y, random.integers(0, n // 4, n)), random.random(n) < chance, country
+
+
+def test_figures_counted_by_hand() -> None:
+    y = np.array([1, 1, 0, 0, 1, 0, 0, 0], dtype=np.float64)
+    alert = np.array([1, 0, 1, 0, 1, 0, 0, 0], dtype=np.bool_)
+    part = np.array(["a", "a", "a", "a", "b", "b", "b", "b"])
+    ((a, b),) = (one.slices for one in slicings(events(y), alert, {"part": part}, least=1, rounds=5))
+    assert (a.name, a.events, a.frauds, a.alerts) == ("a", 4, 2, 2)
+    assert [a.figures[name].value for name in FIGURES] == [0.5, 0.5, 0.5, 0.5]
+    assert [b.figures[name].value for name in FIGURES] == [0.25, 0.0, 1.0, 1.0]
+
+
+def test_a_gap_that_is_there_is_found_and_its_interval_holds_it() -> None:
+    table, alert, country = world(gap=0.06)
+    ((one,),) = (slicings(table, alert, {"country": country}),)
+    gaps = {gap.figure: gap for gap in one.gaps}
+    found = gaps["false_positive_rate"]
+    assert (found.low, found.high) == ("AT", "BE")
+    assert found.p < 0.001
+    assert found.size.low is not None
+    assert found.size.high is not None
+    assert found.size.low < 0.06 < found.size.high
+    assert gaps["recall"].p > 0.05
+
+
+def test_where_there_is_no_gap_few_are_found() -> None:
+    """Of forty worlds without a gap the corrected test may find one in about two of them."""
+    found = 0
+    for seed in range(40):
+        table, alert, country = world(gap=0.0, seed=seed, n=1500)
+        (one,) = slicings(table, alert, {"country": country}, rounds=60)
+        found += any(gap.p < 0.05 for gap in one.gaps)
+    assert found <= 6
+
+
+def test_numbers_are_put_into_bins_and_missing_ones_into_their_own() -> None:
+    table, alert, _ = world(gap=0.0, n=1000)
+    age = np.linspace(18, 80, 1000)
+    age[::10] = np.nan
+    few = np.tile([1.0, 2.0], 500)
+    binned, counted = slicings(table, alert, {"age": age, "cards": few}, rounds=5)
+    assert [part.name for part in binned.slices][-1] == "missing"
+    assert len(binned.slices) == 6
+    assert sum(part.events for part in binned.slices) == 1000
+    assert max(part.events for part in binned.slices) < 260
+    assert [part.name for part in counted.slices] == ["1", "2"]
+
+
+def test_values_with_too_few_events_stand_together_and_figures_on_too_few_are_not_told() -> None:
+    y = np.zeros(100)
+    y[:3] = 1
+    value = np.array(["a"] * 50 + ["b"] * 46 + [None] * 3 + ["c"], dtype=object)
+    (one,) = slicings(events(y), np.ones(100, dtype=np.bool_), {"kind": value}, rounds=5)
+    assert [(part.name, part.events) for part in one.slices] == [("a", 50), ("b", 46), (OTHER, 4)]
+    assert one.slices[0].figures["recall"].value is None
+    assert "recall" not in {gap.figure for gap in one.gaps}
+
+
+def test_a_column_of_another_length_is_refused() -> None:
+    table, alert, _ = world(gap=0.0, n=100)
+    with pytest.raises(ShapeError, match="age"):
+        slicings(table, alert, {"age": np.zeros(3)})
