@@ -50,7 +50,7 @@ def test_customers_known_as_defrauded_leave_from_that_moment_on() -> None:
     table = worlds.table()
     half = table.between(int(table.ts[len(table) // 2]), int(table.ts[-1]) + 1)
     kept = without_known(half, table)
-    told = {}
+    told: dict[int, int] = {}
     for who, known, y in zip(table.entity.tolist(), table.known_at.tolist(), table.label.tolist(), strict=True):
         if y == 1:
             told[who] = min(known, told.get(who, NEVER))

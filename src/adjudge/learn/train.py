@@ -131,25 +131,8 @@ def train(
         raise DefinitionError(message)
     for name, part in (("training", first), ("validation", second)):
         _check_both(name, part.label)
-<<<<<<< HEAD
     fitted = fit(
         plan, first, second, vocabulary=vocabulary, estimator=estimator, rows=rows, seed=seed, progress=progress
-=======
-    drawn, weight = thin(first, rows, seed)
-    weight = weight * _stands_for(drawn)
-    categories = _categories(plan, drawn, weight, vocabulary or {})
-    names = tuple(n for n in table.names if n not in plan.categorical or n in categories.texts)
-    inputs, held_out = drawn.features(names), second.features(names)
-    model = copy.deepcopy(estimator or plan.system.model or Trees())
-    model.fit(
-        inputs.X.T,
-        inputs.label,
-        validation=(held_out.X.T, held_out.label),
-        names=names,
-        categories=categories,
-        weight=weight,
-        progress=progress,
->>>>>>> 2eb62ab (Thresholds in the user's terms with what others would cost; folds, slices, declined traffic and leakage in every evaluation)
     )
     names, categories = fitted.names, fitted.categories
     held_out = second.features(names)
@@ -219,6 +202,7 @@ def fit(
         See `train`.
     """
     drawn, weight = thin(first, rows, seed)
+    weight = weight * _stands_for(drawn)
     categories = _categories(plan, drawn, weight, vocabulary or {})
     names = tuple(n for n in drawn.names if n not in plan.categorical or n in categories.texts)
     inputs, held_out = drawn.features(names), second.features(names)

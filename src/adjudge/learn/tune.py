@@ -21,8 +21,9 @@ import numpy as np
 from adjudge.define import System, micros
 from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import DefinitionError, InputError, ShapeError, did_you_mean
+from adjudge.learn.aligned import table_of
 from adjudge.learn.bootstrap import Interval, intervals
-from adjudge.learn.pipeline import Progress, table_of
+from adjudge.learn.pipeline import Progress
 from adjudge.learn.ranking import Curve, Ranking
 from adjudge.learn.source import Source
 from adjudge.learn.split import Parts, Span, Split, split_by_share
