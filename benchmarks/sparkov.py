@@ -14,9 +14,9 @@ from typing import Any
 from adjudge.define import days, micros
 from adjudge.engine import compile
 from adjudge.errors import UnavailableError
+from adjudge.learn.aligned import table_of
 from adjudge.learn.bootstrap import intervals
 from adjudge.learn.datasets import sparkov
-from adjudge.learn.pipeline import table_of
 from adjudge.learn.ranking import Ranking
 from adjudge.learn.split import Parts, Span, Split
 from adjudge.learn.table import Table
