@@ -174,6 +174,8 @@ DATASET = Dataset(
         "amounts are in USD",
         "every merchant's name begins with fraud_, which is a quirk and no label",
         "names, addresses, sex and birth dates are not read",
+        "in the generated edition honest transactions run through the categories by the calendar and frauds do not, so "
+        "that whatever compares a category with those before nearly gives the label away there",
     ),
 )
 """The set."""
