@@ -150,6 +150,9 @@ class Estimator(Parameters, ABC):
 
     labelled: ClassVar[bool] = True
 
+    layer: ClassVar[str] = "fast"
+    """The layer of a stack that it stands in unless the stack says otherwise."""
+
     calibration: str | None
     top: int
     model_: Model

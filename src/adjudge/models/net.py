@@ -96,6 +96,8 @@ class Net(Estimator):
     Detection, eq. 5.
     """
 
+    layer = "deep"
+
     def __init__(
         self,
         hidden: tuple[int, ...] = (256, 128, 64),

@@ -72,6 +72,8 @@ class SequenceNet(Estimator):
     Lin et al. (2017), Focal Loss for Dense Object Detection, eq. 5.
     """
 
+    layer = "deep"
+
     def __init__(
         self,
         steps: Sequence[Sequence[str]] | None = None,

@@ -174,7 +174,7 @@ class Stack(Parameters):
                 if feature not in self.names_:
                     message = f"member {name!r} reads {feature!r}, which is no feature"
                     raise DefinitionError(message + did_you_mean(feature, self.names_))
-            layer = (self.layers or {}).get(name) or of.layer or str(getattr(of.estimator, "layer", LAYERS[0]))
+            layer = (self.layers or {}).get(name) or of.layer or of.estimator.layer
             found[name] = Of(of.estimator, name, layer_called(layer), tuple(of.features) or self.names_)
         for name in self.layers or {}:
             if name not in found:
