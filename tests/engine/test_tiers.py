@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,16 @@ def test_a_layer_is_asked_only_for_the_rows_that_need_it() -> None:
     assert (deep.asked, graph.asked) == ([2], [1])
     assert not any(found.degraded(i) for i in range(5))
     assert [found.method(i) for i in range(5)] == ["model"] * 5
+
+
+def test_a_layer_without_weight_is_asked_only_where_those_that_outweigh_it_fail() -> None:
+    fast, deep = Line(raises=frozenset({20.0})), Line()
+    weighed = tiers(fast, deep)
+    mixes = {**weighed.mixes, 3: replace(weighed.mixes[3], weights=np.array([1.0, 0.0]))}
+    plan = plan_with(StackScorer(weighed.members, mixes))
+    found = decide(plan, bets(10, 20, 600), Guarded(silent))
+    assert found.layers.tolist() == [[RAN, FAILED, RAN], [NOT_NEEDED, RAN, NOT_NEEDED]]
+    assert [found.degraded(i) for i in range(3)] == [False, True, False]
 
 
 @pytest.mark.parametrize(("amount", "asked"), [(7, False), (2000, False), (500, True)])

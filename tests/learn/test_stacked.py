@@ -101,7 +101,13 @@ def test_every_entry_point_agrees(made: Run, system: System, source: Source, tmp
     made.write(tmp_path / "bundle", datetime(2026, 1, 2, tzinfo=UTC))
     found = Found("stacked", lambda lists: system, lambda path: source, None)
     result = verify(
-        found, source, events=1_500, bundle=tmp_path / "bundle", restarts=1, told=lambda what, done, of: None
+        found,
+        source,
+        events=1_500,
+        bundle=tmp_path / "bundle",
+        restarts=1,
+        http=False,
+        told=lambda what, done, of: None,
     )
     assert result.passed
     assert result.scores_compared > 0

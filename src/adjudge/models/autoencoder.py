@@ -73,6 +73,8 @@ class Autoencoder(Estimator):
 
     labelled = False
 
+    layer = "deep"
+
     def __init__(
         self,
         hidden: tuple[int, ...] = (16, 2, 16),

@@ -65,6 +65,8 @@ class Sage(Estimator):
         How many contributions the served scorer returns a row.
     """
 
+    layer = "graph"
+
     def __init__(
         self,
         *,

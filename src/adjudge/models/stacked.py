@@ -174,6 +174,7 @@ class StackScorer:
         )
         self._shape = _shape(self._parts, place)
         self._weights = np.stack([np.zeros(len(members)), *(self.mixes[i].weights for i in sorted(self.mixes))])
+        self._weighs = [self._counts(at) for at in range(len(self.layers))]
         self._intercepts = np.array([np.nan, *(self.mixes[i].intercept for i in sorted(self.mixes))])
 
     def _check(self) -> None:
@@ -194,6 +195,12 @@ class StackScorer:
             if not fits or not (mix.weights >= 0).all() or mix.weights[bit & there == 0].any():
                 message = f"a mix needs {len(names)} weights: none negative, and 0 for members of other layers"
                 raise DefinitionError(message)
+
+    def _counts(self, at: int) -> BoolArray:
+        """Return beside which sets of earlier layers a layer has a weight; beside none at all it always counts."""
+        own = np.array([member.layer == self.layers[at] for member in self.members])
+        weights = [self.mixes[there | 1 << at].weights[own] for there in range(1, 1 << at)]
+        return np.array([True, *(bool((weight > 0).any()) for weight in weights)])
 
     @property
     def top(self) -> int:
@@ -224,14 +231,18 @@ class StackScorer:
         return take_part(self, layers_of(self, rows), X, settled=known)[0]
 
     def needs(self, at: int, said: Sequence[Said], codes: CodeArray) -> BoolArray | None:
-        """Return which events are neither clear enough nor clearly bad enough after the layers before."""
+        """Return which events are in doubt after the layers before, and of which the layer has anything to say.
+
+        Beside a set of layers in whose mix it has no weight it changes nothing; where those fail, it is asked.
+        """
         low, high = self.needed
-        if low <= 0.0 and high >= 1.0:
-            return None
         there = sets_of(codes)
+        needed: BoolArray = self._weighs[at][there]
+        if low <= 0.0 and high >= 1.0:
+            return None if needed.all() else needed
         margin, _, _ = self._mixed(said, there, 0)
         p = self._calibrated(margin, there)
-        needed: BoolArray = ~((p < low) | (p > high))
+        needed &= ~((p < low) | (p > high))
         return needed
 
     def combine(self, said: Sequence[Said], codes: CodeArray) -> Scores:
