@@ -26,6 +26,7 @@ TRAINING = {
     "polars",
     "duckdb",
     "onnxruntime",
+    "torch",
 }
 """Libraries that take long to load and that deciding does not need; numba looks at scipy's version, no more."""
 
