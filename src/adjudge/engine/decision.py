@@ -15,7 +15,7 @@ from adjudge.define.rule import placeholders
 from adjudge.engine.layers import lacking
 from adjudge.engine.policy import FALLBACK, METHODS, Combined
 from adjudge.engine.scorer import Scores
-from adjudge.engine.words import in_words, sentence_of
+from adjudge.engine.words import in_words, normal_of, sentence_of
 from adjudge.typing import CodeArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -236,8 +236,11 @@ class Decisions:
     def render(self, i: int) -> list[str]:
         """Return the reasons of one event in words."""
         sentences = [sentence_of(self.plan.rules[r]) for r in self.fired[i]]
+        reasons = self.reasons(i)
         told = {name for text in sentences for name in placeholders(text)}
-        return in_words(self.reasons(i), sentences, {name: self._value(name, i) for name in told})
+        normals = (normal_of(reason.code, self.plan.names) for reason in reasons if reason.kind == "model")
+        told |= {name for normal in normals if normal is not None for name in normal if name is not None}
+        return in_words(reasons, sentences, {name: self._value(name, i) for name in told})
 
     def _value(self, name: str, i: int) -> float | None:
         return _plain(float(self.X[self.plan.slots[name].row, i]))

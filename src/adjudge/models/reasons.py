@@ -6,15 +6,13 @@ never changes its meaning. Sentences are made when somebody reads.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from adjudge.engine.scorer import Scores
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from adjudge.engine.words import normal_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +49,8 @@ def normals(names: Iterable[str]) -> dict[str, tuple[str, str | None]]:
     {'amount': ('user_amount_mean_30d', 'user_amount_std_30d')}
     """
     known = set(names)
-    result: dict[str, tuple[str, str | None]] = {}
-    for name in sorted(known):
-        pattern = re.compile(rf"(\w+)_{re.escape(name)}_mean_(\d+)([smhd])")
-        found = [match for other in sorted(known) if (match := pattern.fullmatch(other))]
-        if found:
-            longest = max(found, key=lambda match: int(match[2]) * _SECONDS[match[3]])
-            std = f"{longest[1]}_{name}_std_{longest[2]}{longest[3]}"
-            result[name] = (longest[0], std if std in known else None)
-    return result
+    found = {name: normal_of(name, known) for name in sorted(known)}
+    return {name: normal for name, normal in found.items() if normal is not None}
 
 
 def shown(value: float | str | None, unit: str = "", decimals: int | None = None) -> str:
