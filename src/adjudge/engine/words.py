@@ -61,9 +61,9 @@ def normal_of(name: str, names: Iterable[str]) -> tuple[str, str | None] | None:
     >>> normal_of("amount", ["user_amount_mean_7d", "user_amount_mean_30d", "user_amount_std_30d"])
     ('user_amount_mean_30d', 'user_amount_std_30d')
     """
-    known = set(names)
+    known = dict.fromkeys(names)  # of two equally long windows the one declared first: the customer's, mostly
     pattern = re.compile(rf"(\w+)_{re.escape(name)}_mean_(\d+)([smhd])")
-    found = [match for other in sorted(known) if (match := pattern.fullmatch(other))]
+    found = [match for other in known if (match := pattern.fullmatch(other))]
     if not found:
         return None
     longest = max(found, key=lambda match: int(match[2]) * _SECONDS[match[3]])

@@ -48,7 +48,7 @@ def normals(names: Iterable[str]) -> dict[str, tuple[str, str | None]]:
     >>> normals(["amount", "user_amount_mean_7d", "user_amount_mean_30d", "user_amount_std_30d"])
     {'amount': ('user_amount_mean_30d', 'user_amount_std_30d')}
     """
-    known = set(names)
+    known = list(dict.fromkeys(names))
     found = {name: normal_of(name, known) for name in sorted(known)}
     return {name: normal for name, normal in found.items() if normal is not None}
 
