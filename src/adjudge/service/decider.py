@@ -503,7 +503,7 @@ class Decider:
         key
             The value of each of its fields.
         as_of
-            Time in microseconds; None for now.
+            Time in microseconds; None for the present moment.
         system
             The system whose features are meant; None for the only one.
         """
