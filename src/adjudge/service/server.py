@@ -53,7 +53,7 @@ def serve(application: Callable[..., Any], settings: Settings, begin: Begin | No
         return runner.run(_serve(application, settings, begin))
 
 
-def _settle() -> None:
+def settle_memory() -> None:
     """Keep Python from looking through what has been loaded for good, over and over: that costs latency."""
     gc.collect()
     gc.freeze()
@@ -130,7 +130,7 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, end, name.name)
     if begin is None:
-        _settle()
+        settle_memory()
         await server.serve()
         return why
     with ExitStack() as stack:
@@ -139,7 +139,7 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
         def begun(done: asyncio.Future[None]) -> None:
             if done.exception() is not None:
                 end("failure")
-            _settle()
+            settle_memory()
 
         beginning.add_done_callback(begun)
         await server.serve()
