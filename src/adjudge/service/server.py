@@ -26,6 +26,10 @@ COLLECT = (20_000, 50, 50)
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
+READY_S = 900.0
+"""How long a service is waited for: the first start compiles kernels, a minute or on a busy machine many; one that
+ends is told at once."""
+
 
 Begin = Callable[[threading.Event], AbstractContextManager[None]]
 """Makes what is served ready, told when to stop; what it returns is left when serving has ended."""
@@ -154,7 +158,7 @@ def running(
     *,
     port: int,
     host: str = "127.0.0.1",
-    timeout_s: float = 120.0,
+    timeout_s: float = READY_S,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a service as a child process, wait until it is ready, and stop it at the end.
@@ -193,7 +197,7 @@ def wait_ready(
     *,
     host: str = "127.0.0.1",
     child: subprocess.Popen[bytes] | None = None,
-    timeout_s: float = 120.0,
+    timeout_s: float = READY_S,
 ) -> None:
     """Return as soon as a service answers that it is ready.
 
