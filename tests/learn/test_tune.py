@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,6 +116,25 @@ def test_the_test_part_is_never_read(source: Source, whole: Tuned, tmp_path: Pat
         run(orders(), Source({"order": spoilt}, source.labels))
 
 
+def test_declined_events_take_no_part(source: Source, tmp_path: Path) -> None:
+    """Nobody will ever say what they were: taken for honest, they would teach that what is declined is honest."""
+    frame = source.frames["order"]
+    big = pl.col("amount") > frame["amount"].quantile(0.9)
+    approvals = frame.select("order_id", approved=~big | (pl.int_range(pl.len()) % 4 == 0), propensity=pl.lit(1.0))
+    approvals = approvals.with_columns(propensity=frame.select(pl.when(big).then(0.25).otherwise(1.0)).to_series())
+    gone = approvals.filter(~pl.col("approved")).select("order_id")
+    labels = source.labels["fraud"].join(gone, on="order_id", how="anti")
+    told = Source(source.frames, {"fraud": labels}, approvals=approvals)
+    found = tune(orders(), told, tmp_path / "t", search=replace(SMALL, trials=1))
+    naive = tune(orders(), Source(source.frames, {"fraud": labels}), tmp_path / "u", search=replace(SMALL, trials=1))
+    part = cut_off(orders(), source)[1].validation
+    assert part is not None
+    begin, end = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us) for us in (part.start, part.end))
+    judged = frame.filter((pl.col("at") >= begin) & (pl.col("at") < end))
+    assert sum(fold.events for fold in naive.folds) == judged.height
+    assert sum(fold.events for fold in found.folds) == judged.join(gone, on="order_id", how="anti").height
+
+
 def test_no_fold_is_judged_by_a_model_that_has_seen_it() -> None:
     """What is fitted on ends a delay before what is held out begins, and that a delay before what is judged."""
     split = split_by_share(0, 10_000, gap_us=100)
@@ -170,6 +191,32 @@ def test_the_trials_of_another_search_are_not_taken_for_ones_own(source: Source,
     (tmp_path / "junk").write_bytes(b"no database at all, and longer than its header would be" * 9)
     with pytest.raises(InputError, match="junk holds no trials"):
         tune(orders(), source, tmp_path / "junk", search=one)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_database_of_something_else_is_left_alone(fresh: bool, tmp_path: Path) -> None:
+    """A log is SQLite too: it must neither be thrown away nor get tables of trials."""
+    path = tmp_path / "workspace.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TABLE entries (seq INTEGER)")
+        file.commit()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is left alone"), opened(path, {}, seed=0, fresh=fresh):
+        pass
+    (tmp_path / "junk").write_bytes(b"no database at all, and longer than its header would be" * 9)
+    with pytest.raises(InputError, match="junk holds no trials"), opened(tmp_path / "junk", {}, seed=0, fresh=fresh):
+        pass
+    assert path.read_bytes() == before
+    assert (tmp_path / "junk").exists()
+
+
+def test_a_file_with_the_studies_of_others_is_left_alone(tmp_path: Path) -> None:
+    optuna = pytest.importorskip("optuna")
+    path = tmp_path / "theirs.sqlite"
+    optuna.create_study(storage=f"sqlite:///{path}", study_name="theirs")
+    with pytest.raises(InputError, match="is left alone"), opened(path, {}, seed=0, fresh=True):
+        pass
+    assert optuna.get_all_study_names(f"sqlite:///{path}") == ["theirs"]
 
 
 def test_no_trial_begins_after_the_time_is_up(source: Source, tmp_path: Path) -> None:

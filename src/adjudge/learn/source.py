@@ -84,6 +84,8 @@ class Source:
     def before(self, system: System, moment: datetime) -> Source:
         """Return what was known just before a moment: earlier events, and the labels that had come by then.
 
+        The truth, which nobody knew, is left out.
+
         Parameters
         ----------
         system
@@ -106,7 +108,7 @@ class Source:
         for name, frame in self.labels.items():
             _need(frame, f"the table of {name!r}", "known_at")
             labels[name] = frame.filter(pl.col("known_at") < moment)
-        return Source(frames, labels, self.lists)
+        return Source(frames, labels, self.lists, approvals=self.approvals)
 
     def write(self, folder: Path) -> list[Path]:
         """Write every table as parquet into a folder that `read_streams` reads, and return the files.

@@ -7,11 +7,13 @@ was interrupted tries the same as one that was not.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from adjudge.errors import InputError, UnavailableError
 
@@ -95,6 +97,7 @@ def opened(path: Path, question: Mapping[str, Any], *, seed: int, fresh: bool = 
     optuna = _optuna()
     from sqlalchemy.exc import DatabaseError
 
+    _check_own(path)
     if fresh:
         path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,6 +121,23 @@ def opened(path: Path, question: Mapping[str, Any], *, seed: int, fresh: bool = 
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _check_own(path: Path) -> None:
+    """Refuse a file that is there and holds anything but a study: it would be written into, or thrown away."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as file:
+            tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            own = "studies" in tables
+            names = {name for (name,) in file.execute("SELECT study_name FROM studies")} if own else set()
+    except sqlite3.Error as error:
+        msg = f"{path} holds no trials and cannot be made to: {error}"
+        raise InputError(msg, field="study", code="unreadable_file") from error
+    if (tables and not own) or names - {NAME}:
+        msg = f"{path} holds something else than trials of adjudge tune and is left alone; name another --study"
+        raise InputError(msg, field="study", code="other_file")
 
 
 def _same(inner: optuna.Study, question: Mapping[str, Any], path: Path) -> None:

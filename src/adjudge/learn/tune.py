@@ -21,7 +21,7 @@ import numpy as np
 from adjudge.define import System, micros
 from adjudge.engine import SECRET, Plan, compile
 from adjudge.errors import DefinitionError, InputError, ShapeError, did_you_mean
-from adjudge.learn.aligned import table_of
+from adjudge.learn.aligned import seen_of, table_of
 from adjudge.learn.bootstrap import Interval, intervals
 from adjudge.learn.pipeline import Progress
 from adjudge.learn.ranking import Curve, Ranking
@@ -131,7 +131,7 @@ def tune(
     search = search or Search()
     seen, split = cut_off(system, source)
     plan = compile(system, secret=secret)
-    bench = Bench(plan, table_of(plan, seen, progress), split, vocabulary_of(plan, seen.frames), search)
+    bench = Bench(plan, seen_of(table_of(plan, seen, progress)), split, vocabulary_of(plan, seen.frames), search)
     with opened(study, bench.question(), seed=search.seed, fresh=fresh) as trials:
         progress("tune", len(trials.ended()), search.trials)
         _search(bench, trials, clock, lambda done: progress("tune", done, search.trials))
@@ -209,7 +209,7 @@ class Bench:
     plan
         The compiled system.
     table
-        What its events saw, up to the test part.
+        What its events saw, up to the test part; without those that were declined, of which nothing became known.
     split
         Where training, validation and test lie.
     vocabulary
