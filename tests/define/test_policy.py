@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from adjudge.define import Fallback, Policy
+from adjudge.define import Capacity, Costs, Fallback, Policy
 from adjudge.errors import DefinitionError
 
 
@@ -32,3 +32,20 @@ def test_a_fallback_that_makes_no_sense_is_refused(fallback: Fallback, message: 
 def test_the_usual_fallback_lets_everything_through() -> None:
     assert Policy().fallback_cuts == (("approve", -math.inf),)
     assert Policy(("run", "stop")).fallback_cuts == (("run", -math.inf),)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -1.0])
+def test_what_is_no_amount_of_money_or_work_is_refused(wrong: float) -> None:
+    """Nothing compares with a number that is none, so it would let everything through."""
+    for name in ("review", "insult", "fraud_share", "insult_share", "review_catches"):
+        with pytest.raises(DefinitionError, match=f"costs: {name}"):
+            Costs(**{name: wrong})
+    with pytest.raises(DefinitionError, match="alerts_per_day"):
+        Capacity(wrong)
+    with pytest.raises(DefinitionError, match="policy thresholds"):
+        Policy(thresholds={"block": wrong})
+
+
+def test_a_band_ends_at_a_whole_score() -> None:
+    with pytest.raises(DefinitionError, match="whole numbers"):
+        Policy(bands={"approve": 30.5, "block": 100})  # type: ignore[dict-item]

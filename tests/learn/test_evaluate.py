@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adjudge.errors import ShapeError
+from adjudge.learn.charts import value_captured
 from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evaluate, wilson
 from adjudge.learn.table import NEVER, Table
 
@@ -114,3 +115,23 @@ def test_wilson_by_the_book() -> None:
     assert found.low == pytest.approx(0.2553, abs=1e-4)
     assert found.high == pytest.approx(0.3662, abs=1e-4)
     assert wilson(0, 0).value is None
+
+
+def test_what_has_no_amount_is_worth_nothing() -> None:
+    table, rules, model = small()
+    gone = np.where(np.arange(10) < 3, np.nan, table.amount)
+    found = [
+        evaluate(replace(table, amount=amount), rules=rules, model=model, settings=Settings(rounds=3))
+        for amount in (gone, np.nan_to_num(gone))
+    ]
+    assert found[0] == found[1]
+    assert found[0].line("loss").model == 5.0
+
+
+def test_frauds_that_are_worth_nothing_leave_a_curve_out_and_go_to_json_and_back() -> None:
+    table, rules, model = small()
+    free = replace(table, amount=np.where(table.label == 1, 0.0, table.amount))
+    found = evaluate(free, rules=rules, model=model, settings=Settings(rounds=0))
+    assert found.curves.value_captured["model"].x == ()
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
+    assert "<svg" in value_captured(found.curves, [("model", 1.0)])

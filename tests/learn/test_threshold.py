@@ -93,3 +93,22 @@ def test_neighbouring_scores_are_told_apart() -> None:
     low = 0.5
     high = float(np.nextafter(low, 1))
     assert th.threshold_from_capacity([high, low], 1, 1) == low
+
+
+def test_what_has_no_amount_is_worth_nothing() -> None:
+    """As when deciding; a missing amount must not decide for all others."""
+    y, score = [1, 0, 0, 1], [0.9, 0.5, 0.3, 0.1]
+    missing, nothing = [100, np.nan, 10, 1], [100, 0, 10, 1]
+    treatments: tuple[th.Treatment, ...] = ("review", "block")
+    for above in treatments:
+        found, expected = (th.threshold_from_costs(y, score, a, COSTS, above=above) for a in (missing, nothing))
+        assert found == expected
+    assert th.threshold_from_value(y, score, missing, 101.0) == th.threshold_from_value(y, score, nothing, 101.0)
+
+
+@pytest.mark.parametrize("ceiling", [-0.1, np.nan])
+def test_a_ceiling_is_a_share(ceiling: float) -> None:
+    with pytest.raises(DefinitionError, match="ceiling is a share"):
+        th.threshold_from_false_positives([1, 0], [0.2, 0.1], ceiling)
+    with pytest.raises(DefinitionError, match="capacity"):
+        th.threshold_from_capacity([0.1], 1, ceiling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -230,3 +231,22 @@ def test_a_ceiling_that_rules_alone_pass_leaves_nothing_to_the_model(table: Tabl
     policy = replace(CAPACITY, false_positives=1e-6)
     found = learn.thresholds_for(policy, table, np.linspace(0, 0.9, len(table)))
     assert found == {"watch": 1.0, "service": 1.0}
+
+
+@pytest.mark.parametrize("actions", [("run", "service"), ("run", "review", "service")])
+def test_where_no_alert_is_worth_its_cost_the_threshold_is_a_number_that_nothing_is_above(
+    actions: tuple[str, ...],
+) -> None:
+    """A bundle holds it, and an evaluation counts no alert."""
+    table, p = verdicts()
+    policy = Policy(actions=actions, compare="loss", costs=Costs(fraud_share=0))
+    found = learn.thresholds_for(policy, table, p)
+    assert set(found) == set(actions[1:])
+    assert msgspec.json.decode(msgspec.json.encode(found), type=dict[str, float]) == found
+    assert not learn.alerts(policy, table, p, found).any()
+
+
+def test_where_rules_alert_on_everything_nothing_of_the_capacity_is_left() -> None:
+    table, p = verdicts()
+    busy = replace(table, extra={"rules_beside_model": np.ones(10, dtype=np.int64)})
+    assert learn.thresholds_for(of_policy(capacity=Capacity(3)), busy, p)["review"] == 1.0

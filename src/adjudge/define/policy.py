@@ -47,9 +47,10 @@ class Costs:
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"costs: {name} must be between 0 and 1, not {getattr(self, name)}"
                 raise DefinitionError(msg)
-        if self.review < 0 or self.insult < 0:
-            msg = "costs: review and insult cannot be negative"
-            raise DefinitionError(msg)
+        for name in ("review", "insult"):
+            if not 0 <= getattr(self, name) < math.inf:
+                msg = f"costs: {name} must be a number of at least 0, not {getattr(self, name)}"
+                raise DefinitionError(msg)
 
     def of_insult(self, amount: float) -> float:
         """Return what stopping a good event of this amount costs."""
@@ -69,8 +70,8 @@ class Capacity:
     alerts_per_day: float
 
     def __post_init__(self) -> None:
-        if self.alerts_per_day <= 0:
-            msg = f"capacity: alerts_per_day must be above 0, not {self.alerts_per_day}"
+        if not 0 < self.alerts_per_day < math.inf:
+            msg = f"capacity: alerts_per_day must be a number above 0, not {self.alerts_per_day}"
             raise DefinitionError(msg)
 
 
@@ -206,13 +207,16 @@ class Policy:
         if not self.bands:
             return
         bounds, order = list(self.bands.values()), [self.severity(a) for a in self.bands]
-        if bounds != sorted(set(bounds)) or order != sorted(order) or bounds[-1] != 100 or bounds[0] < 0:
-            msg = f"policy bands: must rise with the actions' severity and end at 100, not {dict(self.bands)}"
+        rising = bounds == sorted(set(bounds)) and order == sorted(order)
+        if not (rising and bounds[-1] == 100 and bounds[0] >= 0 and all(bound == int(bound) for bound in bounds)):
+            msg = "policy bands: must be whole numbers that rise with the actions' severity and end at 100, "
+            msg += f"not {dict(self.bands)}"
             raise DefinitionError(msg)
 
     def _check_thresholds(self) -> None:
         cuts, order = list(self.thresholds.values()), [self.severity(a) for a in self.thresholds]
-        if cuts != sorted(cuts) or order != sorted(order) or any(c < 0 or c > self._limit for c in cuts):
+        rising = cuts == sorted(cuts) and order == sorted(order)
+        if not rising or not all(0 <= cut <= self._limit for cut in cuts):
             msg = f"policy thresholds: {self.compare} must rise with the actions' severity, not {dict(self.thresholds)}"
             raise DefinitionError(msg)
 

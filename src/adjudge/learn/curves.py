@@ -105,7 +105,7 @@ def precision_recall(curve: Curve) -> PointList:
 
 
 def value_captured(ranking: Ranking, amount: FloatArray, days: float) -> PointList:
-    """Return the share of the fraud amount caught for queues from one a day to everything.
+    """Return the share of the fraud amount caught for queues from one a day to everything; nothing if it is 0.
 
     Parameters
     ----------
@@ -117,6 +117,8 @@ def value_captured(ranking: Ranking, amount: FloatArray, days: float) -> PointLi
         Length of their span.
     """
     counts, money = ranking.curve(), ranking.curve(amount)
+    if money.caught[-1] <= 0:
+        return PointList((), ())
     total = float(counts.caught[-1] + counts.bothered[-1]) / days
     queues = np.geomspace(min(1.0, total), total, 120)
     shares = np.array([money.share_within(counts, queue * days) for queue in queues])

@@ -2,11 +2,10 @@
 
 Definitions that the figures rest on:
 
-- An *alert* is an event that is not passed at once, whatever then happens to it (verified, stepped up,
-reviewed,
+- An *alert* is an event that is not passed at once, whatever then happens to it (verified, stepped up, reviewed,
   blocked). The *queue* is the number of alerts a day.
-- The *loss* is the amount of the frauds without an alert. - Both queues, both losses and both false
-positive rates are those of one operating point each: what the rules alone
+- The *loss* is the amount of the frauds without an alert.
+- Both queues, both losses and both false positive rates are those of one operating point each: what the rules alone
   alert on, and what rules and model together alert on with thresholds set before the test began.
 - *Precision at k* ranks all events of the test; k is the smaller of 1000 and half its frauds.
 """
@@ -14,7 +13,7 @@ positive rates are those of one operating point each: what the rules alone
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
@@ -248,7 +247,7 @@ def evaluate(
     Parameters
     ----------
     test
-        Events with the labels as finally known; no label may be missing.
+        Events with the labels as finally known; no label may be missing. What has no amount is worth nothing.
     rules, model
         What rules alone, and rules and model together, said. The model's rank is its calibrated probability.
     baselines
@@ -264,6 +263,7 @@ def evaluate(
         If a verdict has another length than the test, or the test holds no fraud or nothing but fraud.
     """
     how = settings or Settings()
+    test = replace(test, amount=np.nan_to_num(test.amount))
     y = test.label
     rows = len(test)
     for name, column in [("rules", rules.rank), ("model", model.rank), *(baselines or {}).items()]:

@@ -15,6 +15,9 @@ from adjudge.errors import DefinitionError, ShapeError
 from adjudge.learn.ranking import Ranking
 from adjudge.typing import FloatArray
 
+UNREACHED = float(np.finfo(np.float64).max)
+"""A threshold that nothing is above, as a number that JSON has."""
+
 Treatment = Literal["pass", "review", "block"]
 """What can be done with an event: let it through, have a person look at it, stop it."""
 
@@ -25,7 +28,7 @@ def cost_of(y: ArrayLike, amount: ArrayLike, costs: Costs, action: Treatment) ->
     Parameters
     ----------
     y, amount
-        Outcome (1 fraud) and worth of each event, shape (n,).
+        Outcome (1 fraud) and worth of each event, shape (n,); what has no amount is worth nothing, as when deciding.
     costs
         What the errors cost.
     action
@@ -40,7 +43,7 @@ def cost_of(y: ArrayLike, amount: ArrayLike, costs: Costs, action: Treatment) ->
     >>> [cost_of([1, 0], [100.0, 40.0], costs, action).tolist() for action in ("pass", "review", "block")]
     [[100.0, 0.0], [14.0, 4.0], [0.0, 7.0]]
     """
-    truth, worth = np.asarray(y, dtype=np.float64), np.asarray(amount, dtype=np.float64)
+    truth, worth = np.asarray(y, dtype=np.float64), np.nan_to_num(np.asarray(amount, dtype=np.float64))
     if truth.shape != worth.shape:
         message = f"amounts {worth.shape} and outcomes {truth.shape} differ in length"
         raise ShapeError(message)
@@ -123,7 +126,7 @@ def threshold_from_capacity(score: ArrayLike, days: float, alerts_per_day: float
     >>> threshold_from_capacity([0.9, 0.8, 0.4, 0.1], 2, 1)
     0.6000000000000001
     """
-    if days <= 0 or alerts_per_day < 0:
+    if not (days > 0 and alerts_per_day >= 0):
         message = f"capacity: needs days above 0 and alerts of at least 0, got {days} and {alerts_per_day}"
         raise DefinitionError(message)
     ranks = np.asarray(score, dtype=np.float64)
@@ -140,7 +143,12 @@ def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: floa
     y, score
         Outcome (1 fraud) and score of each event, shape (n,).
     ceiling
-        Largest false positive rate, in [0, 1].
+        Largest false positive rate, at least 0; from 1 on it is none.
+
+    Raises
+    ------
+    DefinitionError
+        If the ceiling is negative or no number.
 
     Examples
     --------
@@ -149,6 +157,9 @@ def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: floa
     >>> threshold_from_false_positives([1, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.5, 0.2, 0.1], 0.25)
     0.6
     """
+    if not ceiling >= 0:
+        message = f"false positives: the ceiling is a share of at least 0, not {ceiling}"
+        raise DefinitionError(message)
     ranking = Ranking.of(y, score)
     curve = ranking.curve()
     groups = int(np.searchsorted(curve.bothered, ceiling * curve.bothered[-1], side="right"))
@@ -182,7 +193,7 @@ def threshold_from_value(y: ArrayLike, score: ArrayLike, amount: ArrayLike, valu
 
 
 def _ranked(y: ArrayLike, score: ArrayLike, amount: ArrayLike) -> tuple[Ranking, FloatArray]:
-    worth = np.asarray(amount, dtype=np.float64)
+    worth = np.nan_to_num(np.asarray(amount, dtype=np.float64))
     ranking = Ranking.of(y, score)
     if worth.shape != ranking.order.shape:
         message = f"amounts {worth.shape} and outcomes {ranking.order.shape} differ in length"

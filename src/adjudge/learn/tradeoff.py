@@ -7,7 +7,6 @@ stay whatever the cut: they are part of the queue and of its cost.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike
 from adjudge.define.policy import Costs
 from adjudge.errors import DefinitionError, ShapeError
 from adjudge.learn.ranking import Ranking
-from adjudge.learn.threshold import cost_of, cut_above
+from adjudge.learn.threshold import UNREACHED, cost_of, cut_above
 from adjudge.typing import FloatArray, IntArray
 
 PASS, REVIEW, BLOCK = range(3)
@@ -292,7 +291,7 @@ class Fates:
         frauds, events = float(self.y.sum()), len(self.y)
         passed = float(cost_of(self.y, self.amount, self.costs, "pass").sum())
         return TradeOff(
-            threshold=cut if math.isfinite(cut) else None,
+            threshold=cut if cut < UNREACHED else None,
             alerts_per_day=alerts / self.days,
             blocked_per_day=blocked / self.days,
             frauds_per_day=caught / self.days,

@@ -20,7 +20,12 @@ from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evalua
 from adjudge.learn.metrics import auc, average_precision
 from adjudge.learn.split import Parts, Split
 from adjudge.learn.table import Table
-from adjudge.learn.threshold import threshold_from_capacity, threshold_from_costs, threshold_from_false_positives
+from adjudge.learn.threshold import (
+    UNREACHED,
+    threshold_from_capacity,
+    threshold_from_costs,
+    threshold_from_false_positives,
+)
 from adjudge.learn.unseen import PROPENSITY
 from adjudge.models.categories import Categories
 from adjudge.models.logistic import Logistic
@@ -304,7 +309,8 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
 
     With a capacity, the queue is filled to it and no further, what rules alert on beside the model
     included; else the costs decide. A ceiling on false positives holds beside either, the honest events that rules
-    alert on included. Blocking begins where it costs less than having somebody look.
+    alert on included. Blocking begins where it costs less than having somebody look. Where no score is worth an alert,
+    the threshold is one that nothing is above.
 
     Parameters
     ----------
@@ -320,12 +326,12 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
     stop = policy.actions[-1]
     middle = policy.review[0] if policy.review else None
     y, amount, value = table.label, table.amount, ranked(policy, table.amount, p)
-    most = 1.0 if policy.compare == "probability" else float("inf")
+    most = 1.0 if policy.compare == "probability" else UNREACHED
     if policy.capacity is not None:
         days = _days(table)
         busy = table.extra[BESIDE] > 0
         left = max(policy.capacity.alerts_per_day - float(busy.sum()) / days, 0.0)
-        lowest = threshold_from_capacity(value[~busy], days, left)
+        lowest = float("inf") if busy.all() else threshold_from_capacity(value[~busy], days, left)
     else:
         lowest = threshold_from_costs(y, value, amount, policy.costs, above="review" if middle else "block")
     if policy.false_positives is not None:
@@ -334,8 +340,7 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
     if middle is None or middle == stop:
         return {stop: lowest}
     block = threshold_from_costs(y, value, amount, policy.costs, above="block", below="review")
-    found = {middle: lowest, stop: min(max(lowest, block), most)}
-    return {action: cut for action, cut in found.items() if np.isfinite(cut)}
+    return {middle: lowest, stop: min(max(lowest, block), most)}
 
 
 def importance(scorer: Served, table: Table, *, events: int = 4000) -> tuple[tuple[str, float], ...]:

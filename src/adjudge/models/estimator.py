@@ -34,9 +34,10 @@ class Task:
     weight: FloatArray | None
 
     def positive_weight(self, setting: float | Literal["balanced"]) -> float:
-        """Return what a positive row weighs; balanced: as many times more as there are fewer of them."""
+        """Return what a positive row weighs; balanced: as many times more as all of them together weigh less."""
         if setting == "balanced":
-            return float((self.y == 0).sum() / (self.y == 1).sum())
+            own = np.ones(len(self.y)) if self.weight is None else self.weight
+            return float(own[self.y == 0].sum() / own[self.y == 1].sum())
         return float(setting)
 
     def weights(self, setting: float | Literal["balanced"]) -> FloatArray | None:
