@@ -31,6 +31,7 @@ from adjudge.commands import (
     outbox,
     proposals,
     rekey,
+    rules,
     tell,
     tune,
     workspace,
@@ -59,6 +60,7 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")
+app.add_typer(rules.rules, name="rules")
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ from adjudge.define import (
     Rule,
     Rules,
     System,
+    Term,
     Text,
     Time,
     WindowFeature,
@@ -159,6 +160,10 @@ BY_BANDS = System(
                 priority=-3,
                 final=True,
                 description="Since the spring.",
+                owner="risk team",
+                created="2026-01-31",
+                expires="2027-01-31T12:30:00+01:00",
+                tags=("velocity", "stolen-cards"),
             ),
             Rule("noted", "gift", "flag"),
         ),
@@ -184,6 +189,7 @@ BY_BANDS = System(
     leave_out=["far"],
     streams=[Parcel],
     meaning="Decides orders.",
+    terms={"sizes": {10.0: Term(reason="asked for")}, "stolen": {"b1": Term("2026-12-31", "seen on sale")}},
 )
 
 BY_LOSS = System(

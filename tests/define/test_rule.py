@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,48 @@ def test_load() -> None:
     assert folded.when == parse("amount in odd_amounts and hour(at) < 5")
     assert rules.lists == {"blocked_cards": ("c1", "c9"), "odd_amounts": (1.0, 9.99)}
     assert rules.list_types == {"blocked_cards": "text", "odd_amounts": "number"}
+
+
+LIFE = """\
+version: 1
+rules:
+- id: spring
+  when: amount > 5
+  action: review
+  owner: ada
+  created: 2026-03-01
+  expires: 2026-06-01T02:00:00+02:00
+  tags: [cards, season-2026, cards]
+"""
+
+
+def test_a_rule_says_whose_it_is_and_how_long_it_lives() -> None:
+    rules = Rules.load(LIFE)
+    (rule,) = rules.rules
+    assert (rule.owner, rule.tags) == ("ada", ("cards", "season-2026"))
+    assert (rule.created, rule.expires) == (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC))
+    assert rule.document()["expires"] == "2026-06-01"
+    assert Rules.load(rules.dump()) == rules == Rules.from_document(rules.document())
+    for old, new in [("2026-06-01T02", "2026-06-01T03"), ("ada", "bo"), ("2026-03-01", "2026-03-02"), ("cards", "x")]:
+        assert Rules.load(LIFE.replace(old, new, 1)).version != rules.version
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("+02:00", "", "rules: rule 'spring': expires needs an offset from UTC, such as 2026-06-01T02:00:00Z"),
+        ("2026-06-01T02:00:00+02:00", "soon", "expires is a day such as 2026-12-31 or a time such as"),
+        ("2026-06-01T02:00:00+02:00", "7", "expires is a day such as"),
+        ("2026-06-01T02:00:00+02:00", "2026-03-01", "it expires at 2026-03-01, before it was created at 2026-03-01"),
+        ("[cards, season-2026, cards]", "cards", r"tags are written as \[velocity, cards\], not 'cards'"),
+        ("[cards, season-2026, cards]", "[Two words]", "a tag is lower case with underscores or hyphens"),
+        ("owner: ada", "owner: [ada]", "owner must be a text"),
+        ("owner:", "onwer:", "unknown key 'onwer'; did you mean 'owner'?"),
+    ],
+)
+def test_a_life_that_makes_no_sense_is_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        Rules.load(LIFE.replace(old, new, 1))
 
 
 def test_load_from_a_file(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from adjudge.define import (
     Rules,
     Schema,
     System,
+    Term,
     WindowFeature,
     flatten,
 )
@@ -105,7 +106,7 @@ def test_the_same_system_gives_the_same_bytes() -> None:
 
 DECLARED: tuple[type[Any], ...] = (
     *(System, Schema, Field, Entity, WindowFeature, ProfileFeature, DerivedFeature),
-    *(Rules, Rule, Policy, Fallback, Costs, Capacity, Label, Outcome),
+    *(Rules, Rule, Policy, Fallback, Costs, Capacity, Label, Outcome, Term),
 )
 """Every class of the definitions whose attributes a spec writes."""
 

@@ -38,6 +38,7 @@ from adjudge.define.policy import ACTIONS, Capacity, Costs, Fallback, Policy
 from adjudge.define.rule import Rule, Rules
 from adjudge.define.spec import from_spec, to_spec
 from adjudge.define.system import System
+from adjudge.define.term import Term
 
 __all__ = [
     "ACTIONS",
@@ -68,6 +69,7 @@ __all__ = [
     "Rules",
     "Schema",
     "System",
+    "Term",
     "Text",
     "Time",
     "WindowFeature",

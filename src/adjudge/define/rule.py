@@ -7,6 +7,7 @@ id names the file, the rule and the place. Reasons may hold placeholders such as
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -15,6 +16,7 @@ import re
 import string
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,9 +24,11 @@ import yaml
 
 from adjudge.define.check import ListType
 from adjudge.define.expression import Expression, parse
+from adjudge.define.moment import Moment, moment, moment_text
 from adjudge.errors import DefinitionError, did_you_mean
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
+_TAG = re.compile(r"[a-z][a-z0-9_-]*")
 _SPEC = re.compile(r",?(\.[0-9]{1,2})?[f%]?|d")
 _VERSION = 1
 
@@ -62,6 +66,12 @@ class Rule:
         Whether nothing after this rule is heard once it fires.
     description
         Why the rule exists, for those who keep it.
+    owner
+        Who keeps it.
+    created, expires
+        Since when it exists, and the event time from which on it never fires: a day (its beginning, UTC) or a time.
+    tags
+        Plain names by which rules are told apart in reports.
 
     Examples
     --------
@@ -79,6 +89,10 @@ class Rule:
     priority: int = 100
     final: bool = False
     description: str = ""
+    owner: str = ""
+    created: datetime | None = None
+    expires: datetime | None = None
+    tags: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -91,6 +105,10 @@ class Rule:
         priority: int = 100,
         final: bool = False,
         description: str = "",
+        owner: str = "",
+        created: Moment | None = None,
+        expires: Moment | None = None,
+        tags: Sequence[str] = (),
     ) -> None:
         if not isinstance(id, str) or not _ID.fullmatch(id):
             message = f"a rule's id is lower case with underscores, such as 'too_fast', not {id!r}"
@@ -100,6 +118,7 @@ class Rule:
             "reason": reason,
             "code": code,
             "description": description,
+            "owner": owner,
         }.items():
             if not isinstance(value, str) or len(value) > LIMIT_TEXT:
                 message = f"{name} must be a text of at most {LIMIT_TEXT} characters"
@@ -117,6 +136,11 @@ class Rule:
             message = f"final must be true or false, not {final!r}"
             raise DefinitionError(message)
         placeholders(reason)
+        begins = None if created is None else moment(created, "created")
+        ends = None if expires is None else moment(expires, "expires")
+        if begins is not None and ends is not None and ends <= begins:
+            message = f"it expires at {moment_text(ends)}, before it was created at {moment_text(begins)}"
+            raise DefinitionError(message)
         values = (
             id,
             when if isinstance(when, Expression) else parse(when),
@@ -127,12 +151,34 @@ class Rule:
             priority,
             final,
             description,
+            owner,
+            begins,
+            ends,
+            _tags(tags),
         )
         for slot, content in zip(_KEYS, values, strict=True):
             object.__setattr__(self, slot, content)
 
+    def document(self) -> dict[str, Any]:
+        """Return what a rule file says of it, the condition as it was written, and what is as usual left out."""
+        entry = _entry(self)
+        entry["when"] = self.when.text or entry["when"]
+        return entry
 
-_KEYS = ("id", "when", "action", "reason", "code", "confidence", "priority", "final", "description")
+
+_KEYS = tuple(each.name for each in dataclasses.fields(Rule))
+_USUAL = {each.name: each.default for each in dataclasses.fields(Rule) if each.default is not dataclasses.MISSING}
+
+
+def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
+        message = f"tags are written as [velocity, cards], not {tags!r}"
+        raise DefinitionError(message)
+    for tag in tags:
+        if not _TAG.fullmatch(tag):
+            message = f"a tag is lower case with underscores or hyphens, such as 'velocity', not {tag!r}"
+            raise DefinitionError(message)
+    return tuple(dict.fromkeys(tags))
 
 
 @dataclass(frozen=True)
@@ -194,10 +240,7 @@ class Rules:
 
     def document(self) -> dict[str, Any]:
         """Return the content of a rule file that says the same, conditions as they were written."""
-        document = _document(self)
-        for rule, entry in zip(self.rules, document["rules"], strict=True):
-            entry["when"] = rule.when.text or entry["when"]
-        return document
+        return {**_document(self), "rules": [rule.document() for rule in self.rules]}
 
     @classmethod
     def from_document(cls, content: object, name: str = "rules") -> Rules:
@@ -359,16 +402,20 @@ def _float(value: float) -> float:
 
 def _document(rules: Rules) -> dict[str, Any]:
     """Return the canonical form: everything that can change a decision or its words, defaults left out."""
-    defaults = {"reason": "", "confidence": 1.0, "priority": 100, "final": False, "description": ""}
-    entries = []
-    for rule in rules.rules:
-        entry = {key: getattr(rule, key) for key in _KEYS}
-        entry["when"] = str(rule.when)
-        if entry["code"] == rule.id:
-            del entry["code"]
-        entries.append({key: value for key, value in entry.items() if defaults.get(key) != value})
+    entries = [_entry(rule) for rule in rules.rules]
     lists = {name: list(values) for name, values in rules.lists.items()}
     return {"version": _VERSION, **({"lists": lists} if lists else {}), "rules": entries}
+
+
+def _entry(rule: Rule) -> dict[str, Any]:
+    """Return the canonical form of one rule."""
+    entry = {key: getattr(rule, key) for key in _KEYS}
+    entry = {key: value for key, value in entry.items() if key not in _USUAL or value != _USUAL[key]}
+    entry["when"] = str(rule.when)
+    if entry["code"] == rule.id:
+        del entry["code"]
+    entry |= {key: moment_text(entry[key]) for key in ("created", "expires") if key in entry}
+    return entry | ({"tags": list(rule.tags)} if rule.tags else {})
 
 
 def _read(name: str, text: str) -> Rules:

@@ -50,6 +50,7 @@ from adjudge.define.shape import (
     Shape,
     choice,
     encodable,
+    listed,
     mapping,
     optional,
     ordered,
@@ -57,6 +58,7 @@ from adjudge.define.shape import (
     several,
 )
 from adjudge.define.system import System
+from adjudge.define.term import Term, Terms, read_terms, write_terms
 from adjudge.errors import did_you_mean
 
 FORMAT = 1
@@ -192,7 +194,18 @@ def _system(stream: Kind) -> Shape:
         leave_out=several(TEXT),
         streams=several(stream),
         meaning=SAID,
+        terms=Attribute(Kind(_write_terms, _read_terms), {}),
     )
+
+
+def _write_terms(terms: Terms, where: str) -> dict[str, Json]:
+    written: dict[str, Json] = encodable(write_terms(terms), where)
+    return written
+
+
+def _read_terms(content: Json, where: str) -> dict[str, dict[str | float, Term]]:
+    entries = {name: listed(each, f"{where}: {name}") for name, each in mapping(content, where).items()}
+    return read_terms(entries, where)
 
 
 def _write_stream(stream: type[Event], where: str) -> str:

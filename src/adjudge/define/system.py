@@ -12,6 +12,7 @@ from adjudge.define.feature import DerivedFeature, Feature, Features, flatten
 from adjudge.define.label import Label, Outcome, Truth
 from adjudge.define.policy import Policy
 from adjudge.define.rule import Rules
+from adjudge.define.term import Terms
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class System:
         Further streams, of which no feature is read yet, that the workspace accepts.
     meaning
         One sentence for people.
+    terms
+        For elements of named lists, until when they are ones and why.
     """
 
     name: str
@@ -67,6 +70,7 @@ class System:
     model: Any = None
     streams: Sequence[type[Event]] = ()
     meaning: str = ""
+    terms: Terms = field(default_factory=dict)
 
     @functools.cached_property
     def flat_features(self) -> tuple[Feature, ...]:

@@ -26,6 +26,7 @@ from adjudge.define.check import check
 from adjudge.define.expression import Expression, parse
 from adjudge.define.functions import Type
 from adjudge.define.label import Truth
+from adjudge.define.moment import moment_us
 from adjudge.define.rule import elements, placeholders
 from adjudge.engine.encode import Encoder
 from adjudge.engine.hashing import TEXT_TAG, entity_name, hash_text
@@ -34,7 +35,7 @@ from adjudge.engine.plan import HistoryPlan, Plan, ProfilePlan, StreamPlan
 from adjudge.engine.policy import Combine
 from adjudge.engine.scorer import Scorer
 from adjudge.engine.versions import versions_of
-from adjudge.engine.vm import Slot, compile_program, list_type
+from adjudge.engine.vm import Ends, Slot, compile_program, list_type
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
 from adjudge.history import Aggregation, Layout, Measure
 from adjudge.history.layout import SEVERAL
@@ -170,7 +171,13 @@ class _Compiler:
         rules_at = height
         outputs += self._rules(decided, height)
         height += len(system.rules.rules)
-        program = compile_program(outputs, decided.scope, hash_text=self._hash, lists=self.lists)
+        program = compile_program(
+            outputs,
+            decided.scope,
+            hash_text=self._hash,
+            lists=self.lists,
+            ends=ends_of(system, decided.scope, rules_at),
+        )
         names = self._inputs(decided.scope)
         scorer_rows = self._bind(scorer, decided.scope)
         layouts, schemas = [h.layout for h in history_plans], [s.schema for s in self.streams.values()]
@@ -526,7 +533,10 @@ class _Compiler:
     def _stream_plan(self, stream: _Stream, height: int) -> StreamPlan:
         conditions = None
         if stream.programs:
-            conditions = compile_program(stream.programs, stream.scope, hash_text=self._hash, lists=self.lists)
+            ends = Ends(stream.scope[stream.schema.time_field].row, lists=list_ends(self.system))
+            conditions = compile_program(
+                stream.programs, stream.scope, hash_text=self._hash, lists=self.lists, ends=ends
+            )
         widest = max((len(e) for e in stream.entities), default=0)
         fields = np.full((len(stream.entities), widest), -1, np.int64)
         for entity, row in stream.entities.items():
@@ -570,6 +580,33 @@ class _Compiler:
 def lists_of(system: System) -> dict[str, tuple[str | float, ...]]:
     """Return what the named lists of a system hold; where the rules have a list of the same name, theirs counts."""
     return {name: elements(name, values) for name, values in system.lists.items()} | dict(system.rules.lists)
+
+
+def ends_of(system: System, scope: Mapping[str, Slot], rules_at: int) -> Ends:
+    """Return what ends by itself in a system's program: rules, and elements of lists.
+
+    Parameters
+    ----------
+    system
+        The definitions.
+    scope
+        Where the fields of the decided stream stand.
+    rules_at
+        First row of the rules.
+    """
+    rows = {
+        rules_at + i: moment_us(rule.expires) for i, rule in enumerate(system.rules.rules) if rule.expires is not None
+    }
+    return Ends(scope[system.decides.schema().time_field].row, rows, list_ends(system))
+
+
+def list_ends(system: System) -> dict[str, dict[str | float, int]]:
+    """Return when elements of named lists end that do, by list."""
+    ends = {
+        name: {value: moment_us(term.expires) for value, term in terms.items() if term.expires is not None}
+        for name, terms in system.terms.items()
+    }
+    return {name: found for name, found in ends.items() if found}
 
 
 def _types(scope: Mapping[str, Slot]) -> dict[str, Type]:

@@ -45,6 +45,10 @@ IN_F, IN_T = 39, 40
 WHERE_F, WHERE_T, WHERE_K, COALESCE_F, COALESCE_T = 41, 42, 43, 44, 45
 HOUR, WEEKDAY, DATE, MONTHDAY = 46, 47, 48, 49
 DISTANCE = 50
+LT_C, LE_C, GT_C, GE_C, EQ_C, NE_C, EQ_TC, NE_TC = 51, 52, 53, 54, 55, 56, 57, 58
+"""Comparisons with a constant, whose bits stand in the instruction: it needs no register, which are a block each."""
+UNTIL_F, UNTIL_T = 59, 60
+"""Membership that may have ended: behind the keys of its table stand the times from which on each is none."""
 
 EMPTY_NUMBER = 0x7FF8000000000000
 """What an unused place of a table of numbers holds: the bits of NaN, which is never a member."""
@@ -156,6 +160,27 @@ def _holds_text(program: IntArray, table: int, mask: int, key: int) -> bool:
             return True
         at = (at + 1) & mask
     return False
+
+
+@lean_kernel
+def _place_text(program: IntArray, table: int, mask: int, key: int) -> int:
+    """Return where a key stands in a table, -1 if it does not."""
+    at = key & mask
+    while program[table + at] != 0:
+        if program[table + at] == key:
+            return at
+        at = (at + 1) & mask
+    return -1
+
+
+@lean_kernel
+def _place_number(program: IntArray, table: int, mask: int, bits: Any) -> Any:
+    at = spread(bits) & mask
+    while program[table + at] != EMPTY_NUMBER:
+        if program[table + at] == bits:
+            return at
+        at = (at + 1) & mask
+    return -1
 
 
 @lean_kernel
@@ -282,6 +307,33 @@ def _compare(op: int, R: FloatArray, K: AnyArray, d: int, a: int, b: int, m: int
 
 
 @lean_kernel
+def _compare_constant(op: int, R: FloatArray, K: AnyArray, d: int, a: int, c: float, m: int) -> None:
+    if op == LT_C:
+        for j in range(m):
+            K[d, j] = np.uint8(R[a, j] < c) + np.uint8(not (R[a, j] >= c))
+    elif op == LE_C:
+        for j in range(m):
+            K[d, j] = np.uint8(R[a, j] <= c) + np.uint8(not (R[a, j] > c))
+    elif op == GT_C:
+        for j in range(m):
+            K[d, j] = np.uint8(R[a, j] > c) + np.uint8(not (R[a, j] <= c))
+    elif op == GE_C:
+        for j in range(m):
+            K[d, j] = np.uint8(R[a, j] >= c) + np.uint8(not (R[a, j] < c))
+    else:
+        for j in range(m):
+            x = R[a, j]
+            K[d, j] = np.uint8(2 if (x == c) == (op == EQ_C) else 0) if x == x else np.uint8(1)
+
+
+@lean_kernel
+def _compare_text_constant(op: int, T: IntArray, K: AnyArray, d: int, a: int, c: int, m: int) -> None:
+    for j in range(m):
+        x = T[a, j]
+        K[d, j] = np.uint8(2 if (x == c) == (op == EQ_TC) else 0) if x != 0 and c != 0 else np.uint8(1)
+
+
+@lean_kernel
 def _compare_text(op: int, T: IntArray, K: AnyArray, d: int, a: int, b: int, m: int) -> None:
     for j in range(m):
         x, y = T[a, j], T[b, j]
@@ -349,6 +401,34 @@ def _member(
 
 
 @lean_kernel
+def _member_until(
+    op: int,
+    R: FloatArray,
+    T: IntArray,
+    K: AnyArray,
+    d: int,
+    a: int,
+    table: int,
+    mask: int,
+    clock: int,
+    program: IntArray,
+    numbers: FloatArray,
+    m: int,
+) -> None:
+    ends = table + mask + 1
+    for j in range(m):
+        if op == UNTIL_F:
+            known = R[a, j] == R[a, j]
+            bits = T[a, j] if R[a, j] != 0.0 else np.int64(0)  # one zero
+            at = _place_number(program, table, mask, bits) if known else -1
+        else:
+            known = T[a, j] != 0
+            at = _place_text(program, table, mask, T[a, j]) if known else -1
+        held = at >= 0 and R[clock, j] < numbers[ends + at]
+        K[d, j] = np.uint8(2 if held else 0) if known else np.uint8(1)
+
+
+@lean_kernel
 def _choose(op: int, R: FloatArray, T: IntArray, K: AnyArray, d: int, a: int, b: int, c: int, m: int) -> None:
     if op == WHERE_F:
         for j in range(m):
@@ -390,7 +470,7 @@ def interpret(X: FloatArray, program: IntArray, R: FloatArray, K: AnyArray) -> b
     width = min(n, BLOCK)
     constants, count = program[2], program[3]
     T = R.view(np.int64)
-    bits = X.view(np.int64)
+    bits, numbers = X.view(np.int64), program.view(np.float64)
     for i in range(constants):
         for j in range(width):
             T[i, j] = program[HEADER + i]
@@ -423,8 +503,14 @@ def interpret(X: FloatArray, program: IntArray, R: FloatArray, K: AnyArray) -> b
             elif op <= MONTHDAY:
                 for j in range(m):
                     R[d, j] = _calendar(op, R[a, j], R[b, j])
-            else:
+            elif op <= DISTANCE:
                 e = program[at + 5]
                 for j in range(m):
                     R[d, j] = _distance(R[a, j], R[b, j], R[c, j], R[e, j])
+            elif op <= NE_C:
+                _compare_constant(op, R, K, d, a, numbers[at + 3], m)
+            elif op <= NE_TC:
+                _compare_text_constant(op, T, K, d, a, b, m)
+            else:
+                _member_until(op, R, T, K, d, a, b, c, program[at + 5], program, numbers, m)
     return True

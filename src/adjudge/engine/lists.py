@@ -13,7 +13,8 @@ from functools import partial
 from adjudge.define import DerivedFeature, Rules, System, WindowFeature
 from adjudge.define.expression import Expression, parse
 from adjudge.define.rule import elements
-from adjudge.engine.compile import lists_of
+from adjudge.define.term import Terms
+from adjudge.engine.compile import ends_of, lists_of
 from adjudge.engine.hashing import TEXT_TAG
 from adjudge.engine.hashing import hash_text as hash_one
 from adjudge.engine.plan import Plan
@@ -22,7 +23,7 @@ from adjudge.engine.vm import compile_program
 from adjudge.errors import DefinitionError, did_you_mean
 
 
-def with_lists(plan: Plan, lists: Mapping[str, Collection[str | float]]) -> Plan:
+def with_lists(plan: Plan, lists: Mapping[str, Collection[str | float]], terms: Terms | None = None) -> Plan:
     """Return a plan whose named lists hold something else; it decides as if the changed system had been compiled.
 
     Parameters
@@ -31,6 +32,8 @@ def with_lists(plan: Plan, lists: Mapping[str, Collection[str | float]]) -> Plan
         The compiled system.
     lists
         For each list that changes everything it holds from now on.
+    terms
+        For each list of whose elements something else is said from now on all that is.
 
     Raises
     ------
@@ -56,19 +59,33 @@ def with_lists(plan: Plan, lists: Mapping[str, Collection[str | float]]) -> Plan
     {'blocked': ('eve', 'mallory')}
     """
     known = lists_of(plan.system)
-    for name in lists:
+    for name in (*lists, *(terms or {})):
         if name not in known:
             msg = f"system {plan.system.name!r}: there is no list {name!r}{did_you_mean(name, known)}"
             raise DefinitionError(msg)
-    changed = {name: made for name, values in lists.items() if (made := elements(name, values)) != known[name]}
+    held = {name: elements(name, values) for name, values in lists.items()}
+    terms = {name: dict(each) for name, each in (terms or {}).items()}
+    before = plan.system.terms
+    changed = {
+        name: made
+        for name, made in {**{name: known[name] for name in terms if name in known}, **held}.items()
+        if made != known[name] or terms.get(name, before.get(name, {})) != before.get(name, {})
+    }
     _refuse_counted(plan, changed)
-    system = _holding(plan.system, changed)
+    kept = {name: each for name, each in {**before, **terms}.items() if each}
+    system = replace(_holding(plan.system, changed), terms=kept)
     hash_text = partial(hash_one, plan.streams[plan.decides].encoder.secret, TEXT_TAG)
     return replace(
         plan,
         system=system,
-        program=compile_program(list(_outputs(plan)), plan.slots, hash_text=hash_text, lists=known | changed),
-        versions={**plan.versions, "rules": system.rules.version, "lists": lists_version(known | changed)},
+        program=compile_program(
+            list(_outputs(plan)),
+            plan.slots,
+            hash_text=hash_text,
+            lists=known | changed,
+            ends=ends_of(system, plan.slots, plan.rules_at),
+        ),
+        versions={**plan.versions, "rules": system.rules.version, "lists": lists_version(known | changed, kept)},
     )
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from adjudge.define import Feature, Schema, System, WindowFeature
 from adjudge.define.expression import parse
+from adjudge.define.moment import moment_text
 from adjudge.define.rule import elements
 from adjudge.define.spec import LABEL, OUTCOME, POLICY, meaning_of
+from adjudge.define.term import Terms, write_terms
 from adjudge.history import Layout
 
 if TYPE_CHECKING:
@@ -57,13 +59,14 @@ def versions_of(
         "layout": _digest([layout.digest for layout in layouts] + [schema.digest for schema in schemas]),
         "rules": system.rules.version,
         "policy": _digest([policy, found, system.amount]),
-        "lists": lists_version(lists),
+        "lists": lists_version(lists, system.terms),
     }
 
 
-def lists_version(lists: Lists) -> str:
-    """Return the version of the contents of some named lists."""
-    return _digest(sorted(lists.items()))
+def lists_version(lists: Lists, terms: Terms) -> str:
+    """Return the version of the contents of some named lists, and of what is said of their elements."""
+    said = write_terms(terms)
+    return _digest([*sorted(lists.items()), said] if said else sorted(lists.items()))
 
 
 def state_version(plan: Plan) -> str:
@@ -79,7 +82,7 @@ def state_version(plan: Plan) -> str:
     system = plan.system
     lists = {name: elements(name, values) for name, values in {**system.lists, **system.rules.lists}.items()}
     conditions = [
-        [[f.entity.name, f.entity.schema.name, f.of, f.other, condition], [lists[name] for name in asked]]
+        [[f.entity.name, f.entity.schema.name, f.of, f.other, condition], [_counted(system, lists, n) for n in asked]]
         for f in plan.features.values()
         if isinstance(f, WindowFeature) and (condition := f.entity.condition)
         for asked in [sorted(parse(condition).lists)]
@@ -95,6 +98,13 @@ def state_version(plan: Plan) -> str:
             conditions,
         ]
     )
+
+
+def _counted(system: System, lists: Lists, name: str) -> object:
+    """Return what a list that is counted by holds, with the ends of its elements where any end."""
+    ends = {value: term.expires for value, term in system.terms.get(name, {}).items() if value in lists[name]}
+    ending = [[value, moment_text(end)] for value, end in sorted(ends.items(), key=repr) if end is not None]
+    return [lists[name], ending] if ending else lists[name]
 
 
 def _digest(content: object) -> str:

@@ -7,6 +7,7 @@ registers, a register being free again after its last reader.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -53,6 +54,17 @@ _EQUAL = {"F": (vm.EQ, vm.NE), "T": (vm.EQ_T, vm.NE_T), "K": (vm.EQ_K, vm.NE_K)}
 _MISSING = {"F": vm.MISSING_F, "T": vm.MISSING_T, "K": vm.MISSING_K}
 _WHERE = {"F": vm.WHERE_F, "T": vm.WHERE_T, "K": vm.WHERE_K}
 _COALESCE = {"F": vm.COALESCE_F, "T": vm.COALESCE_T, "K": vm.COALESCE_K}
+_CONSTANT = {
+    (vm.LT, False): vm.LT_C,
+    (vm.LE, False): vm.LE_C,
+    (vm.LT, True): vm.GT_C,
+    (vm.LE, True): vm.GE_C,
+    (vm.EQ, False): vm.EQ_C,
+    (vm.NE, False): vm.NE_C,
+    (vm.EQ_T, False): vm.EQ_TC,
+    (vm.NE_T, False): vm.NE_TC,
+}
+"""What a comparison becomes where its right side is a constant, or its left side (True)."""
 _COMMUTES = {vm.ADD, vm.MUL, vm.EQ, vm.NE, vm.EQ_T, vm.NE_T, vm.EQ_K, vm.NE_K, vm.AND, vm.OR}
 
 
@@ -70,6 +82,29 @@ class Slot:
 
     type: Type
     row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What ends by itself, judged by the time of the event in hand: so replaying an event never depends on when.
+
+    Parameters
+    ----------
+    clock
+        Row of X that holds the event's time in microseconds.
+    rows
+        For a row that a truth value is written to, the time from which on it is never true.
+    lists
+        For a named list, the time from which on each element is none; others stay.
+    """
+
+    clock: int
+    rows: Mapping[int, int] = field(default_factory=dict)
+    lists: Mapping[str, Mapping[str | float, int]] = field(default_factory=dict)
+
+
+NO_ENDS = Ends(-1)
+"""Nothing ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +158,7 @@ def compile_program(
     *,
     hash_text: Callable[[str], int],
     lists: Mapping[str, Collection[str | float]] | None = None,
+    ends: Ends = NO_ENDS,
 ) -> Program:
     """Return the program that computes some expressions, each into a row of X of its own.
 
@@ -136,6 +172,8 @@ def compile_program(
         The hash under which texts stand in X.
     lists
         The elements of the named lists.
+    ends
+        What ends by itself.
 
     Raises
     ------
@@ -155,7 +193,7 @@ def compile_program(
     lists = lists or {}
     kinds: dict[str, ListType] = {name: list_type(values) for name, values in lists.items()}
     types = {name: slot.type for name, slot in scope.items()}
-    lowering = _Lowering(scope, hash_text, lists)
+    lowering = _Lowering(scope, hash_text, lists, ends)
     written: set[int] = set()
     for expression, row in outputs:
         found = check(expression, types, kinds)
@@ -213,6 +251,7 @@ class _Lowering:
     scope: Mapping[str, Slot]
     hash_text: Callable[[str], int]
     lists: Mapping[str, Collection[str | float]]
+    ends: Ends
     steps: list[_Step] = field(default_factory=list)
     known: dict[tuple[object, ...], _Value] = field(default_factory=dict)
     constants: dict[_Value, int] = field(default_factory=dict)
@@ -225,11 +264,17 @@ class _Lowering:
 
     def output(self, node: Node, row: int) -> None:
         value = self.lower(node)
+        if row in self.ends.rows:
+            value = self.emit(vm.AND, "K", value, self.before(self.ends.rows[row]))
         self.steps.append(_Step(_STORE[value.file], value, (value,), (row,)))
         self.writes.append(row)
         for file in ("F", "T", "K"):
             self.rows.pop((file, row), None)
         self.rows[value.file, row] = value
+
+    def before(self, moment: int) -> _Value:
+        """Return whether the event is from before a time."""
+        return self.emit(vm.LT_C, "K", self.load("F", self.ends.clock), extra=(_bits(moment),))
 
     def new(self, file: File) -> _Value:
         self.count += 1
@@ -293,7 +338,8 @@ class _Lowering:
             case nodes.Member():
                 return self.member(node.operand, node.values, node.negated)
             case nodes.Listed():
-                return self.member(node.operand, self.lists[node.name], node.negated)
+                until = self.ends.lists.get(node.name, {})
+                return self.member(node.operand, self.lists[node.name], node.negated, until)
             case nodes.Missing():
                 return self.missing(node)
             case nodes.Call():
@@ -330,22 +376,45 @@ class _Lowering:
 
     def compare_two(self, operator: str, left: _Value, right: _Value) -> _Value:
         if operator in ("==", "!="):
-            return self.emit(_EQUAL[left.file][operator == "!="], "K", left, right)
-        if operator in (">", ">="):
-            left, right = right, left
-        return self.emit(vm.LT if operator in ("<", ">") else vm.LE, "K", left, right)
+            op = _EQUAL[left.file][operator == "!="]
+            if left in self.constants:
+                left, right = right, left
+        else:
+            if operator in (">", ">="):
+                left, right = right, left
+            op = vm.LT if operator in ("<", ">") else vm.LE
+        if right in self.constants:
+            return self.emit(_CONSTANT[op, False], "K", left, extra=(self.constants[right],))
+        if left in self.constants:
+            return self.emit(_CONSTANT[op, True], "K", right, extra=(self.constants[left],))
+        return self.emit(op, "K", left, right)
 
-    def member(self, operand: Node, values: Collection[str | float], negated: bool) -> _Value:
+    def member(
+        self,
+        operand: Node,
+        values: Collection[str | float],
+        negated: bool,
+        until: Mapping[str | float, int] | None = None,
+    ) -> _Value:
         value = self.lower(operand)
-        op = vm.IN_T if value.file == "T" else vm.IN_F
-        key = (op, *sorted(values, key=repr))
+        texts = value.file == "T"
+        until = {each: until[each] for each in values if each in until} if until else {}
+        if until:
+            op, clock = (vm.UNTIL_T if texts else vm.UNTIL_F), [self.load("F", self.ends.clock)]
+        else:
+            op, clock = (vm.IN_T if texts else vm.IN_F), []
+        key = (op, *sorted(values, key=repr), *sorted(until.items(), key=repr))
         if key not in self.table_at:
-            keys = [self.text(each) if isinstance(each, str) else _bits(each) for each in values]
-            table = _table(keys, texts=op == vm.IN_T)
+            ends = {self.key(each): until.get(each, _NEVER) for each in values}
+            table = _table(list(ends), texts=texts)
             self.table_at[key] = sum(map(len, self.tables)), len(table) - 1
-            self.tables.append(table)
-        found = self.emit(op, "K", value, extra=self.table_at[key])
+            self.tables.append(_with_ends(table, ends) if until else table)
+        found = self.emit(op, "K", value, *clock, extra=self.table_at[key])
         return self.emit(vm.NOT, "K", found) if negated else found
+
+    def key(self, element: str | float) -> int:
+        """Return what stands in a table for an element of a list."""
+        return self.text(element) if isinstance(element, str) else _bits(element)
 
     def missing(self, node: nodes.Missing) -> _Value:
         value = self.lower(node.operand)
@@ -382,24 +451,28 @@ class _Lowering:
         return self.load("F", row), self.load("F", row + 1)
 
     def assemble(self) -> Program:
-        registers, floats, truths = self.allocate()
-        tables_at = vm.HEADER + len(self.constants) + len(self.steps) * vm.WORDS
+        asked = {each for step in self.steps for each in step.operands}
+        constants = {value: bits for value, bits in self.constants.items() if value in asked}
+        registers, floats, truths = self.allocate(constants)
+        tables_at = vm.HEADER + len(constants) + len(self.steps) * vm.WORDS
         rows = max([*self.reads, *self.writes], default=-1) + 1
         words = [
             floats,
             truths,
-            len(self.constants),
+            len(constants),
             len(self.steps),
             rows,
             0,
             0,
             0,
-            *self.constants.values(),
+            *constants.values(),
         ]
         for step in self.steps:
             operands = [registers[each] for each in step.operands]
-            if step.op in (vm.IN_F, vm.IN_T):
-                operands += [step.extra[0] + tables_at, step.extra[1]]
+            if step.op in (vm.IN_F, vm.IN_T, vm.UNTIL_F, vm.UNTIL_T):
+                operands[1:1] = [step.extra[0] + tables_at, step.extra[1]]
+            elif step.op >= vm.LT_C:
+                operands += step.extra
             elif step.extra:
                 operands = list(step.extra)
             words += [step.op, registers[step.result], *operands, *[0] * (4 - len(operands))]
@@ -407,14 +480,14 @@ class _Lowering:
         reads, writes = tuple(dict.fromkeys(self.reads)), tuple(self.writes)
         return Program(np.concatenate(parts), floats, truths, reads, writes)
 
-    def allocate(self) -> tuple[dict[_Value, int], int, int]:
+    def allocate(self, constants: Mapping[_Value, int]) -> tuple[dict[_Value, int], int, int]:
         """Return the register of each value and how many of both files are needed.
 
         A result never takes the register of its own operand: a loop that reads and writes one column
         cannot be vectorised.
         """
         last = {each: at for at, step in enumerate(self.steps) for each in (step.result, *step.operands)}
-        registers = {value: i for i, value in enumerate(self.constants)}
+        registers = {value: i for i, value in enumerate(constants)}
         used = {"F": len(registers), "K": 0}
         free: dict[str, list[int]] = {"F": [], "K": []}
         for at, step in enumerate(self.steps):
@@ -426,13 +499,22 @@ class _Lowering:
                     used[file] += 1
                 registers[value] = free[file].pop()
             for each in {value, *step.operands}:
-                if last[each] == at and each not in self.constants:
+                if last[each] == at and each not in constants:
                     free["K" if each.file == "K" else "F"].append(registers[each])
         return registers, used["F"], used["K"]
 
 
 def _bits(value: float) -> int:
     return int(np.float64(value + 0.0).view(np.int64))
+
+
+_NEVER = math.inf
+"""When an element ends that does not."""
+
+
+def _with_ends(table: IntArray, ends: Mapping[int, float]) -> IntArray:
+    """Return a table with the time from which on each of its keys is none behind it."""
+    return np.concatenate([table, np.array([_bits(ends.get(key, _NEVER)) for key in table.tolist()], np.int64)])
 
 
 def _table(keys: Sequence[int], *, texts: bool) -> IntArray:

@@ -6,7 +6,7 @@ before it was there to be seen. It is the same fold that decides live events; af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,12 +46,15 @@ class Backfilled:
         Position in the log that comes next.
     seq
         Position of each decided event, shape (n,).
+    kept
+        The rows of the feature matrix that were asked for, shape (rows, n).
     """
 
     table: Table
     state: State
     next_seq: int
     seq: IntArray
+    kept: FloatArray
 
 
 def backfill(
@@ -59,6 +62,7 @@ def backfill(
     frames: Mapping[str, pl.DataFrame],
     labels: Mapping[str, pl.DataFrame] | None = None,
     *,
+    rows: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Backfilled:
     """Fold tables of events and labels, and return what each decided event saw.
@@ -72,6 +76,8 @@ def backfill(
     labels
         For each label or outcome a table with the event's id (named as in the decided stream), ``value`` (0 or 1,
         or one of the outcome's values) and ``known_at``. Entries for unknown events are left out.
+    rows
+        Rows of the feature matrix that are kept besides what a model may read: fields, features or rules.
     progress
         Called now and then.
 
@@ -80,13 +86,15 @@ def backfill(
     InputError
         If the decided stream is absent or a column is missing or wrong.
     """
-    run = _Backfill(plan, frames, labels or {})
+    run = _Backfill(plan, frames, labels or {}, np.array(rows, np.int64))
     run.fold(progress)
     return run.result()
 
 
 class _Backfill:
-    def __init__(self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame]) -> None:
+    def __init__(
+        self, plan: Plan, frames: Mapping[str, pl.DataFrame], labels: Mapping[str, pl.DataFrame], rows: IntArray
+    ) -> None:
         for name in frames:
             plan.stream(name)
         if plan.decides not in frames:
@@ -102,6 +110,7 @@ class _Backfill:
         self.ts = np.empty(n, np.int64)
         self.keys: HashArray = np.empty((len(plan.stream(plan.decides).entity_names), n), np.uint64)
         self.X = np.empty((len(plan.names), n))
+        self.rows, self.kept = rows, np.empty((len(rows), n))
         self.amount = np.ones(n)
         self.entity: AnyArray = np.arange(n, dtype=np.uint64)
         self.rules = np.empty(n, np.int64)
@@ -185,6 +194,7 @@ class _Backfill:
         X = batch.matrix
         plan.program.run(X)
         self.X[:, part] = X[plan.rows]
+        self.kept[:, part] = X[self.rows]
         self.rules[part] = plan.combine.run(X, np.full(X.shape[1], np.nan)).action
         self.beside[part] = plan.combine.run(X, np.zeros(X.shape[1])).action
         self.settled[part] = plan.combine.settled(X)
@@ -214,4 +224,4 @@ class _Backfill:
             ids=frame[self.plan.schema(self.plan.decides).id_field].to_numpy(),
             extra={"rules": self.rules, "rules_beside_model": self.beside, "settled": self.settled},
         )
-        return Backfilled(table, self.state, self.length, self.event_seq[self.plan.decides])
+        return Backfilled(table, self.state, self.length, self.event_seq[self.plan.decides], self.kept)

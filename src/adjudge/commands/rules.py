@@ -1,0 +1,188 @@
+"""Verbs about rules: try a draft on the past, tell how rules live, show them, and say what is different between two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adjudge.commands.origin import DataOption, SeedOption, SimulateOption
+from adjudge.commands.past import BundleOption, ExportOption, Origin, SinceOption, UntilOption, past_from
+from adjudge.commands.show import as_json, err, grid, out
+from adjudge.commands.workspace import LogOption, WorkspaceOption
+from adjudge.progress import Bars
+
+if TYPE_CHECKING:
+    from adjudge.learn.backtest import BackTest, RuleTest
+    from adjudge.learn.bootstrap import Interval
+
+rules = typer.Typer(
+    help="Try rules on the past, and see how they live.\n\nExample: adjudge rules test draft.yaml --data world",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+NameOption = Annotated[
+    str | None, typer.Option("--system", "-s", help="Name or folder of a system; payments unless a log says which.")
+]
+MinutesOption = Annotated[float, typer.Option("--review-minutes", min=0, help="Minutes that one case takes.")]
+DraftArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A rule file.")]
+
+
+@rules.command("test")
+def try_(
+    draft: DraftArgument,
+    system: NameOption = None,
+    data: DataOption = None,
+    simulate: SimulateOption = None,
+    bundle: BundleOption = None,
+    export: ExportOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    rule: Annotated[str | None, typer.Option("--rule", help="Tell all that is known of one rule.")] = None,
+    rounds: Annotated[int, typer.Option(min=0, help="Resamples of customers behind intervals; 0 for none.")] = 200,
+    examples: Annotated[int, typer.Option(min=0, help="Events named of each kind.")] = 5,
+    review_minutes: MinutesOption = 5.0,
+    seed: SeedOption = 7,
+    json: JsonOption = False,
+) -> None:
+    """Say what a draft of rules would have caught, spoiled and cost, and what it adds to what decides now.
+
+    The past is a workspace's log, a folder that adjudge export has made, or a system's own data. Only labels that are
+    old enough count; what they cannot tell is said. Exit code 1 if a rule reads what the past does not hold.
+
+    Example: adjudge rules test draft.yaml --workspace payments --since 2026-06-01
+
+    Example: adjudge rules test draft.yaml --data world --bundle bundle --rule too_fast
+    """
+    from adjudge.define import Rules
+    from adjudge.learn.backtest import Asked, backtest
+
+    made = Rules.load(draft)
+    names = {name for each in made.rules for name in each.when.names}
+    origin = Origin(system, data, simulate, seed, bundle, export, workspace, log, since, until)
+    with Bars(err) as bars:
+        past, hash_text = past_from(origin, names, bars)
+    asked = Asked(review_minutes, rounds, examples, seed=seed)
+    found = backtest(past, made, hash_text=hash_text, asked=asked)
+    if json:
+        as_json(found)
+    elif rule is not None:
+        _print_rule(_one(found, rule), found)
+    else:
+        _print_test(found)
+    raise typer.Exit(1 if found.untested else 0)
+
+
+def _one(found: BackTest, rule: str) -> RuleTest:
+    from adjudge.errors import InputError, did_you_mean
+
+    by = {each.rule: each for each in found.rules}
+    if rule not in by:
+        why = next((missed.why for missed in found.untested if missed.rule == rule), None)
+        msg = f"the draft has no rule {rule!r}{did_you_mean(rule, by)}" if why is None else f"rule {rule!r}: {why}"
+        raise InputError(msg, field="rule")
+    return by[rule]
+
+
+def _print_test(found: BackTest) -> None:
+    _print_past(found)
+    added = [each.added for each in found.rules]
+    with grid("rule", "hits/d", "prec", "recall", "saved/d", "+fraud/d", "+prec", "+saved/d") as table:
+        for each, beyond in zip((*found.rules, found.together), (*added, found.together.added), strict=True):
+            table.add_row(
+                each.rule or "all together",
+                f"{each.caught.alerts:,.1f}",
+                _share(each.caught.precision.value),
+                _share(each.caught.recall.value),
+                f"{each.caught.saved.value or 0:,.0f}",
+                f"{beyond.frauds.value or 0:,.2f}",
+                _share(beyond.precision.value),
+                f"{beyond.saved.value or 0:,.0f}",
+                style=None if each.rule else "bold",
+            )
+    _say("a day; + is what was not acted on already, so what the rule adds; money against doing nothing")
+    instead = found.instead
+    by = ", ".join(f"{count:,} {what}" for what, count in instead.by.items()) or "nothing"
+    _say(f"in place of what was done: {by}; saves {_money(instead.saved)} a day")
+    for missed in found.untested:
+        err.print(f"not tested: rule {missed.rule!r}: {missed.why}", style="yellow", highlight=False, markup=False)
+
+
+def _print_past(found: BackTest) -> None:
+    _say(f"{found.events:,} events, {found.start[:10]} to {found.end[:10]}, seen {found.as_of[:10]}")
+    unlabelled = f"; {found.unlabelled:,} were stopped, nobody knows" if found.unlabelled else ""
+    _say(
+        f"{100 * found.mature:.1f} % have a label that is old enough ({found.matures_days:g} days): "
+        f"{found.frauds:,} frauds, {found.fraud_amount:,.0f}{unlabelled}"
+    )
+
+
+def _print_rule(each: RuleTest, found: BackTest) -> None:
+    _print_past(found)
+    acted = "-" if each.acted is None else f"{100 * each.acted:.1f} %"
+    model = "" if each.model_acted is None else f", the model alone on {100 * each.model_acted:.1f} %"
+    young = f", {each.young:,} too young ({each.young_frauds:,} frauds already)"
+    _say(f"{each.rule}: {each.hits:,} hits, {each.labelled:,} labelled{young}, {each.unlabelled:,} unlabelled")
+    _say(f"acted on already: {acted}{model}")
+    with grid("a day", "all", "", "added", "") as table:
+        for name, unit in _FIGURES:
+            cells = [_figure(getattr(part, name), unit) for part in (each.caught, each.added)]
+            table.add_row(name.replace("_", " "), *(cell for pair in cells for cell in pair))
+    for one in each.overlaps:
+        _say(f"with {one.rule}: {one.events:,} ({100 * one.share:.1f} %)")
+    for what, ids in (("caught", each.best), ("spoiled", each.worst)):
+        if ids:
+            _say(f"{what}: {', '.join(ids)}")
+    with grid("week of", "hits", "frauds", "honest") as table:
+        for week in each.weeks:
+            table.add_row(week.begins, f"{week.alerts:,}", f"{week.frauds:,}", f"{week.honest:,}")
+
+
+_FIGURES = (
+    ("alerts", ""),
+    ("frauds", ""),
+    ("fraud_amount", "money"),
+    ("precision", "share"),
+    ("recall", "share"),
+    ("value_recall", "share"),
+    ("false_alerts", ""),
+    ("false_declines", ""),
+    ("review_hours", ""),
+    ("prevented", "money"),
+    ("handling", "money"),
+    ("insult", "money"),
+    ("saved", "money"),
+)
+
+
+def _figure(value: float | Interval, unit: str) -> tuple[str, str]:
+    """Return a figure and its interval, as they are shown."""
+    if isinstance(value, int | float):
+        return _in_unit(value, unit), ""
+    if value.low is None or value.high is None:
+        return _in_unit(value.value, unit), ""
+    return _in_unit(value.value, unit), f"{_in_unit(value.low, unit)} to {_in_unit(value.high, unit)}"
+
+
+def _in_unit(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return _share(value) if unit == "share" else f"{value:,.0f}" if unit == "money" else f"{value:,.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}%"
+
+
+def _money(value: Interval) -> str:
+    value_, around = _figure(value, "money")
+    return f"{value_} ({around})" if around else value_
+
+
+def _say(text: str) -> None:
+    out.print(text, highlight=False, markup=False)

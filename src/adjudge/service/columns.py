@@ -1,0 +1,322 @@
+"""The past of a system as its log has it: fields, features and decisions, block by block, as columns.
+
+Nothing is folded and no model is asked: what is read is what was written down when the events were decided. Only what
+rules read is unpacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from adjudge.define import Policy, micros
+from adjudge.define.spec import from_spec
+from adjudge.engine import Plan, compile
+from adjudge.engine.vm import Slot
+from adjudge.errors import InputError, did_you_mean
+from adjudge.learn.past import (
+    Columns,
+    Past,
+    clock_of,
+    combining,
+    derived_of,
+    known_of,
+    reading,
+    types_of,
+    width,
+    words,
+)
+from adjudge.log import Kind, Log
+from adjudge.log.codec import Changes, Events, Note
+from adjudge.log.scan import scan
+from adjudge.log.segment import Part, Stretch
+from adjudge.service.activation import Activation, FieldLayout, SystemActivation, fingerprint, rows_from, wrong_secret
+from adjudge.service.card import Card
+from adjudge.service.export.withheld import Withheld
+from adjudge.service.personal.erased import erasures
+from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
+
+READ: frozenset[Part] = frozenset(("fields", "records", "features"))
+"""What is unpacked of events."""
+
+
+Told = Callable[[int, int], None]
+"""Told of progress: the position that has been reached, and the one where it ends."""
+
+
+@dataclass
+class _Group:
+    """Decided events that are read alike: of one schema and one card."""
+
+    positions: list[IntArray] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    fields: list[FloatArray] = field(default_factory=list)
+    features: list[FloatArray] = field(default_factory=list)
+    records: list[AnyArray] = field(default_factory=list)
+
+
+def logged_past(
+    log: Log,
+    names: Collection[str],
+    *,
+    secret: bytes,
+    system: str | None = None,
+    told: Told = lambda position, stop: None,
+) -> Past:
+    """Return the past of a system from its log.
+
+    Events that were taken back, and those of persons who were erased, are left out; so is what was hashed with an
+    earlier secret, because texts of before and after cannot be compared.
+
+    Parameters
+    ----------
+    log
+        Only read; it may be appended to meanwhile.
+    names
+        Fields and features that are to be read.
+    secret
+        The workspace's 16 bytes.
+    system
+        Its name; None where there is only one.
+    told
+        Told of progress.
+
+    Raises
+    ------
+    InputError
+        If there is no such system, or it has decided nothing.
+    DefinitionError
+        If the log was made with another secret.
+    """
+    active, entries = _active(log, secret)
+    name = _named(active.systems, system)
+    plan = _plan_of(active.systems[name], secret)
+    return _Reader(log, plan, active.systems[name], entries, told).past(names)
+
+
+def _active(log: Log, secret: bytes) -> tuple[Activation, Entries]:
+    """Return what decides at the end of a log, and how to read what is hashed with its secret."""
+    entries = Entries()
+    for stretch in scan(log, parts=()):
+        if isinstance(stretch.block, Note):
+            entries.note(stretch.first, stretch.block)
+    if entries.last is None:
+        message = "nothing was ever decided in this workspace"
+        raise InputError(message, field="workspace")
+    if entries.last.secret and entries.last.secret != fingerprint(secret):
+        raise wrong_secret(entries.last.secret, fingerprint(secret))
+    return entries.last, entries
+
+
+@dataclass
+class Entries:
+    """What must be known to read events, as a log tells it.
+
+    Parameters
+    ----------
+    cards, layouts
+        How to read decisions and fields, by digest.
+    start
+        Position from which on the secret is that of today.
+    last
+        What decides at the end.
+    """
+
+    cards: dict[str, Card] = field(default_factory=dict)
+    layouts: dict[str, FieldLayout] = field(default_factory=dict)
+    start: int = 0
+    last: Activation | None = None
+
+    def note(self, position: int, block: Note) -> None:
+        """Learn from an entry."""
+        if block.kind == Kind.REKEY:
+            self.start = position
+        if block.kind == Kind.ACTIVATION:
+            self.last = Activation.read(block)
+            self.cards.update({one.card.digest: one.card for one in self.last.systems.values()})
+            self.layouts.update({layout.digest: layout for layout in self.last.streams.values()})
+
+
+def _named(systems: Mapping[str, SystemActivation], system: str | None) -> str:
+    if system is None and len(systems) == 1:
+        return next(iter(systems))
+    if system is None:
+        message = f"there are several systems in this workspace; name one of {', '.join(systems)}"
+        raise InputError(message, field="system", code="unknown_system")
+    if system not in systems:
+        message = f"there is no system {system!r} in this workspace{did_you_mean(system, systems)}"
+        raise InputError(message, field="system", code="unknown_system")
+    return system
+
+
+def _plan_of(active: SystemActivation, secret: bytes) -> Plan:
+    """Compile a system without its model: how its columns are laid out does not depend on that."""
+    if active.spec is None:
+        message = "the log is from before definitions were kept in it"
+        raise InputError(message, field="workspace")
+    return compile(from_spec(active.spec), secret=secret, thresholds=active.thresholds, lateness=active.lateness)
+
+
+class _Reader:
+    """Reads the decided events of one system, and what became known about them."""
+
+    def __init__(self, log: Log, plan: Plan, active: SystemActivation, entries: Entries, told: Told) -> None:
+        self.log, self.plan, self.active, self.entries, self.told = log, plan, active, entries, told
+        self.system = plan.system
+        self.stop = log.end().position
+        self.groups: dict[tuple[str, str], _Group] = {}
+        self.labels: dict[str, float] = {}
+        self.gone: set[str] = set()
+
+    def past(self, names: Collection[str]) -> Past:
+        """Read the log once, then lay columns out."""
+        keys = [erasure.key for erasure in erasures(self.log) if erasure.key]
+        withheld = Withheld(self.log, keys)
+        parts: frozenset[Part] = READ | {"bodies"} if keys else READ
+        for stretch in scan(self.log, self.entries.start, self.stop, parts):
+            self._take(stretch, withheld)
+            self.told(stretch.first, self.stop)
+        if not self.groups:
+            message = f"system {self.system.name!r} has decided nothing in this workspace"
+            raise InputError(message, field="workspace")
+        return self._laid_out(names)
+
+    def _take(self, stretch: Stretch, withheld: Withheld) -> None:
+        block = stretch.block
+        if isinstance(block, Changes) and block.stream == self.plan.decides:
+            self._change(block)
+        if not isinstance(block, Events) or block.stream != self.plan.decides:
+            return
+        for made in block.made:
+            card = self.entries.cards.get(made.card)
+            if card is None or card.system != self.system.name:
+                continue
+            told = np.flatnonzero(withheld.events(block))
+            ids = block.ids.texts()
+            group = self.groups.setdefault((block.schema, made.card), _Group())
+            group.positions.append(stretch.first + told)
+            group.ids += ids if len(told) == len(ids) else [ids[i] for i in told.tolist()]
+            group.fields.append(block.matrix()[:, told])
+            group.features.append(card.matrix(made.features, len(block))[:, told])
+            group.records.append(card.records(made.records)[told])
+
+    def _change(self, block: Changes) -> None:
+        label = self.system.label
+        if block.kind == Kind.RETRACTION:
+            self.gone.update(block.ids.texts())
+        elif block.kind == Kind.LABEL and label is not None:
+            values = np.frombuffer(block.values, "<f8").tolist()
+            told = zip(block.ids.texts(), block.names, values, strict=True)
+            self.labels.update({id_: value for id_, name, value in told if name == label.name})
+
+    def _laid_out(self, names: Collection[str]) -> Past:
+        """Return all groups as one past, in the order of event time."""
+        plan, system = self.plan, self.system
+        slots, read = self._slots(reading(names, derived_of(plan)))
+        rules = tuple(dict.fromkeys(rule.id for key in self.groups for rule in self.entries.cards[key[1]].rules))
+        parts = [self._part(key, group, read, rules) for key, group in self.groups.items()]
+        ids = np.array([id_ for group in self.groups.values() for id_ in group.ids], object)
+        X, fired = np.concatenate([p.X for p in parts], 1), np.concatenate([p.fired for p in parts], 1)
+        action, p = np.concatenate([p.action for p in parts]), np.concatenate([p.p for p in parts])
+        position = np.concatenate([np.concatenate(group.positions) for group in self.groups.values()])
+        there = np.array([id_ not in self.gone for id_ in ids.tolist()], np.bool_)
+        ts = X[0]
+        order = np.lexsort((position, ts))
+        order = order[there[order]]
+        X, fired, action, p, ids, ts = X[:, order], fired[:, order], action[order], p[order], ids[order], ts[order]
+        label = np.array([self.labels.get(id_, np.nan) for id_ in ids.tolist()])
+        as_of = max(self._last_received(), 0)
+        matures_us = 0 if system.label is None else micros(system.label.delay)
+        modelled = "model" in self.active.card.versions
+        amount = X[slots[system.amount].row] if system.amount else np.ones(len(ids))
+        model = combining(system, type(system.rules)(), plan.thresholds)
+        entity = X.view(np.uint64)[slots[system.card].row] if system.card else position[order].astype(np.uint64)
+        stopped = action == len(system.policy.actions) - 1
+        return Past(
+            Columns(slots, X, types_of(plan), derived_of(plan), clock_of(plan)),
+            ts.astype(np.int64),
+            known_of(label, ts.astype(np.int64), as_of=as_of, matures_us=matures_us, stopped=stopped),
+            amount,
+            entity,
+            ids,
+            action,
+            p,
+            model.run(amount[None], p, modelled=modelled).action if modelled else np.zeros(len(ids), np.int64),
+            rules,
+            fired,
+            system,
+            as_of,
+            matures_us,
+            dict(plan.thresholds),
+            modelled,
+        )
+
+    def _last_received(self) -> int:
+        last = next(iter(self.log.read(self.stop - 1, self.stop)))
+        return last.received_at
+
+    def _slots(self, names: Collection[str]) -> tuple[dict[str, Slot], list[str]]:
+        """Return where names stand that all groups keep: the time of the event, then what costs and people need."""
+        plan, system = self.plan, self.system
+        cards = [self.entries.cards[card] for _, card in self.groups]
+        first = [clock_of(plan), *(name for name in (system.amount, system.card) if name)]
+        slots: dict[str, Slot] = {}
+        read: list[str] = []
+        for name in dict.fromkeys([*first, *sorted(names)]):
+            slot = plan.slots.get(name)
+            if slot is None:
+                continue
+            rows = [name, f"{name}.2"][: width(slot.type)]
+            if name in plan.schema(plan.decides).names or all(set(rows) <= set(card.names) for card in cards):
+                slots[name] = Slot(slot.type, len(read))
+                read += rows
+        return slots, read
+
+    def _part(self, key: tuple[str, str], group: _Group, read: list[str], rules: tuple[str, ...]) -> _Laid:
+        """Return the columns of one group."""
+        schema, card = key[0], self.entries.cards[key[1]]
+        fields, features = np.concatenate(group.fields, 1), np.concatenate(group.features, 1)
+        now = self.plan.schema(self.plan.decides)
+        if schema != now.digest:
+            fields = rows_from(fields, self.entries.layouts[schema], now)
+        at = self.plan.stream(self.plan.decides).encoder.row
+        X = np.empty((len(read), fields.shape[1]))
+        for i, name in enumerate(read):
+            plain = name.removesuffix(".2")
+            X[i] = fields[at[plain] + (plain != name)] if plain in at else features[card.names.index(name)]
+        records = np.concatenate(group.records)
+        return _Laid(X, _fired(card, records, rules), _actions(card, self.system.policy, records), records["p"])
+
+
+class _Laid(NamedTuple):
+    """The columns of one group of events."""
+
+    X: FloatArray
+    fired: HashArray
+    action: IntArray
+    p: FloatArray
+
+
+def _fired(card: Card, records: AnyArray, rules: tuple[str, ...]) -> HashArray:
+    """Return which rules fired, as bits in the order of all rules that ever decided."""
+    bits = np.zeros((words(len(rules)), len(records)), np.uint64)
+    if card.rules:
+        fired = np.unpackbits(records["fired"], axis=1, bitorder="little", count=len(card.rules))
+        for rule, column in zip(card.rules, fired.T, strict=True):
+            at = rules.index(rule.id)
+            bits[at // 64] |= column.astype(np.uint64) << np.uint64(at % 64)
+    return bits
+
+
+def _actions(card: Card, policy: Policy, records: AnyArray) -> IntArray:
+    """Return what was done, as positions in the actions of today; one of another name is one in the middle."""
+    last = len(policy.actions) - 1
+    ends = {card.actions[0]: 0, card.actions[-1]: last}
+    now = [
+        policy.actions.index(name) if name in policy.actions else ends.get(name, min(1, last)) for name in card.actions
+    ]
+    action: IntArray = np.array(now)[records["action"]]
+    return action
