@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjudge.define import Capacity, DerivedFeature, Event, Field, Id, Policy, Rule, Rules, Schema, System, Time
+from adjudge.define import DerivedFeature, Event, Field, Id, Policy, Rule, Rules, Schema, System, Time
 from adjudge.define.spec import from_spec, to_spec
 from adjudge.errors import DefinitionError
 from tests.define.everything import BY_BANDS
@@ -31,9 +31,9 @@ def same_name() -> type[Event]:
 
 
 UNWRITABLE: dict[str, tuple[Callable[[], System], str]] = {
-    "capacity": (
-        lambda: System("s", Thing, policy=Policy(capacity=Capacity(float("inf")))),
-        "system 's': policy: capacity: alerts_per_day must be a finite number, not inf",
+    "threshold": (
+        lambda: System("s", Thing, policy=Policy(compare="loss", thresholds={"block": float("inf")})),
+        "system 's': policy: thresholds: block must be a finite number, not inf",
     ),
     "expression": (
         lambda: System("s", Thing, features=[DerivedFeature("x", 3)]),  # type: ignore[arg-type]

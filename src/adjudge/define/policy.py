@@ -209,7 +209,7 @@ class Policy:
         bounds, order = list(self.bands.values()), [self.severity(a) for a in self.bands]
         rising = bounds == sorted(set(bounds)) and order == sorted(order)
         if not (rising and bounds[-1] == 100 and bounds[0] >= 0 and all(bound == int(bound) for bound in bounds)):
-            msg = "policy bands: must be whole numbers that rise with the actions' severity and end at 100, "
+            msg = "policy bands: must rise in whole numbers with the actions' severity and end at 100, "
             msg += f"not {dict(self.bands)}"
             raise DefinitionError(msg)
 
