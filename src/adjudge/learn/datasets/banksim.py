@@ -6,24 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import (
-    Capacity,
-    Category,
-    Costs,
-    Event,
-    Id,
-    Key,
-    Label,
-    Money,
-    Policy,
-    System,
-    Time,
-    days,
-    feature,
-    field,
-)
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
+from adjudge.define import Category, Event, Id, Key, Money, System, Time, days, feature, field
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
 from adjudge.learn.datasets.files import Kind
+from adjudge.learn.datasets.shared import FRAUD, fraud_system, numbered, since, zscore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,11 +39,10 @@ def system() -> System:
     """
     customer, merchant = Payment.by("customer"), Payment.by("merchant")
     usual = Payment.by("customer", "category")
-    return System(
-        name="banksim",
-        decides=Payment,
-        label=Label(FRAUD, delay=days(7)),
-        features=[
+    return fraud_system(
+        "banksim",
+        Payment,
+        [
             customer.count(days(1), days(7), days(30)),
             customer.mean("amount", days(30)),
             customer.std("amount", days(30)),
@@ -67,13 +52,11 @@ def system() -> System:
             Payment.by("customer", "merchant").is_new(),
             merchant.rate(FRAUD, days(30)),
             merchant.count(days(7)),
-            feature("amount_zscore", "(amount - customer_amount_mean_30d) / customer_amount_std_30d"),
+            zscore("amount_zscore", "customer_amount", "30d"),
             feature("usual_ratio", "amount / customer_category_amount_mean_60d"),
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=50)),
-        amount="amount",
-        card="customer",
         meaning="Ranks BankSim's simulated payments.",
+        card="customer",
     )
 
 
@@ -88,11 +71,10 @@ COLUMNS: dict[str, Kind] = {
 
 
 def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
-    import polars as pl
 
-    return frame.with_row_index("row").select(
-        payment_id=pl.format("t{}", "row"),
-        at=pl.lit(ORIGIN).dt.cast_time_unit("us") + pl.duration(days=pl.col("step").cast(pl.Int64)),
+    return frame.select(
+        payment_id=numbered(),
+        at=since(ORIGIN, "step", days(1)),
         customer="customer",
         merchant="merchant",
         category="category",

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import Capacity, Costs, Field, Label, Policy, Schema, System, feature
+from adjudge.define import Field, Label, Schema, System, feature, seconds
 from adjudge.define.event import stream_of
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
 from adjudge.learn.datasets.files import Kind
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system, numbered, since
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,14 +45,14 @@ def system() -> System:
     >>> len(system().decides.schema().names)
     31
     """
-    return System(
-        name="creditcard",
-        decides=Transaction,
-        label=Label(FRAUD, delay=timedelta(0), meaning="known at once: two days leave no room for a delay"),
-        features=[feature("amount_log", "log1p(amount)"), feature("hour", "hour(at)", unit="h")],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=500)),
-        amount="amount",
+    at_once = Label(FRAUD, delay=timedelta(0), meaning="known at once: two days leave no room for a delay")
+    return fraud_system(
+        "creditcard",
+        Transaction,
+        [feature("amount_log", "log1p(amount)"), HOUR],
         meaning="Ranks the card transactions of the Kaggle card set.",
+        alerts_per_day=500,
+        label=at_once,
     )
 
 
@@ -64,13 +65,11 @@ COLUMNS: dict[str, Kind] = {
 
 
 def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
-    import polars as pl
-
-    return frame.with_row_index("row").select(
-        transaction_id=pl.format("t{}", "row"),
-        at=pl.lit(ORIGIN).dt.cast_time_unit("us") + pl.duration(seconds=pl.col("Time").cast(pl.Int64)),
+    return frame.select(
+        transaction_id=numbered(),
+        at=since(ORIGIN, "Time", seconds(1)),
         amount="Amount",
-        **{name.lower(): pl.col(name) for name in COMPONENTS},
+        **{name.lower(): name for name in COMPONENTS},
         fraud="Class",
     )
 

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 from adjudge.define import System
 from adjudge.errors import InputError
 from adjudge.learn.datasets.files import Kind, collect, find, missing, need, scan, typed
+from adjudge.learn.datasets.shared import FRAUD
 from adjudge.learn.source import Source, read_streams
 
 if TYPE_CHECKING:
     import polars as pl
-
-FRAUD = "fraud"
-"""Name of the label of every set."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +156,16 @@ class Dataset:
             self.hold(events.height, counted(events), path.name)
         return self._source(system, events)
 
+    def fits(self, file: Path) -> bool:
+        """Tell whether a file has all columns of some form of this set.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        return any(not missing(frame, form.present(frame)) for form, frame in self._scanned(file))
+
     def events(self, path: Path) -> pl.DataFrame:
         """Return the events of a file or folder in order of time, with ``fraud`` where there are labels, uncounted."""
         import polars as pl
@@ -172,10 +180,12 @@ class Dataset:
 
     def _form(self, path: Path) -> tuple[Form, pl.LazyFrame]:
         """Return the form of a file: the one of whose columns the fewest are missing."""
-        tried = [(form, scan(path, quote=form.quote)) for form in self.forms]
-        form, frame = min(tried, key=lambda one: len(missing(one[1], one[0].present(one[1]))))
+        form, frame = min(self._scanned(path), key=lambda one: len(missing(one[1], one[0].present(one[1]))))
         need(frame, form.present(frame), f"{self.name}: {path.name}")
         return form, frame
+
+    def _scanned(self, path: Path) -> list[tuple[Form, pl.LazyFrame]]:
+        return [(form, scan(path, quote=form.quote)) for form in self.forms]
 
     def check(self, path: Path) -> Checked:
         """Return what a file or folder holds, and which published edition it is.

@@ -5,25 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import (
-    Capacity,
-    Category,
-    Costs,
-    Event,
-    Id,
-    Key,
-    Label,
-    Money,
-    Policy,
-    System,
-    Time,
-    days,
-    feature,
-    field,
-    hours,
-)
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
-from adjudge.learn.datasets.files import Kind, beside, need, scan, typed
+from adjudge.define import Category, Event, Id, Key, Money, System, Time, days, feature, field, hours
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
+from adjudge.learn.datasets.files import Kind, table
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,11 +37,10 @@ def system() -> System:
     ['signed_up']
     """
     device, ip = Purchase.by("device"), Purchase.by("ip")
-    return System(
-        name="ecommerce",
-        decides=Purchase,
-        label=Label(FRAUD, delay=days(7)),
-        features=[
+    return fraud_system(
+        "ecommerce",
+        Purchase,
+        [
             device.count(hours(1), days(1), days(30)),
             device.since_last(),
             device.mean("amount", days(30)),
@@ -65,14 +49,12 @@ def system() -> System:
             ip.count(days(30), of=FRAUD),
             Purchase.by("country").rate(FRAUD, days(30)),
             feature("since_signed_up_s", "at - signed_up", unit="s"),
-            feature("hour", "hour(at)", unit="h"),
+            HOUR,
             feature("weekday", "weekday(at)"),
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=50)),
-        amount="amount",
+        meaning="Ranks first purchases of new users.",
         card="device",
         leave_out=["signed_up"],
-        meaning="Ranks first purchases of new users.",
     )
 
 
@@ -99,10 +81,11 @@ def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
     import polars as pl
 
     lower, upper = list(ADDRESSES)[:2]
+    addresses = table(folder, ["IpAddress_to_Country", "ip_to_country"], ADDRESSES).sort(lower)
     located = (
         frame.with_row_index("row")
         .sort("ip_address")
-        .join_asof(_addresses(folder), left_on="ip_address", right_on=lower, strategy="backward")
+        .join_asof(addresses, left_on="ip_address", right_on=lower, strategy="backward")
         .sort("row")
     )
     return located.select(
@@ -117,20 +100,6 @@ def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
         browser="browser",
         fraud="class",
     )
-
-
-def _addresses(folder: Path) -> pl.LazyFrame:
-    """Return ranges of addresses with their countries; empty where there is no such table."""
-    import polars as pl
-
-    found = beside(folder, "IpAddress_to_Country") or beside(folder, "ip_to_country")
-    if found is None:
-        return pl.LazyFrame(
-            schema={name: pl.String if kind == "text" else pl.Float64 for name, kind in ADDRESSES.items()}
-        )
-    table = scan(found)
-    need(table, ADDRESSES, found.name)
-    return typed(table, ADDRESSES).sort("lower_bound_ip_address")
 
 
 DATASET = Dataset(

@@ -120,6 +120,35 @@ def typed(frame: pl.LazyFrame, columns: Mapping[str, Kind]) -> pl.LazyFrame:
     return frame.select(_expression(name, kind, schema[name]) for name, kind in columns.items())
 
 
+def table(folder: Path, stems: Sequence[str], columns: Mapping[str, Kind]) -> pl.LazyFrame:
+    """Return the named columns of the tables of some names in a folder, one below the other; empty where there is none.
+
+    Parameters
+    ----------
+    folder
+        Where they are looked for.
+    stems
+        Names of files without their endings.
+    columns
+        What is read of each, and what it holds.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read or lacks a column.
+    """
+    import polars as pl
+
+    parts = []
+    for found in (beside(folder, stem) for stem in stems):
+        if found is not None:
+            part = scan(found)
+            need(part, columns, found.name)
+            parts.append(typed(part, columns))
+    nothing = typed(pl.LazyFrame(schema=dict.fromkeys(columns, pl.String)), columns)
+    return pl.concat(parts or [nothing])
+
+
 def _expression(name: str, kind: Kind, held: pl.DataType) -> pl.Expr:
     import polars as pl
 

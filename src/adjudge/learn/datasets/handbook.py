@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import Capacity, Costs, Event, Id, Key, Label, Money, Policy, System, Time, days, feature
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
+from adjudge.define import Event, Id, Key, Money, System, Time, days, feature
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
 from adjudge.learn.datasets.files import Kind, find, need
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system, label_of, zscore
 from adjudge.learn.source import read_table
 
 if TYPE_CHECKING:
@@ -33,11 +34,10 @@ def system() -> System:
     7
     """
     customer, terminal = Transaction.by("customer"), Transaction.by("terminal")
-    return System(
-        name="handbook",
-        decides=Transaction,
-        label=Label(FRAUD, delay=days(7)),
-        features=[
+    return fraud_system(
+        "handbook",
+        Transaction,
+        [
             customer.count(days(1), days(7), days(30)),
             customer.mean("amount", days(7), days(30)),
             customer.std("amount", days(30)),
@@ -46,14 +46,13 @@ def system() -> System:
             terminal.rate(FRAUD, days(1), days(7), days(30)),
             terminal.count(days(28), of=FRAUD),
             customer.count(days(28), of=FRAUD),
-            feature("amount_zscore", "(amount - customer_amount_mean_30d) / customer_amount_std_30d"),
+            zscore("amount_zscore", "customer_amount", "30d"),
             feature("amount_ratio", "amount / customer_amount_mean_30d"),
-            feature("hour", "hour(at)", unit="h"),
+            HOUR,
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=100)),
-        amount="amount",
-        card="customer",
         meaning="Ranks the Fraud Detection Handbook's simulated card transactions.",
+        card="customer",
+        alerts_per_day=100,
     )
 
 
@@ -68,15 +67,13 @@ COLUMNS: dict[str, Kind] = {
 
 
 def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
-    import polars as pl
-
     return frame.select(
+        label_of("TX_FRAUD"),
         transaction_id="TRANSACTION_ID",
         at="TX_DATETIME",
         customer="CUSTOMER_ID",
         terminal="TERMINAL_ID",
         amount="TX_AMOUNT",
-        fraud=pl.col("TX_FRAUD"),
     )
 
 
@@ -88,7 +85,7 @@ DATASET = Dataset(
     licence="none stated for the data; the book: GPL-3.0 (code), CC BY-SA 4.0 (text)",
     files=("transactions",),
     editions=(Edition("all days", 1_754_155, 14_681),),
-    forms=(Form(COLUMNS, _events),),
+    forms=(Form(COLUMNS, _events, unlabelled=("TX_FRAUD",)),),
     system=system,
     notes=("times have no zone and are read as UTC", "the currency is not named; EUR is assumed"),
 )

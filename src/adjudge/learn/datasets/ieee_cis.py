@@ -6,26 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import (
-    Capacity,
-    Category,
-    Costs,
-    Event,
-    Id,
-    Key,
-    Label,
-    Money,
-    Number,
-    Policy,
-    System,
-    Time,
-    days,
-    feature,
-    field,
-    hours,
-)
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
-from adjudge.learn.datasets.files import Kind, beside, need, scan, typed
+from adjudge.define import Category, Event, Id, Key, Money, Number, System, Time, days, field, hours, seconds
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
+from adjudge.learn.datasets.files import Kind, table
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system, label_of, since, zscore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,11 +63,10 @@ def system() -> System:
     'USD'
     """
     card, account, device = Payment.by("card"), Payment.by("account"), Payment.by("device")
-    return System(
-        name="ieee_cis",
-        decides=Payment,
-        label=Label(FRAUD, delay=days(7)),
-        features=[
+    return fraud_system(
+        "ieee_cis",
+        Payment,
+        [
             card.count(hours(1), days(1), days(7), days(30)),
             card.mean("amount", days(30)),
             card.std("amount", days(30)),
@@ -97,14 +80,13 @@ def system() -> System:
             account.count(days(60), of=FRAUD),
             device.count(days(1), days(7)),
             device.distinct("card", days(7)),
-            feature("card_zscore", "(amount - card_amount_mean_30d) / card_amount_std_30d"),
-            feature("account_zscore", "(amount - account_amount_mean_30d) / account_amount_std_30d"),
-            feature("hour", "hour(at)", unit="h"),
+            zscore("card_zscore", "card_amount", "30d"),
+            zscore("account_zscore", "account_amount", "30d"),
+            HOUR,
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200)),
-        amount="amount",
-        card="card",
         meaning="Ranks the card payments of the IEEE-CIS competition.",
+        card="card",
+        alerts_per_day=200,
     )
 
 
@@ -133,12 +115,11 @@ def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
 
     card = pl.concat_str([pl.col(c).fill_null("") for c in ("card1", "card2", "card3", "card5")], separator="-")
     first_day = ((pl.col("TransactionDT") / DAY_S).floor() - pl.col("D1")).cast(pl.Int64).cast(pl.String)
-    joined = frame.join(_identity(folder), on="TransactionID", how="left", maintain_order="left")
-    labels = ["isFraud"] if "isFraud" in frame.collect_schema().names() else []
-    return joined.select(
-        pl.col(labels).alias(FRAUD) if labels else pl.col([]),
+    devices = table(folder, ["train_identity", "test_identity"], IDENTITY)  # of about a quarter of all payments
+    return frame.join(devices, on="TransactionID", how="left", maintain_order="left").select(
+        label_of("isFraud"),
         payment_id="TransactionID",
-        at=pl.lit(ORIGIN).dt.cast_time_unit("us") + pl.duration(seconds=pl.col("TransactionDT").cast(pl.Int64)),
+        at=since(ORIGIN, "TransactionDT", seconds(1)),
         card=card,
         account=pl.concat_str([card, pl.col("addr1").fill_null(""), first_day], separator="-"),
         product="ProductCD",
@@ -154,19 +135,6 @@ def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
         km="dist1",
         **{name.lower(): pl.col(name) for name in NUMBERS},
     )
-
-
-def _identity(folder: Path) -> pl.LazyFrame:
-    """Return devices by payment; about a quarter of all payments have one."""
-    import polars as pl
-
-    parts = []
-    for found in (beside(folder, stem) for stem in ("train_identity", "test_identity")):
-        if found is not None:
-            part = scan(found)
-            need(part, IDENTITY, found.name)
-            parts.append(typed(part, IDENTITY))
-    return pl.concat(parts) if parts else pl.LazyFrame(schema=dict.fromkeys(IDENTITY, pl.String))
 
 
 DATASET = Dataset(

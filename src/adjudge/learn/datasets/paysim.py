@@ -6,25 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import (
-    Capacity,
-    Category,
-    Costs,
-    Event,
-    Id,
-    Key,
-    Label,
-    Money,
-    Policy,
-    System,
-    Time,
-    days,
-    feature,
-    field,
-    hours,
-)
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
+from adjudge.define import Category, Event, Id, Key, Label, Money, System, Time, days, feature, field, hours
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
 from adjudge.learn.datasets.files import Kind
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system, numbered, since, zscore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,11 +38,10 @@ def system() -> System:
     1
     """
     sender, receiver = Transfer.by("sender"), Transfer.by("receiver")
-    return System(
-        name="paysim",
-        decides=Transfer,
-        label=Label(FRAUD, delay=days(1), meaning="a month leaves little room for a delay"),
-        features=[
+    return fraud_system(
+        "paysim",
+        Transfer,
+        [
             sender.count(days(1), days(30)),
             receiver.count(hours(1), days(1), days(7)),
             receiver.sum("amount", hours(1), days(1), days(7)),
@@ -67,13 +51,13 @@ def system() -> System:
             receiver.count(days(30), of=FRAUD),
             Transfer.by("receiver", "kind").count(days(7)),
             feature("amount_log", "log1p(amount)"),
-            feature("receiver_zscore", "(amount - receiver_amount_mean_7d) / receiver_amount_std_7d"),
-            feature("hour", "hour(at)", unit="h"),
+            zscore("receiver_zscore", "receiver_amount", "7d"),
+            HOUR,
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=200)),
-        amount="amount",
-        card="receiver",
         meaning="Ranks PaySim's simulated mobile money.",
+        card="receiver",
+        alerts_per_day=200,
+        label=Label(FRAUD, delay=days(1), meaning="a month leaves little room for a delay"),
     )
 
 
@@ -90,9 +74,9 @@ COLUMNS: dict[str, Kind] = {
 def _events(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
     import polars as pl
 
-    return frame.with_row_index("row").select(
-        transfer_id=pl.format("t{}", "row"),
-        at=pl.lit(ORIGIN).dt.cast_time_unit("us") + pl.duration(hours=pl.col("step").cast(pl.Int64) - 1),
+    return frame.select(
+        transfer_id=numbered(),
+        at=since(ORIGIN, pl.col("step") - 1, hours(1)),
         kind="type",
         amount="amount",
         sender="nameOrig",

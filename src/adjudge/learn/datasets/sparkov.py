@@ -5,27 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import (
-    Capacity,
-    Category,
-    Costs,
-    Event,
-    Id,
-    Key,
-    Label,
-    Money,
-    Number,
-    Place,
-    Policy,
-    System,
-    Time,
-    days,
-    feature,
-    field,
-    hours,
-)
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
-from adjudge.learn.datasets.files import Kind, beside, need, scan, typed
+from adjudge.define import Category, Event, Id, Key, Money, Number, Place, System, Time, days, feature, field, hours
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
+from adjudge.learn.datasets.files import Kind, table
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system, zscore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,11 +38,10 @@ def system() -> System:
     """
     customer, merchant = Transaction.by("customer"), Transaction.by("merchant")
     usual, kind = Transaction.by("customer", "category"), Transaction.by("category")
-    return System(
-        name="sparkov",
-        decides=Transaction,
-        label=Label(FRAUD, delay=days(7)),
-        features=[
+    return fraud_system(
+        "sparkov",
+        Transaction,
+        [
             customer.count(hours(1), days(1), days(7), days(30)),
             customer.sum("amount", hours(1), days(1), days(7)),
             customer.mean("amount", days(30)),
@@ -75,18 +57,16 @@ def system() -> System:
             kind.mean("amount", days(7)),
             kind.std("amount", days(7)),
             merchant.rate(FRAUD, days(90)),
-            feature("amount_zscore", "(amount - customer_amount_mean_30d) / customer_amount_std_30d"),
-            feature("usual_zscore", "(amount - customer_category_amount_mean_90d) / customer_category_amount_std_90d"),
+            zscore("amount_zscore", "customer_amount", "30d"),
+            zscore("usual_zscore", "customer_category_amount", "90d"),
             feature("usual_ratio", "amount / customer_category_amount_max_90d"),
-            feature("category_zscore", "(amount - category_amount_mean_7d) / category_amount_std_7d"),
-            feature("hour", "hour(at)", unit="h"),
+            zscore("category_zscore", "category_amount", "7d"),
+            HOUR,
             feature("weekday", "weekday(at)"),
             feature("home_km", "distance(place, home)", unit="km"),
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=50)),
-        amount="amount",
-        card="customer",
         meaning="Ranks Sparkov's generated card transactions.",
+        card="customer",
     )
 
 
@@ -127,15 +107,8 @@ def _kaggle(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
 
 
 def _generated(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
-    import polars as pl
-
-    found = beside(folder, "customers")
-    if found is None:
-        homes = dict.fromkeys(("lat", "long", "city_pop"), pl.lit(None, pl.Float64))
-        return _events(frame.with_columns(**homes), transaction_id="trans_id", at="ts", customer="customer_id")
-    customers = scan(found)
-    need(customers, CUSTOMERS, found.name)
-    joined = frame.join(typed(customers, CUSTOMERS), on="customer_id", how="left", maintain_order="left")
+    customers = table(folder, ["customers"], CUSTOMERS)
+    joined = frame.join(customers, on="customer_id", how="left", maintain_order="left")
     return _events(joined, transaction_id="trans_id", at="ts", customer="customer_id")
 
 

@@ -5,25 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.define import (
-    Capacity,
-    Category,
-    Costs,
-    Event,
-    Id,
-    Key,
-    Label,
-    Money,
-    Policy,
-    System,
-    Time,
-    days,
-    feature,
-    field,
-    hours,
-)
-from adjudge.learn.datasets.dataset import FRAUD, Dataset, Edition, Form
+from adjudge.define import Category, Event, Id, Key, Money, System, Time, days, field, hours
+from adjudge.learn.datasets.dataset import Dataset, Edition, Form
 from adjudge.learn.datasets.files import Kind
+from adjudge.learn.datasets.shared import FRAUD, HOUR, fraud_system, numbered, zscore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,11 +39,10 @@ def system() -> System:
     'card'
     """
     user, card, merchant = Transaction.by("user"), Transaction.by("card"), Transaction.by("merchant")
-    return System(
-        name="tabformer",
-        decides=Transaction,
-        label=Label(FRAUD, delay=days(7)),
-        features=[
+    return fraud_system(
+        "tabformer",
+        Transaction,
+        [
             card.count(hours(1), days(1), days(7), days(30)),
             card.sum("amount", days(1)),
             card.mean("amount", days(30)),
@@ -71,13 +55,11 @@ def system() -> System:
             Transaction.by("user", "state").is_new(),
             Transaction.by("user", "kind").count(days(30)),
             merchant.rate(FRAUD, days(90)),
-            feature("amount_zscore", "(amount - card_amount_mean_30d) / card_amount_std_30d"),
-            feature("hour", "hour(at)", unit="h"),
+            zscore("amount_zscore", "card_amount", "30d"),
+            HOUR,
         ],
-        policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=50)),
-        amount="amount",
-        card="card",
         meaning="Ranks IBM's simulated card transactions.",
+        card="card",
     )
 
 
@@ -122,8 +104,8 @@ def _one_user(frame: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
 def _events(frame: pl.LazyFrame) -> pl.LazyFrame:
     import polars as pl
 
-    return frame.with_row_index("row").select(
-        transaction_id=pl.format("t{}", "row"),
+    return frame.select(
+        transaction_id=numbered(),
         at="at",
         user="User",
         card=pl.format("{}-{}", "User", "Card"),

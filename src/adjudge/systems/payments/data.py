@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adjudge.learn.source import Source, read_streams, read_table
+from adjudge.learn.datasets import handbook
+from adjudge.learn.source import Source, read_streams
 from adjudge.systems.payments.definition import payments
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from adjudge.systems.payments.simulate import World
-
-HANDBOOK_COLUMNS = {"TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT"}
-"""Columns by which the Fraud Detection Handbook's transactions are known."""
-
-HANDBOOK_DELAY = timedelta(days=7)
-"""When the handbook's labels become known."""
 
 
 def fingerprint(browser: str, system: str, screen: str, timezone: str) -> str:
@@ -69,8 +61,9 @@ def read(path: Path) -> Source:
     """
     if path.is_dir():
         return read_streams(payments(), path)
-    frame = read_table(path)
-    return of_handbook(frame) if set(frame.columns) >= HANDBOOK_COLUMNS else read_streams(payments(), path)
+    if handbook.DATASET.fits(path):
+        return of_handbook(handbook.read(path, strict=False))
+    return read_streams(payments(), path)
 
 
 def simulate(events: int, *, seed: int = 7, holdout: float | None = None) -> Source:
@@ -92,22 +85,28 @@ def simulate(events: int, *, seed: int = 7, holdout: float | None = None) -> Sou
     return of_world(world if holdout is None else declining(world, holdout, seed=seed))
 
 
-def of_handbook(frame: pl.DataFrame) -> Source:
-    """Return the Fraud Detection Handbook's transactions: customers are users with a card, terminals are merchants."""
+def of_handbook(source: Source) -> Source:
+    """Return the Fraud Detection Handbook's transactions as payments, with their labels.
+
+    Customers are users with a card, terminals are merchants.
+
+    Parameters
+    ----------
+    source
+        What `adjudge.learn.datasets.handbook.read` returned.
+    """
     import polars as pl
 
-    at = pl.col("TX_DATETIME").dt.replace_time_zone("UTC").dt.cast_time_unit("us")
-    payments = frame.sort("TX_DATETIME", "TRANSACTION_ID").select(
-        payment_id=pl.format("t{}", "TRANSACTION_ID"),
-        at=at,
-        user=pl.format("c{}", "CUSTOMER_ID"),
-        card=pl.format("c{}", "CUSTOMER_ID"),
-        merchant=pl.format("m{}", "TERMINAL_ID"),
-        amount=pl.col("TX_AMOUNT").cast(pl.Float64),
+    payments = source.frames["transaction"].select(
+        payment_id=pl.format("t{}", "transaction_id"),
+        at="at",
+        user=pl.format("c{}", "customer"),
+        card=pl.format("c{}", "customer"),
+        merchant=pl.format("m{}", "terminal"),
+        amount="amount",
     )
-    labels = {}
-    if "TX_FRAUD" in frame.columns:
-        labels["fraud"] = frame.filter(pl.col("TX_FRAUD") == 1).select(
-            payment_id=pl.format("t{}", "TRANSACTION_ID"), value=pl.lit(True), known_at=at + HANDBOOK_DELAY
-        )
+    labels = {
+        name: known.select("value", "known_at", payment_id=pl.format("t{}", "transaction_id"))
+        for name, known in source.labels.items()
+    }
     return Source({"payment": payments}, labels)
