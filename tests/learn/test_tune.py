@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
+from adjudge.define import System
 from adjudge.errors import DefinitionError, InputError, ShapeError, UnavailableError
 from adjudge.learn.pipeline import run
 from adjudge.learn.source import Source
@@ -21,9 +23,22 @@ from adjudge.learn.split import split_by_share
 from adjudge.learn.study import SETTLED, opened
 from adjudge.learn.tune import Bench, Search, cut_off, folds, tune
 from adjudge.learn.tuned import Tried, Tuned, read
-from adjudge.models import Isolation, Logistic, Net, RandomForest, Trees
+from adjudge.models import (
+    Autoencoder,
+    BalancedBagging,
+    Families,
+    FromOnnx,
+    Isolation,
+    Logistic,
+    Net,
+    RandomForest,
+    Sage,
+    SequenceNet,
+    Stack,
+    Trees,
+)
 from adjudge.models.search import Chosen, Searchable, searched
-from tests.learn.orders import history, orders
+from tests.learn.orders import Order, history, orders
 
 SMALL = Search(trials=3, folds=2, only=("depth", "min_rows"), seed=3)
 """Two settings are searched, so that no trial grows a thousand trees."""
@@ -165,8 +180,10 @@ def test_what_cannot_be_searched_is_said(source: Source, tmp_path: Path) -> None
     study = tmp_path / "t.sqlite"
     with pytest.raises(InputError, match=r"no setting 'dept' to search, .*did you mean 'depth'"):
         tune(orders(), source, study, search=Search(only=("dept",)))
-    with pytest.raises(DefinitionError, match=r"Isolation does not say .* search\(trial\)"):
-        tune(orders(Isolation()), source, study)
+    with pytest.raises(DefinitionError, match=r"FromOnnx does not say .* search\(trial\)"):
+        tune(orders(FromOnnx("any.onnx")), source, study)
+    with pytest.raises(DefinitionError, match="nothing inside Stack says what can be searched"):
+        tune(orders(Stack(FromOnnx("any.onnx"))), source, study)
     with pytest.raises(DefinitionError, match="has no label"):
         tune(replace(orders(), label=None), source, study)
     with pytest.raises(InputError, match="holds no labels 'fraud'"):
@@ -273,7 +290,65 @@ def test_what_was_found_is_read_again_and_fits_its_estimator_alone(whole: Tuned,
         read(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize("estimator", [Trees(), Logistic(), RandomForest(), Net()], ids=lambda one: type(one).__name__)
+FEW_TREES = Trees("lightgbm", n_trees=5, depth=2, threads=1)
+
+MADE: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
+    "isolation": (lambda: Isolation(n_trees=10), ("sample", "columns")),
+    "autoencoder": (lambda: Autoencoder((4, 2, 4), epochs=1), ("rate", "batch")),
+    "bagging": (lambda: BalancedBagging(FEW_TREES, members=2), ("ratio", "estimator__depth")),
+    "families": (
+        lambda: Families({"habit": ["buyer_amount_mean_7d"], "now": ["amount"]}, estimator=FEW_TREES),
+        ("estimator__depth", "estimator__min_rows"),
+    ),
+    "stack": (
+        lambda: Stack(FEW_TREES, Isolation(n_trees=10), Logistic(), folds=2),
+        ("trees__depth", "isolation__sample", "logistic__bins"),
+    ),
+    "sequence": (lambda: SequenceNet(hidden=4, head=8, epochs=1), ("cell", "dropout")),
+}
+"""Models that hold others or are trained otherwise, and which of their settings a short search tries."""
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_every_model_can_be_tuned(name: str, source: Source, tmp_path: Path) -> None:
+    """A search that is taken up by another process, where every object is a new one, goes on; it says how far it is."""
+    make, only = MADE[name]
+    search = Search(trials=2, folds=1, only=only, seed=3)
+    buyer = Order.by("buyer")
+
+    def system() -> System:
+        plain = orders(make())
+        return replace(plain, features=[*plain.features, buyer.last_n("amount", 2), buyer.since_last_n(2)])
+
+    first = tune(system(), source, tmp_path / "t.sqlite", search=replace(search, trials=1))
+    told: list[int] = []
+
+    def hook(what: str, done: int, of: int) -> None:
+        if what == "tune":
+            told.append(done)
+
+    made = tune(system(), source, tmp_path / "t.sqlite", search=search, progress=hook)
+    assert told == [1, 2]
+    assert trials(made)[:1] == trials(first)
+    assert [set(one.parameters) for one in made.trials] == [set(only)] * 2
+    assert made.trials[0].parameters != made.trials[1].parameters
+    best = msgspec.structs.replace(made, parameters=made.trials[1].parameters).apply("orders", make())
+    assert {setting: best.get_params()[setting] for setting in only} == made.trials[1].parameters
+
+
+def test_a_graph_net_says_which_columns_it_misses(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"Sage reads keys and the time .* no 'user'"):
+        tune(orders(Sage()), source, tmp_path / "t", search=Search(trials=1))
+
+
+ESTIMATORS: tuple[Any, ...] = (
+    *(Trees(), Logistic(), RandomForest(), Net(), Isolation(), Autoencoder(), SequenceNet(), Sage(), BalancedBagging()),
+    Families({"one": ["a"]}),
+    Stack(Trees(), ("other", Logistic()), Isolation()),
+)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda one: type(one).__name__)
 def test_every_setting_that_is_searched_is_one_that_the_estimator_has(estimator: Searchable) -> None:
     names = searched(estimator)
     assert len(names) == len(set(names)) > 1

@@ -15,8 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from adjudge.errors import DefinitionError, UnavailableError
 from adjudge.models.sequence import CELLS, SequenceModel
 from adjudge.models.sequence_net import SequenceNet
-from adjudge.models.sequence_torch import loss
 from adjudge.models.served import check_invariance
+from adjudge.models.training_torch import loss
 
 from .rows import Rows
 

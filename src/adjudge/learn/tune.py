@@ -347,9 +347,14 @@ def _try(bench: Bench, trials: Study) -> None:
 def _names(estimator: Any, only: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the settings that are searched."""
     if not isinstance(estimator, Searchable):
-        msg = f"{type(estimator).__name__} does not say what can be searched: it has no method search(trial)"
+        msg = f"{type(estimator).__name__} does not say what can be searched: give it a method search(trial), as Trees "
+        msg += "has, or another model"
         raise DefinitionError(msg)
     offered = searched(estimator)
+    if not offered:
+        msg = f"nothing inside {type(estimator).__name__} says what can be searched: it needs a member with a method "
+        msg += "search(trial), as Trees has"
+        raise DefinitionError(msg)
     for name in only:
         if name not in offered:
             msg = f"{type(estimator).__name__} offers no setting {name!r} to search, only {', '.join(offered)}"

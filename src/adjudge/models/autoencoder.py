@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adjudge.engine.scorer import TOP
-from adjudge.errors import DefinitionError, ShapeError
+from adjudge.errors import ShapeError
 from adjudge.models.calibrate import Platt
 from adjudge.models.dense import Layers
-from adjudge.models.estimator import Estimator, Progress, Task, margins, positions
+from adjudge.models.descended import Descended, torch_part
+from adjudge.models.estimator import Progress, Task, margins, positions
 from adjudge.models.inputs import Inputs, SingleArray
-from adjudge.models.net import CHECKED_ROWS, torch_for
+from adjudge.models.net import CHECKED_ROWS
 from adjudge.models.reconstruction import FLOOR, Reconstruction
-from adjudge.models.scorers import ModelScorer
-from adjudge.models.served import check_equal_to_trained
+from adjudge.models.search import Trial
+from adjudge.models.served import check_model
 from adjudge.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ TOLERANCE = 1e-3
 """Largest difference of margins between torch and the served form: what single precision leaves of a small error."""
 
 
-class Autoencoder(Estimator):
+class Autoencoder(Descended):
     """A net that rebuilds ordinary rows from fewer numbers, fitted without labels, in the manner of scikit-learn.
 
     Rows that are known to be positive are left out of the training; nothing else is learned from outcomes but what
@@ -73,8 +74,6 @@ class Autoencoder(Estimator):
 
     labelled = False
 
-    layer = "deep"
-
     def __init__(
         self,
         hidden: tuple[int, ...] = (16, 2, 16),
@@ -100,10 +99,18 @@ class Autoencoder(Estimator):
         self.seed = seed
         self.top = top
 
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial."""
+        return {
+            "rate": trial.suggest_float("rate", 3e-4, 1e-2, log=True),
+            "batch": trial.suggest_categorical("batch", [128, 512, 2048]),
+            "epochs": trial.suggest_int("epochs", 2, 32, log=True),
+        }
+
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Reconstruction:
-        self._check()
-        deep = torch_for("an autoencoder")
-        from adjudge.models.sequence_torch import seeded
+        self._check_descent("an autoencoder", {"units": min(self.hidden, default=0)})
+        deep = torch_part("dense_torch", "an autoencoder")
+        from adjudge.models.training_torch import seeded
 
         ordinary = task.X[task.y == 0]
         if len(ordinary) < 2:
@@ -135,21 +142,11 @@ class Autoencoder(Estimator):
         self, deep: ModuleType, seen: SingleArray, later: SingleArray | None, report: Progress
     ) -> Sequential:
         """Return the trained net."""
-        net = deep.body(seen.shape[1], self.hidden, seen.shape[1], 0.0)
-        descent = deep.Descent(net, deep.Rebuilding(net, seen), len(seen), rate=self.rate, batch=self.batch)
+        net: Sequential = deep.body(seen.shape[1], self.hidden, seen.shape[1], 0.0)
         judge = None
         if later is not None and len(later) and self.patience:
             judge = deep.Rebuilding(net, later).judge
-        kept: Sequential = descent.run(self.epochs, self.patience, judge, report)
-        self.history_, self.best_ = descent.history, descent.best
-        return kept
-
-    def _check(self) -> None:
-        whole = min(*self.hidden, self.epochs, self.batch, self.threads, 1) >= 1 and len(self.hidden) > 0
-        if not (whole and self.rate > 0.0 and self.patience >= 0):
-            msg = "an autoencoder needs units, epochs, threads and a batch of at least 1, a rate above 0 and a "
-            msg += "patience of 0 or more"
-            raise DefinitionError(msg)
+        return self._descend(net, deep.Rebuilding(net, seen), len(seen), judge, report)
 
 
 def _encoded(inputs: Inputs, X: FloatArray) -> SingleArray:
@@ -167,5 +164,4 @@ def _placed(model: Reconstruction, held_out: Task | None) -> Reconstruction:
 def _verified(model: Reconstruction, X: FloatArray, squares: FloatArray) -> float:
     """Hold the served form to torch's errors on the same rows."""
     trained = model.shift + model.slope * (np.log(squares @ model.strictness + FLOOR) - model.usual)
-    slots, rows = np.ascontiguousarray(X.T), np.arange(len(model.names))
-    return check_equal_to_trained(ModelScorer(model, top=0), slots, rows, trained, tolerance=TOLERANCE)
+    return check_model(model, X, trained, tolerance=TOLERANCE)

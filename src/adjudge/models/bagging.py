@@ -7,14 +7,16 @@ are is known exactly, and taken back from its log-odds.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 
 from adjudge.engine.scorer import TOP
 from adjudge.errors import DefinitionError
-from adjudge.models.estimator import Estimator, Progress, Task
+from adjudge.models.estimator import Estimator, Parameters, Progress, Task
 from adjudge.models.mean import combine
 from adjudge.models.raw import Model
+from adjudge.models.search import Trial, search_inside
 from adjudge.models.trees import Trees
 from adjudge.typing import IntArray
 
@@ -74,6 +76,18 @@ class BalancedBagging(Estimator):
         self.seed = seed
         self.top = top
 
+    def _inside(self) -> dict[str, Parameters]:
+        default = Trees("lightgbm", n_trees=50, depth=4, patience=0)
+        return {"estimator": self.estimator if self.estimator is not None else default}
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial: of the draws, and of what each member is trained with."""
+        return {
+            "members": trial.suggest_int("members", 5, 30),
+            "ratio": trial.suggest_float("ratio", 0.5, 10.0, log=True),
+            **search_inside(self._inside(), trial),
+        }
+
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Model:
         if self.members < 1 or not self.ratio > 0:
             msg = f"balanced bagging needs a member and negatives, not {self.members} members and ratio {self.ratio}"
@@ -90,8 +104,8 @@ class BalancedBagging(Estimator):
         return combine(models, shift=float(np.log(np.mean(kept) / _negatives(task))))
 
     def _member(self, i: int) -> Estimator:
-        default = Trees("lightgbm", n_trees=50, depth=4, patience=0)
-        member = copy.deepcopy(self.estimator) if self.estimator is not None else default
+        member = copy.deepcopy(self._inside()["estimator"])
+        assert isinstance(member, Estimator)
         return member.set_params(seed=self.seed + i) if "seed" in member.get_params() else member
 
     def _drawn(self, task: Task, random: np.random.Generator) -> IntArray:

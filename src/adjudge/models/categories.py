@@ -6,7 +6,7 @@ saved as the texts themselves and hashed again with the secret of the workspace 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -135,6 +135,10 @@ class Categories:
             ]
             texts[name] = tuple(word for _, word in sorted(kept))
         return cls(texts, secret)
+
+    def only(self, names: Collection[str]) -> Categories:
+        """Return those of some features."""
+        return Categories({name: words for name, words in self.texts.items() if name in names}, self.secret)
 
     def rehashed(self, secret: bytes) -> Categories:
         """Return the same categories for a workspace with another secret."""

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from adjudge.errors import BundleError
 from adjudge.kernel import lean_kernel
-from adjudge.models.descent import largest
 from adjudge.models.inputs import Inputs, SingleArray, fill
-from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, sub, take, under
+from adjudge.models.pushes import note, settle
+from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, sub, take, under
 from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 WIDEST = 1 << 16
@@ -131,17 +131,6 @@ def _push(
 
 
 @lean_kernel
-def settle(pushes: FloatArray, total: float) -> None:
-    """Put what rounding left between the pushes and their total into the largest of them, the first among equals."""
-    largest_at, left = 0, total
-    for f in range(len(pushes)):
-        left -= pushes[f]
-        if abs(pushes[f]) > abs(pushes[largest_at]):
-            largest_at = f
-    pushes[largest_at] += left
-
-
-@lean_kernel
 def _score(
     X: FloatArray,
     rows: IntArray,
@@ -178,11 +167,7 @@ def _score(
         if k > 0 or len(every) > 0:
             _push(sizes, transposed, numbers, usual, owner, place, value, share, pushes)
             settle(pushes, margin[j] - np.float64(usual[last]))
-        if k > 0:
-            largest(pushes, k, top[j], top_value[j])
-        if len(every) > 0:
-            for f in range(len(pushes)):
-                every[j, f] = pushes[f]
+        note(pushes, j, k, top, top_value, every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +249,7 @@ class Layers:
 
 
 @dataclass(frozen=True, eq=False)
-class Dense:
+class Dense(Kernelled):
     """A net with one output, the margin.
 
     Parameters
@@ -320,19 +305,7 @@ class Dense:
         parts = (layers.sizes, layers.weights, layers.biases, layers.transposed, self._usual)
         return (*self.inputs.packed, self.inputs.owner, *parts)
 
-    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
-        """Return margins and the k largest pushes; `rows` says where in X each name is."""
-        result = Raw.empty(X.shape[1], k)
-        self._run(X, rows, k, result, np.empty((0, 0)))
-        return result
-
-    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
-        """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
-        every = np.empty((X.shape[1], len(self.names)))
-        self._run(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
-
-    def _run(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+    def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))
         outputs = (result.margin, result.top, result.top_value, every)
         numbers, place, value = self.layers.room()

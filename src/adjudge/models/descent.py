@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adjudge.kernel import lean_kernel
+from adjudge.models.pushes import note
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 LANES = 128
@@ -150,24 +151,6 @@ def _leaves(nodes: WordArray, base: int, leaves: int, codes: ByteArray, found: B
             one = if_left[j]
             other = if_right[j]
             answer[j] = other if code[j] > limit else one
-
-
-@lean_kernel
-def largest(pushes: FloatArray, k: int, top: NDArray[np.int32], top_value: FloatArray) -> None:
-    """Write the k largest positive pushes in falling order; of equal ones the first feature comes first."""
-    for i in range(k):
-        top[i] = -1
-        top_value[i] = 0.0
-    for f in range(len(pushes)):
-        value = pushes[f]
-        if value > top_value[k - 1]:
-            i = k - 1
-            while i > 0 and top_value[i - 1] < value:
-                top[i] = top[i - 1]
-                top_value[i] = top_value[i - 1]
-                i -= 1
-            top[i] = f
-            top_value[i] = value
 
 
 @lean_kernel
@@ -311,11 +294,7 @@ def descend(
                 total[j] = _row(flat, j, lanes, *tables, base, explain, pushes[j])
         for j in range(width):
             margin[start + j] = total[j] / divisor
-            if k > 0:
-                largest(pushes[j], k, top[start + j], top_value[start + j])
-            if len(every) > 0:
-                for f in range(pushes.shape[1]):
-                    every[start + j, f] = pushes[j, f]
+            note(pushes[j], start + j, k, top, top_value, every)
 
 
 def room(n: int, columns: int, features: int, explain: bool) -> tuple[AnyArray, ...]:

@@ -15,7 +15,7 @@ from adjudge.errors import DefinitionError, ShapeError, did_you_mean
 from adjudge.models.calibrate import FITTED, Calibrator
 from adjudge.models.categories import Categories
 from adjudge.models.raw import Model
-from adjudge.models.scorers import ModelScorer
+from adjudge.models.scorers import ModelScorer, Served
 from adjudge.typing import FloatArray, IntArray
 
 Progress = Callable[[int, int], None]
@@ -116,15 +116,24 @@ def fit_calibrator(kind: str | None, margin: FloatArray, y: FloatArray) -> Calib
 
 
 class Parameters:
-    """Parameters by name, read from the signature as scikit-learn does."""
+    """Parameters by name, read from the signature as scikit-learn does.
+
+    Those of an estimator inside are reached through its name and two underscores, ``trees__depth``.
+    """
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
         return tuple(inspect.signature(cls).parameters)
 
+    def _inside(self) -> dict[str, Parameters]:
+        """Return the estimators inside by name; none unless a class says so."""
+        return {}
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name."""
-        return {name: getattr(self, name) for name in self._names()}
+        """Return the parameters by name, with those of the estimators inside if `deep`."""
+        own = {name: getattr(self, name) for name in self._names()}
+        inside = self._inside() if deep else {}
+        return own | {f"{name}__{k}": v for name, one in inside.items() for k, v in one.get_params().items()}
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters by name and return the estimator.
@@ -134,15 +143,53 @@ class Parameters:
         DefinitionError
             If there is no parameter of that name.
         """
+        inside = self._inside()
         for name, value in parameters.items():
-            if name not in self._names():
-                msg = f"{type(self).__name__} has no parameter {name!r}{did_you_mean(name, self._names())}"
+            head, dots, rest = name.partition("__")
+            if dots and head in inside:
+                inside[head].set_params(**{rest: value})
+                if getattr(self, head, inside) is None:  # the one that None stands for is now one of its own
+                    setattr(self, head, inside[head])
+            elif name in self._names():
+                setattr(self, name, value)
+            else:
+                msg = f"{type(self).__name__} has no parameter {name!r}{did_you_mean(name, self.get_params())}"
                 raise DefinitionError(msg)
-            setattr(self, name, value)
         return self
 
+    def __repr__(self) -> str:
+        """Return the class with the parameters of its own, the same in every process."""
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_params(deep=False).items())})"
 
-class Estimator(Parameters, ABC):
+
+class Answering(Parameters, ABC):
+    """A fitted model that answers like scikit-learn's, from what it is served as; ``names_`` are its features."""
+
+    names_: tuple[str, ...]
+
+    @abstractmethod
+    def served(self) -> Served:
+        """Return the scorer that the engine uses."""
+
+    def decision_function(self, X: FloatArray) -> FloatArray:
+        """Return the raw margins (log-odds before calibration) of rows X (n, F)."""
+        return self._score(X).margin
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """Return calibrated probabilities of both classes, shape (n, 2)."""
+        p = self._score(X).p
+        return np.stack([1.0 - p, p], axis=1)
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Return 1 where the probability is above one half, else 0."""
+        return (self._score(X).p > 0.5).astype(np.float64)
+
+    def _score(self, X: FloatArray) -> Scores:
+        scorer, slots = self.served(), np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
+        return scorer.score(slots, np.array([self.names_.index(name) for name in scorer.names], dtype=np.int64))
+
+
+class Estimator(Answering):
     """A model that is fitted on rows and served as numbers.
 
     After `fit`: ``model_`` is the served model, ``calibrator_`` its calibrator or None, ``names_`` the
@@ -219,23 +266,6 @@ class Estimator(Parameters, ABC):
     def served(self) -> ModelScorer:
         """Return the scorer that the engine uses."""
         return ModelScorer(self.model_, self.calibrator_, self.categories_, top=self.top)
-
-    def decision_function(self, X: FloatArray) -> FloatArray:
-        """Return the raw margins (log-odds before calibration) of rows X (n, F)."""
-        return self._score(X).margin
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Return calibrated probabilities of both classes, shape (n, 2)."""
-        p = self._score(X).p
-        return np.stack([1.0 - p, p], axis=1)
-
-    def predict(self, X: FloatArray) -> FloatArray:
-        """Return 1 where the probability is above one half, else 0."""
-        return (self._score(X).p > 0.5).astype(np.float64)
-
-    def _score(self, X: FloatArray) -> Scores:
-        slots = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
-        return self.served().score(slots, np.arange(len(self.names_)))
 
 
 def _ignore(done: int, planned: int) -> None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from adjudge.engine.scorer import TOP, Scores
+from adjudge.engine.scorer import TOP
 from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.models.blend import BlendScorer, Family
 from adjudge.models.calibrate import Platt, logistic_weights
 from adjudge.models.categories import Categories
-from adjudge.models.estimator import Estimator, Parameters, Progress, Validation
+from adjudge.models.estimator import Answering, Estimator, Parameters, Progress, Validation
+from adjudge.models.search import Trial, search_inside
 from adjudge.models.trees import Trees
 from adjudge.typing import FloatArray
 
 
-class Families(Parameters):
+class Families(Answering):
     """An estimator for each family of features, and one score from all of them.
 
     Parameters
@@ -121,6 +122,13 @@ class Families(Parameters):
         self.scorer_ = self._blended(validation)
         return self
 
+    def _inside(self) -> dict[str, Parameters]:
+        return {"estimator": self.estimator if self.estimator is not None else Trees()}
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings of what every family is trained with, drawn from a trial."""
+        return search_inside(self._inside(), trial)
+
     def _check(self, names: Sequence[str], validation: Validation | None) -> None:
         seen: set[str] = set()
         for family, members in self.families.items():
@@ -161,16 +169,13 @@ class Families(Parameters):
         families = [
             Family(name, one.model_, one.calibrator_ or Platt(), weights[name]) for name, one in self.fitted_.items()
         ]
+        own = (
+            None
+            if self.categories_ is None
+            else self.categories_.only({name for members in self.families.values() for name in members})
+        )
         how: Literal["mean", "stack"] = "stack" if self.stack else "mean"
-        return BlendScorer(families, how, intercept=intercept, categories=self._own_categories(), top=self.top)
-
-    def _own_categories(self) -> Categories | None:
-        """Return the categories of the features that some family reads."""
-        if self.categories_ is None:
-            return None
-        read = {name for members in self.families.values() for name in members}
-        texts = {name: words for name, words in self.categories_.texts.items() if name in read}
-        return Categories(texts, self.categories_.secret)
+        return BlendScorer(families, how, intercept=intercept, categories=own, top=self.top)
 
     def _stacked(self, X: FloatArray, y: FloatArray) -> FloatArray:
         """Return the coefficient of each family's margin, and the intercept."""
@@ -185,23 +190,6 @@ class Families(Parameters):
     def served(self) -> BlendScorer:
         """Return the scorer that the engine uses."""
         return self.scorer_
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Return probabilities of both classes, shape (n, 2)."""
-        p = self._score(X).p
-        return np.stack([1.0 - p, p], axis=1)
-
-    def decision_function(self, X: FloatArray) -> FloatArray:
-        """Return the blended margins of rows X (n, F)."""
-        return self._score(X).margin
-
-    def predict(self, X: FloatArray) -> FloatArray:
-        """Return 1 where the probability is above one half, else 0."""
-        return (self._score(X).p > 0.5).astype(np.float64)
-
-    def _score(self, X: FloatArray) -> Scores:
-        slots = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
-        return self.scorer_.score(slots, np.array([self.names_.index(name) for name in self.scorer_.names]))
 
 
 def _part(progress: Progress | None, done: int, families: int) -> Progress | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from adjudge.models import descent, packing
-from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, take
+from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 _ARRAYS: dict[str, type[np.generic]] = {
@@ -36,7 +36,7 @@ _ARRAYS: dict[str, type[np.generic]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Forest:
+class Forest(Kernelled):
     """A sum of decision trees over named features.
 
     Parameters
@@ -99,32 +99,7 @@ class Forest:
         """The margin before any feature is looked at: the mean over the training rows."""
         return self._packed.bias
 
-    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
-        """Return margins and the k largest pushes.
-
-        Parameters
-        ----------
-        X
-            The feature matrix, shape (C, n), one feature a row; NaN means missing.
-        rows
-            The row of `X` for each name.
-        k
-            How many contributions to return a row; 0 leaves them out and is faster.
-        """
-        result = Raw.empty(X.shape[1], k)
-        self._descend(X, rows, k, result, np.empty((0, 0)))
-        return result
-
-    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
-        """Return what each feature contributed to each row's margin, shape (n, len(names)).
-
-        With `bias` they add up to the margin, to the rounding of the addition (relative 1e-12).
-        """
-        every = np.empty((X.shape[1], len(self.names)))
-        self._descend(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
-
-    def _descend(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+    def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))
         packed = self._packed
         outputs = (result.margin, result.top, result.top_value, every)

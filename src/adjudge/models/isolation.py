@@ -14,8 +14,8 @@ from adjudge.engine.scorer import TOP
 from adjudge.models.estimator import Estimator, Progress, Task, positions
 from adjudge.models.forest import Forest
 from adjudge.models.scikit import finite, forest_of
-from adjudge.models.scorers import ModelScorer
-from adjudge.models.served import check_equal_to_trained
+from adjudge.models.search import Trial
+from adjudge.models.served import check_model
 from adjudge.typing import AnyArray, FloatArray
 
 CHECKED_ROWS = 5_000
@@ -83,6 +83,14 @@ class Isolation(Estimator):
         self.seed = seed
         self.top = top
 
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial."""
+        return {
+            "n_trees": trial.suggest_int("n_trees", 50, 400, step=50),
+            "sample": trial.suggest_int("sample", 64, 8192, log=True),
+            "columns": trial.suggest_float("columns", 0.3, 1.0),
+        }
+
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Forest:
         from sklearn.ensemble import IsolationForest
 
@@ -106,9 +114,7 @@ class Isolation(Estimator):
         some = task.X[:CHECKED_ROWS]
         filled = finite(some[:, read])
         score = fitted.score_samples(np.where(np.isnan(filled), fill, filled))
-        self.difference_ = check_equal_to_trained(
-            ModelScorer(forest, top=0), np.ascontiguousarray(some.T), np.arange(len(names)), 1.0 + np.log2(-score)
-        )
+        self.difference_ = check_model(forest, some, 1.0 + np.log2(-score))
         report(self.n_trees, self.n_trees)
         return forest
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from adjudge.errors import BundleError
 from adjudge.kernel import kernel
-from adjudge.models.descent import SET_OUT, largest
+from adjudge.models.descent import SET_OUT
 from adjudge.models.forest import Forest
+from adjudge.models.pushes import largest
 from adjudge.models.raw import Arrays, Meta, Model, Raw, sub, under
 from adjudge.typing import AnyArray, FloatArray, IntArray
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from adjudge.engine.scorer import TOP
-from adjudge.errors import DefinitionError, UnavailableError, did_you_mean
+from adjudge.errors import DefinitionError
 from adjudge.models.dense import Dense, Layers
-from adjudge.models.estimator import Estimator, Progress, Task
+from adjudge.models.descended import OutcomeNet, torch_part
+from adjudge.models.estimator import Progress, Task
 from adjudge.models.inputs import Inputs, SingleArray
-from adjudge.models.scorers import ModelScorer
 from adjudge.models.search import Trial
-from adjudge.models.served import check_equal_to_trained
+from adjudge.models.served import check_model
 from adjudge.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from adjudge.models.dense_torch import Tabled
-
-LOSSES = ("log", "focal")
-"""What a net may be trained to make small."""
 
 CHECKED_ROWS = 20_000
 """Training rows on which the served form is held to torch."""
@@ -31,23 +28,7 @@ TOLERANCE = 1e-4
 """Largest difference of margins between torch and the served form, relative above 1; single precision leaves 1e-6."""
 
 
-def torch_for(what: str) -> ModuleType:
-    """Return the module that trains nets of full layers.
-
-    Raises
-    ------
-    UnavailableError
-        If torch is not installed.
-    """
-    try:
-        from adjudge.models import dense_torch
-    except ImportError as error:
-        msg = f"{what} is trained with torch, which is not there ({error}): pip install 'adjudge[deep]'"
-        raise UnavailableError(msg) from error
-    return dense_torch
-
-
-class Net(Estimator):
+class Net(OutcomeNet):
     """A feed-forward net for a binary outcome, in the manner of scikit-learn.
 
     Every hidden layer is normalised over its batch and followed by a ReLU and dropout. Numbers are brought to one
@@ -95,8 +76,6 @@ class Net(Estimator):
     Guo and Berkhahn (2016), Entity Embeddings of Categorical Variables. Lin et al. (2017), Focal Loss for Dense Object
     Detection, eq. 5.
     """
-
-    layer = "deep"
 
     def __init__(
         self,
@@ -147,49 +126,28 @@ class Net(Estimator):
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Dense:
         self._check()
-        deep = torch_for("a net")
-        from adjudge.models.sequence_torch import seeded
+        deep = torch_part("dense_torch", "a net")
+        from adjudge.models.training_torch import seeded
 
         inputs = Inputs.fit(task.X, names, texts=self._texts(names), bins=self.bins, width=self.embedding)
         with seeded(self.threads, self.seed):
-            net = self._descended(deep, inputs, task, held_out, report)
-            some = task.X[:CHECKED_ROWS]
-            trained = net.margins(*_tensors(inputs, some))
-        model = _served(deep, net, inputs, task.X)
-        slots, rows = np.ascontiguousarray(some.T), np.arange(len(names))
-        scorer = ModelScorer(model, top=0)
-        self.difference_ = check_equal_to_trained(scorer, slots, rows, trained, tolerance=TOLERANCE)
+            net = deep.Tabled(inputs, self.hidden, self.dropout)
+            kept = self._learn(net, functools.partial(_tensors, inputs), task, held_out, report)
+            kept.fill(_counts(inputs, task.X))
+            trained = kept.margins(_tensors(inputs, task.X[:CHECKED_ROWS]))
+        model = _served(deep, kept, inputs, task.X)
+        self.difference_ = check_model(model, task.X[:CHECKED_ROWS], trained, tolerance=TOLERANCE)
         return model
 
     def _texts(self, names: tuple[str, ...]) -> dict[str, int]:
         texts = {} if self.categories_ is None else self.categories_.texts
         return {name: len(texts[name]) for name in names if name in texts}
 
-    def _descended(
-        self, deep: ModuleType, inputs: Inputs, task: Task, held_out: Task | None, report: Progress
-    ) -> Tabled:
-        """Return the trained net."""
-        weight = task.weights(self.positive_weight)
-        weight = np.ones(len(task.y)) if weight is None else weight
-        net = deep.Tabled(inputs, self.hidden, self.dropout)
-        focal = (self.gamma, self.alpha) if self.loss == "focal" else (0.0, None)
-        losses = deep.Losses(net, _tensors(inputs, task.X), task.y, weight, *focal)
-        descent = deep.Descent(net, losses, len(task.y), rate=self.rate, batch=self.batch)
-        judge = None if held_out is None or not self.patience else _judge(net, inputs, held_out)
-        kept: Tabled = descent.run(self.epochs, self.patience, judge, report)
-        kept.fill(_counts(inputs, task.X))
-        self.history_, self.best_ = descent.history, descent.best
-        return kept
-
     def _check(self) -> None:
-        if self.loss not in LOSSES:
-            msg = f"no loss is called {self.loss!r}{did_you_mean(self.loss, LOSSES)}"
-            raise DefinitionError(msg)
-        whole = min(*self.hidden, self.embedding, self.epochs, self.batch, self.threads, 1) >= 1
-        shares = 0.0 <= self.dropout < 1.0 and (self.alpha is None or 0.0 < self.alpha < 1.0)
-        if not (whole and shares and self.gamma >= 0.0 and self.rate > 0.0 and min(self.bins, self.patience) >= 0):
-            msg = "a net needs units, an embedding, epochs, threads and a batch of at least 1, a dropout in [0, 1), "
-            msg += "an alpha in (0, 1), a rate above 0, and gamma, bins and patience of 0 or more"
+        self._check_loss("a net")
+        self._check_descent("a net", {"units": min(self.hidden, default=1), "an embedding": self.embedding})
+        if self.bins < 0:
+            msg = f"a net needs bins, or 0 for none, and not {self.bins}"
             raise DefinitionError(msg)
 
 
@@ -222,11 +180,3 @@ def _served(deep: ModuleType, net: Tabled, inputs: Inputs, X: FloatArray) -> Den
     usual[order] = np.concatenate([_plain(inputs, X).mean(axis=0, dtype=np.float64), *picked])
     layers = Layers.of([(first, parts[0][1]), *parts[1:]])
     return Dense(inputs.with_tables(tables), layers, usual.astype(np.float32))
-
-
-def _judge(net: Tabled, inputs: Inputs, held_out: Task) -> Callable[[], float]:
-    """Return what says how good the net is by now: average precision on the validation rows."""
-    from sklearn.metrics import average_precision_score
-
-    later = _tensors(inputs, held_out.X)
-    return lambda: float(average_precision_score(held_out.y, net.margins(*later)))

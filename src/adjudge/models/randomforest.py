@@ -11,9 +11,8 @@ from adjudge.engine.scorer import TOP
 from adjudge.models.averaged import Averaged
 from adjudge.models.estimator import Estimator, Progress, Task
 from adjudge.models.scikit import finite, forest_of
-from adjudge.models.scorers import ModelScorer
 from adjudge.models.search import Trial
-from adjudge.models.served import check_equal_to_trained
+from adjudge.models.served import check_model
 from adjudge.typing import AnyArray, FloatArray
 
 CHECKED_ROWS = 5_000
@@ -102,12 +101,7 @@ class RandomForest(Estimator):
         trees = [one.tree_ for one in fitted.estimators_]
         served = Averaged(forest_of(trees, names, _positives, divisor=float(self.n_trees)))
         some = task.X[:CHECKED_ROWS]
-        self.difference_ = check_equal_to_trained(
-            ModelScorer(served.forest, top=0),
-            np.ascontiguousarray(some.T),
-            np.arange(len(names)),
-            fitted.predict_proba(finite(some))[:, 1],
-        )
+        self.difference_ = check_model(served.forest, some, fitted.predict_proba(finite(some))[:, 1])
         report(self.n_trees, self.n_trees)
         return served
 

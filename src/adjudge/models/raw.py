@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -73,6 +74,39 @@ class Model(Protocol):
     def arrays(self) -> Arrays:
         """Return the part to be written as arrays."""
         ...
+
+
+class Kernelled(ABC):
+    """A served model whose kernel writes margins, the largest pushes, and where there is room for them all pushes."""
+
+    @abstractmethod
+    def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+        """Fill the result with margins and the k largest pushes, and `every`, if it has rows, with all pushes."""
+
+    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
+        """Return margins and the k largest pushes.
+
+        Parameters
+        ----------
+        X
+            The feature matrix, shape (C, n), one feature a row; NaN means missing.
+        rows
+            The row of `X` for each name.
+        k
+            How many contributions to return a row; 0 leaves them out and is faster.
+        """
+        result = Raw.empty(X.shape[1], k)
+        self._write(X, rows, k, result, np.empty((0, 0)))
+        return result
+
+    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
+        """Return every contribution, shape (n, len(names)).
+
+        With `bias` they add up to the margin, to the rounding of the addition (relative 1e-12).
+        """
+        every = np.empty((X.shape[1], len(rows)))
+        self._write(X, rows, 0, Raw.empty(X.shape[1], 0), every)
+        return every
 
 
 def sub(arrays: Mapping[str, AnyArray], prefix: str) -> Arrays:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from adjudge.errors import BundleError
 from adjudge.kernel import lean_kernel
-from adjudge.models.dense import Layers, forward, settle
-from adjudge.models.descent import largest
+from adjudge.models.dense import Layers, forward
 from adjudge.models.inputs import Inputs, SingleArray, fill
-from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, sub, take, under
+from adjudge.models.pushes import note, settle
+from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, sub, take, under
 from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 FLOOR = 1e-3
@@ -74,15 +74,11 @@ def _rebuild(
             for f in range(len(errors)):
                 errors[f] = above * (errors[f] / total) if total > 0.0 else 0.0
             settle(errors, margin[j] - shift)
-        if k > 0:
-            largest(errors, k, top[j], top_value[j])
-        if len(every) > 0:
-            for f in range(len(errors)):
-                every[j, f] = errors[f]
+        note(errors, j, k, top, top_value, every)
 
 
 @dataclass(frozen=True, eq=False)
-class Reconstruction:
+class Reconstruction(Kernelled):
     """A net that rebuilds its inputs, and what its error is worth.
 
     Parameters
@@ -134,19 +130,7 @@ class Reconstruction:
         layers = self.layers
         return (*self.inputs.packed, self.inputs.owner, layers.sizes, layers.weights, layers.biases, self.strictness)
 
-    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
-        """Return margins and the k largest pushes; `rows` says where in X each name is."""
-        result = Raw.empty(X.shape[1], k)
-        self._run(X, rows, k, result, np.empty((0, 0)))
-        return result
-
-    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
-        """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
-        every = np.empty((X.shape[1], len(self.names)))
-        self._run(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
-
-    def _run(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+    def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))
         outputs = (result.margin, result.top, result.top_value, every)
         line = (float(self.usual), float(self.slope), float(self.shift))

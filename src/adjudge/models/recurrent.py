@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adjudge.kernel import lean_kernel
-from adjudge.models.descent import largest
+from adjudge.models.pushes import note
 from adjudge.typing import BoolArray, FloatArray, IntArray
 
 LSTM, GRU, ATTENTION = 0, 1, 2
@@ -315,8 +315,4 @@ def score(
         for t in range(w.steps.shape[0]):
             before = _read_step(t, before, w, r, explain)
         margin[j] = _read_out(r.state, w, r)
-        if k > 0:
-            largest(r.pushes, k, top[j], top_value[j])
-        if len(every) > 0:
-            for f in range(len(rows)):
-                every[j, f] = r.pushes[f]
+        note(r.pushes, j, k, top, top_value, every)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from adjudge.models.graph.layers import CLIP
 from adjudge.models.graph.sample import Fanout
 from adjudge.models.graph.served import SageModel
 from adjudge.models.graph.table import Embeddings
+from adjudge.models.search import Trial
 from adjudge.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
@@ -106,6 +107,16 @@ class Sage(Estimator):
         self.seed = seed
         self.top = top
 
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial; early stopping may keep fewer epochs."""
+        return {
+            "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+            "learning_rate": trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
+            "decay": trial.suggest_float("decay", 1e-6, 1e-2, log=True),
+            "gamma": trial.suggest_float("gamma", 0.0, 2.0),
+            "negatives": trial.suggest_int("negatives", 5, 50, log=True),
+        }
+
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> SageModel:
         import adjudge.models.graph.net as nets
 
@@ -139,7 +150,9 @@ class Sage(Estimator):
     def _numbers(self, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in (*self.entities, self.time):
             if name not in names:
-                msg = f"the rows have no {name!r}{did_you_mean(name, names)}"
+                msg = (
+                    f"Sage reads keys and the time as columns, and the rows have no {name!r}{did_you_mean(name, names)}"
+                )
                 raise DefinitionError(msg)
         return tuple(name for name in names if name not in {*self.entities, self.time})
 

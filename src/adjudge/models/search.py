@@ -6,7 +6,7 @@ here imports Optuna.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -90,6 +90,59 @@ class Chosen:
     def _of(self, name: str) -> Trial | None:
         self.names.append(name)
         return self.trial if name in self.drawn else None
+
+
+class Inside:
+    """A trial for an estimator inside another: each name is preceded by that of the estimator and two underscores.
+
+    Parameters
+    ----------
+    trial
+        What is drawn from.
+    name
+        Of the estimator.
+    """
+
+    def __init__(self, trial: Trial, name: str) -> None:
+        self.trial = trial
+        self.name = name
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """Draw a whole number."""
+        return self.trial.suggest_int(f"{self.name}__{name}", low, high, step=step, log=log)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Draw a number."""
+        return self.trial.suggest_float(f"{self.name}__{name}", low, high, step=step, log=log)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Draw one of some values."""
+        return self.trial.suggest_categorical(f"{self.name}__{name}", choices)
+
+
+def search_inside(estimators: Mapping[str, object], trial: Trial) -> dict[str, Any]:
+    """Return the settings that estimators inside another would try; those that offer none keep what they have.
+
+    Parameters
+    ----------
+    estimators
+        By the names under which their parameters are reached.
+    trial
+        What is drawn from.
+
+    Examples
+    --------
+    >>> from adjudge.models.families import Families
+    >>> searched(Families({"left": ["a"]}))[:2]
+    ('estimator__n_trees', 'estimator__depth')
+    """
+    found: dict[str, Any] = {}
+    for name, one in estimators.items():
+        if isinstance(one, Searchable):
+            found |= {f"{name}__{setting}": value for setting, value in one.search(Inside(trial, name)).items()}
+    return found
 
 
 def searched(estimator: Searchable) -> tuple[str, ...]:

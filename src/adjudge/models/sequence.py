@@ -17,7 +17,7 @@ import numpy as np
 
 from adjudge.errors import BundleError, DefinitionError, did_you_mean
 from adjudge.models import recurrent
-from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, take
+from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 Cell = Literal["lstm", "gru", "attention"]
@@ -120,7 +120,7 @@ _ARRAYS: dict[str, tuple[type[np.generic], int]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceModel:
+class SequenceModel(Kernelled):
     """A recurrent net, or attention, over the last events; one hidden layer joins it with what is beside them.
 
     A contribution is how far the margin moves when its value is read: first the features beside the steps, in the
@@ -153,19 +153,7 @@ class SequenceModel:
             total += unit * weight if unit > 0.0 else 0.0
         return float(total)
 
-    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
-        """Return margins and the k largest pushes; `rows` says where in X each name is."""
-        result = Raw.empty(X.shape[1], k)
-        self._score(X, rows, k, result, np.empty((0, 0)))
-        return result
-
-    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
-        """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
-        every = np.empty((X.shape[1], len(self.names)))
-        self._score(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
-
-    def _score(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+    def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))
         # Room is made for each call: two threads may score at the same time.
         w = self.weights

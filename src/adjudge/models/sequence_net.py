@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from adjudge.engine.scorer import TOP
-from adjudge.errors import DefinitionError, UnavailableError, did_you_mean
-from adjudge.models.estimator import Estimator, Progress, Task
-from adjudge.models.net import LOSSES
-from adjudge.models.scorers import ModelScorer
+from adjudge.errors import DefinitionError, did_you_mean
+from adjudge.models.descended import OutcomeNet, torch_part
+from adjudge.models.estimator import Progress, Task
+from adjudge.models.search import Trial
 from adjudge.models.sequence import CELLS, Cell, SequenceModel, find_steps, positions
-from adjudge.models.served import check_equal_to_trained
+from adjudge.models.served import check_model
 
 if TYPE_CHECKING:
-    from adjudge.models.sequence_torch import Net, Scaling
+    from adjudge.models.sequence_torch import Net as SequenceTorch
 
 CHECKED_ROWS = 5_000
 """Training rows on which the served form is held to torch."""
 
 
-class SequenceNet(Estimator):
+class SequenceNet(OutcomeNet):
     """A net over the last events of a key, in the manner of scikit-learn.
 
     The steps are the columns of ``last_n`` and ``since_last_n``; all other features, the event's own among them, are
@@ -72,8 +69,6 @@ class SequenceNet(Estimator):
     Lin et al. (2017), Focal Loss for Dense Object Detection, eq. 5.
     """
 
-    layer = "deep"
-
     def __init__(
         self,
         steps: Sequence[Sequence[str]] | None = None,
@@ -113,66 +108,42 @@ class SequenceNet(Estimator):
         self.seed = seed
         self.top = top
 
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings to try, drawn from a trial; early stopping may keep fewer epochs."""
+        return {
+            "cell": trial.suggest_categorical("cell", list(CELLS)),
+            "hidden": trial.suggest_int("hidden", 8, 64, log=True),
+            "head": trial.suggest_int("head", 16, 128, log=True),
+            "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+            "rate": trial.suggest_float("rate", 3e-4, 1e-2, log=True),
+            "batch": trial.suggest_categorical("batch", [256, 512, 1024, 2048]),
+        }
+
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> SequenceModel:
         self._check()
         steps = find_steps(names) if self.steps is None else tuple(tuple(step) for step in self.steps)
         inside, beside = positions(names, steps)
-        try:
-            from adjudge.models import sequence_torch as deep
-        except ImportError as error:
-            msg = f"sequence nets are trained with torch, which is not there ({error}): pip install 'adjudge[deep]'"
-            raise UnavailableError(msg) from error
+        deep = torch_part("sequence_torch", "a sequence net")
+        from adjudge.models.training_torch import seeded
+
         scaling = deep.Scaling.of(task.X, inside, beside)
-        with deep.seeded(self.threads, self.seed):
-            net = deep.Net(
+        with seeded(self.threads, self.seed):
+            net: SequenceTorch = deep.Net(
                 self.cell,
                 (*inside.shape, scaling.width),
                 hidden=self.hidden,
                 head=self.head,
                 dropout=self.dropout,
             )
-            kept = self._descended(deep, net, scaling, task, held_out, report)
+            kept = self._learn(net, scaling.inputs, task, held_out, report)
             model = SequenceModel(names, kept.weights(scaling))
-            some = task.X[:CHECKED_ROWS]
-            trained = kept.margins(scaling.inputs(some))
-        slots, rows = np.ascontiguousarray(some.T), np.arange(len(names))
-        self.difference_ = check_equal_to_trained(ModelScorer(model, top=0), slots, rows, trained)
+            trained = kept.margins(scaling.inputs(task.X[:CHECKED_ROWS]))
+        self.difference_ = check_model(model, task.X[:CHECKED_ROWS], trained)
         return model
-
-    def _descended(
-        self, deep: ModuleType, net: Net, scaling: Scaling, task: Task, held_out: Task | None, report: Progress
-    ) -> Net:
-        """Train, and return the net of the best epoch, or of the last where nothing says which is better."""
-        from adjudge.models.dense_torch import Descent
-
-        weight = task.weights(self.positive_weight)
-        weight = np.ones(len(task.y)) if weight is None else weight
-        focal = (self.gamma, self.alpha) if self.loss == "focal" else (0.0, None)
-        losses = deep.losses(net, scaling.inputs(task.X), task.y, weight, *focal)
-        descent = Descent(net, losses, len(task.y), rate=self.rate, batch=self.batch)
-        judge = None if held_out is None or not self.patience else _judge(net, scaling, held_out)
-        kept = descent.run(self.epochs, self.patience, judge, report)
-        self.history_, self.best_ = descent.history, descent.best
-        return kept
 
     def _check(self) -> None:
         if self.cell not in CELLS:
             msg = f"no cell is called {self.cell!r}{did_you_mean(self.cell, CELLS)}"
             raise DefinitionError(msg)
-        if self.loss not in LOSSES:
-            msg = f"no loss is called {self.loss!r}{did_you_mean(self.loss, LOSSES)}"
-            raise DefinitionError(msg)
-        whole = min(self.hidden, self.head, self.epochs, self.batch, self.threads) >= 1
-        shares = 0.0 <= self.dropout < 1.0 and (self.alpha is None or 0.0 < self.alpha < 1.0)
-        if not (whole and shares and self.gamma >= 0.0 and self.rate > 0.0 and self.patience >= 0):
-            msg = "a sequence net needs units, epochs, threads and a batch of at least 1, a dropout in [0, 1), "
-            msg += "an alpha in (0, 1), a rate above 0, and gamma and patience of 0 or more"
-            raise DefinitionError(msg)
-
-
-def _judge(net: Net, scaling: Scaling, held_out: Task) -> Callable[[], float]:
-    """Return what says how good the net is by now: average precision on the validation rows."""
-    from sklearn.metrics import average_precision_score
-
-    later = scaling.inputs(held_out.X)
-    return lambda: float(average_precision_score(held_out.y, net.margins(later)))
+        self._check_loss("a sequence net")
+        self._check_descent("a sequence net", {"units": self.hidden, "a head": self.head})

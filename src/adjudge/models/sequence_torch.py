@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,23 +13,8 @@ from torch.nn import functional
 
 from adjudge.models import recurrent
 from adjudge.models.sequence import CELLS, Cell
+from adjudge.models.training_torch import MarginNet, numbers
 from adjudge.typing import BoolArray, FloatArray, IntArray
-
-MANY = 8192
-"""Rows whose margins are computed together."""
-
-
-@contextmanager
-def seeded(threads: int, seed: int) -> Iterator[None]:
-    """Have torch draw from a seed on so many threads, and leave its state as it was."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Inputs(NamedTuple):
@@ -40,10 +23,6 @@ class Inputs(NamedTuple):
     steps: Tensor
     there: Tensor
     beside: Tensor
-
-    def rows(self, which: Tensor | slice) -> Inputs:
-        """Return some of the rows."""
-        return Inputs(self.steps[which], self.there[which], self.beside[which])
 
 
 @dataclass(frozen=True)
@@ -96,7 +75,7 @@ def _level(X: FloatArray) -> FloatArray:
     return result
 
 
-class Net(nn.Module):
+class Net(MarginNet):
     """Steps through a cell, what comes out with what is beside them through one hidden layer.
 
     Parameters
@@ -124,8 +103,14 @@ class Net(nn.Module):
         self.margin = nn.Linear(head, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    @property
+    def last(self) -> nn.Linear:
+        """The layer whose only output is the margin."""
+        return self.margin
+
+    def forward(self, steps: Tensor, there: Tensor, beside: Tensor) -> Tensor:
         """Return the margins, (n,)."""
+        inputs = Inputs(steps, there, beside)
         pooled = self.dropout(self.pooled(inputs))
         layer = torch.relu(self.head(torch.cat([inputs.beside, pooled], dim=1)))
         margin: Tensor = self.margin(self.dropout(layer))[:, 0]
@@ -156,13 +141,6 @@ class Net(nn.Module):
         found = functional.scaled_dot_product_attention(asked, key, torch.relu(value), attn_mask=scores)
         return found[:, 0] * some
 
-    @torch.no_grad()
-    def margins(self, inputs: Inputs) -> FloatArray:
-        """Return the margins as they will be served."""
-        self.eval()
-        parts = [self(inputs.rows(slice(i, i + MANY))) for i in range(0, len(inputs.steps), MANY)]
-        return _numbers(torch.cat(parts))
-
     def weights(self, scaling: Scaling) -> recurrent.Weights:
         """Return the trained arrays as the kernels read them."""
         if self.key_value is not None and self.query is not None:
@@ -171,8 +149,8 @@ class Net(nn.Module):
         else:
             cell = self.lstm if self.lstm is not None else self.gru
             assert cell is not None
-            from_step, from_state = _numbers(cell.weight_ih.T), _numbers(cell.weight_hh.T)
-            bias, bias_state = _numbers(cell.bias_ih), _numbers(cell.bias_hh)
+            from_step, from_state = numbers(cell.weight_ih.T), numbers(cell.weight_hh.T)
+            bias, bias_state = numbers(cell.bias_ih), numbers(cell.bias_hh)
             if self.lstm is not None:
                 bias, bias_state = bias + bias_state, np.zeros_like(bias)
         from_head, bias_head = _transposed(self.head)
@@ -188,7 +166,7 @@ class Net(nn.Module):
             from_state=from_state,
             bias=bias,
             bias_state=bias_state,
-            age=_numbers(self.age),
+            age=numbers(self.age),
             from_beside=np.ascontiguousarray(from_head[: scaling.width]),
             from_pooled=np.ascontiguousarray(from_head[scaling.width :]),
             bias_head=bias_head,
@@ -197,40 +175,5 @@ class Net(nn.Module):
         )
 
 
-def _numbers(tensor: Tensor) -> FloatArray:
-    return np.ascontiguousarray(tensor.detach().numpy().astype(np.float64))
-
-
 def _transposed(layer: nn.Linear) -> tuple[FloatArray, FloatArray]:
-    return _numbers(layer.weight.T), _numbers(layer.bias)
-
-
-def loss(margin: Tensor, y: Tensor, weight: Tensor, gamma: float) -> Tensor:
-    """Return the mean logarithmic loss, each row's weighed down by (1 - p of its truth) ** gamma."""
-    each = functional.binary_cross_entropy_with_logits(margin, y, reduction="none")
-    if gamma:
-        each = each * (1.0 - torch.exp(-each)) ** gamma
-    return (each * weight).sum() / weight.sum()
-
-
-def losses(
-    net: Net, inputs: Inputs, y: FloatArray, weight: FloatArray, gamma: float, alpha: float | None
-) -> Callable[[Tensor], Tensor]:
-    """Return the loss of some training rows by their places, and have the net start at the share of positives.
-
-    Parameters
-    ----------
-    net, inputs
-        What is trained on which rows.
-    y, weight
-        Outcomes and weights, (n,).
-    gamma, alpha
-        Of the focal loss: exponent, and weight of a positive row beside one less it of a negative; None leaves it out.
-    """
-    if alpha is not None:
-        weight = weight * np.where(y > 0, alpha, 1.0 - alpha)
-    share = float(np.average(y, weights=weight))
-    with torch.no_grad():
-        net.margin.bias.fill_(math.log(share / (1.0 - share)))
-    truth, weights = (torch.from_numpy(column.astype(np.float32)) for column in (y, weight))
-    return lambda some: loss(net(inputs.rows(some)), truth[some], weights[some], gamma)
+    return numbers(layer.weight.T), numbers(layer.bias)

@@ -16,6 +16,7 @@ from adjudge.engine.layers import Layer, layers_of
 from adjudge.engine.scorer import Scorer, Scores
 from adjudge.errors import BundleError
 from adjudge.models.blend import BlendScorer
+from adjudge.models.raw import Model
 from adjudge.models.scorers import ModelScorer, Served
 from adjudge.models.stacked import StackScorer
 from adjudge.typing import AnyArray, FloatArray, IntArray
@@ -200,3 +201,9 @@ def check_equal_to_trained(
         msg = f"the served model differs from the trained one by {difference:.3g}, allowed is {tolerance:.3g}"
         raise BundleError(msg)
     return difference
+
+
+def check_model(model: Model, X: FloatArray, margin: FloatArray, *, tolerance: float = 1e-4) -> float:
+    """Hold a served model to its library's margins of rows X (n, F); see `check_equal_to_trained`."""
+    slots, rows = np.ascontiguousarray(X.T), np.arange(X.shape[1])
+    return check_equal_to_trained(ModelScorer(model, top=0), slots, rows, margin, tolerance=tolerance)

@@ -12,15 +12,16 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from adjudge.engine.scorer import TOP, Scores
+from adjudge.engine.scorer import TOP
 from adjudge.errors import DefinitionError, ShapeError, did_you_mean
 from adjudge.models.calibrate import Platt, logistic_weights
 from adjudge.models.categories import Categories
-from adjudge.models.estimator import Estimator, Parameters, Progress, Validation, fit_calibrator
+from adjudge.models.estimator import Answering, Estimator, Parameters, Progress, Validation, fit_calibrator
+from adjudge.models.search import Trial, search_inside
 from adjudge.models.stacked import LAYERS, Member, Mix, StackScorer, layer_called
 from adjudge.typing import FloatArray, IntArray
 
@@ -53,7 +54,7 @@ class Of:
     features: Sequence[str] = ()
 
 
-class Stack(Parameters):
+class Stack(Answering):
     """Several estimators in layers, and one calibrated score from those that took part.
 
     Parameters
@@ -157,8 +158,15 @@ class Stack(Parameters):
         self.scorer_ = self._served(weights, validation)
         return self
 
-    def _named(self) -> dict[str, Of]:
-        """Return the members by name, in the order of their layers."""
+    def _inside(self) -> dict[str, Parameters]:
+        return {name: of.estimator for name, of in self._called().items()}
+
+    def search(self, trial: Trial) -> dict[str, Any]:
+        """Return settings of the members to try, drawn from a trial: ``trees__depth`` is the depth of ``trees``."""
+        return search_inside(self._inside(), trial)
+
+    def _called(self) -> dict[str, Of]:
+        """Return the members by name, in the order in which they were given."""
         found: dict[str, Of] = {}
         for given in self.members:
             of = given if isinstance(given, Of) else Of(given[1], given[0]) if isinstance(given, tuple) else Of(given)
@@ -170,6 +178,13 @@ class Stack(Parameters):
                     raise DefinitionError(message)
                 count += 1
                 name = f"{own}_{count}"
+            found[name] = of
+        return found
+
+    def _named(self) -> dict[str, Of]:
+        """Return the members by name, in the order of their layers, with all that they leave open."""
+        found = self._called()
+        for name, of in found.items():
             for feature in of.features:
                 if feature not in self.names_:
                     message = f"member {name!r} reads {feature!r}, which is no feature"
@@ -244,46 +259,26 @@ class Stack(Parameters):
             Member(name, self.members_[name].layer, one.model_, one.calibrator_ or Platt())
             for name, one in self.fitted_.items()
         ]
+        own = (
+            None
+            if self.categories_ is None
+            else self.categories_.only({name for of in self.members_.values() for name in of.features})
+        )
         if validation is None:
             mixes = {there: Mix(w, intercept, Platt()) for there, (w, intercept) in weights.items()}
             bounds = self.needed if isinstance(self.needed, tuple) else (0.0, 1.0)
-            return StackScorer(members, mixes, needed=bounds, categories=self._own_categories(), top=self.top)
+            return StackScorer(members, mixes, needed=bounds, categories=own, top=self.top)
         X, y = np.asarray(validation[0], dtype=np.float64), np.asarray(validation[1], dtype=np.float64)
         said = np.stack([_margins(one, X, self.names_) for one in self.fitted_.values()])
         margins = {there: w @ said + intercept for there, (w, intercept) in weights.items()}
         fitted = {there: fit_calibrator(self.calibration, margin, y) or Platt() for there, margin in margins.items()}
         mixes = {there: Mix(w, intercept, fitted[there]) for there, (w, intercept) in weights.items()}
         bounds = self.needed if isinstance(self.needed, tuple) else clear(fitted[1].apply(margins[1]), y, self.needed)
-        return StackScorer(members, mixes, needed=bounds, categories=self._own_categories(), top=self.top)
-
-    def _own_categories(self) -> Categories | None:
-        """Return the categories of the features that some member reads."""
-        if self.categories_ is None:
-            return None
-        read = {name for of in self.members_.values() for name in of.features}
-        texts = {name: words for name, words in self.categories_.texts.items() if name in read}
-        return Categories(texts, self.categories_.secret)
+        return StackScorer(members, mixes, needed=bounds, categories=own, top=self.top)
 
     def served(self) -> StackScorer:
         """Return the scorer that the engine uses."""
         return self.scorer_
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Return probabilities of both classes, shape (n, 2)."""
-        p = self._score(X).p
-        return np.stack([1.0 - p, p], axis=1)
-
-    def decision_function(self, X: FloatArray) -> FloatArray:
-        """Return the mixed margins of rows X (n, F)."""
-        return self._score(X).margin
-
-    def predict(self, X: FloatArray) -> FloatArray:
-        """Return 1 where the probability is above one half, else 0."""
-        return (self._score(X).p > 0.5).astype(np.float64)
-
-    def _score(self, X: FloatArray) -> Scores:
-        slots = np.ascontiguousarray(np.asarray(X, dtype=np.float64).T)
-        return self.scorer_.score(slots, np.array([self.names_.index(name) for name in self.scorer_.names]))
 
 
 def fold_cuts(y: FloatArray, folds: int) -> list[int]:

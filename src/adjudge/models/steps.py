@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from adjudge.errors import BundleError
 from adjudge.kernel import kernel, lean_kernel
-from adjudge.models.descent import largest
-from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, take
+from adjudge.models.pushes import note
+from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
 
@@ -59,14 +59,11 @@ def _steps(
             pushes[f] = push[at]
             total += push[at]
         margin[j] = total
-        if k > 0:
-            largest(pushes, k, top[j], top_value[j])
-        if len(every) > 0:
-            every[j] = pushes
+        note(pushes, j, k, top, top_value, every)
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class Steps(Kernelled):
     """A sum of one step function per feature: the served form of a binned logistic regression.
 
     Parameters
@@ -113,19 +110,7 @@ class Steps:
         inside[borders[(borders > 0) & (borders < len(self.edges))] - 1] = False
         return not np.isnan(self.edges).any() and bool(np.all((self.edges[1:] > self.edges[:-1])[inside]))
 
-    def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
-        """Return margins and the k largest pushes; `rows` says where in X each name is."""
-        result = Raw.empty(X.shape[1], k)
-        self._add(X, rows, k, result, np.empty((0, 0)))
-        return result
-
-    def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
-        """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
-        every = np.empty((X.shape[1], len(self.names)))
-        self._add(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
-
-    def _add(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
+    def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))
         outputs = (result.margin, result.top, result.top_value, every)
         arguments = (X, rows, self.starts, self.edges, self.push, self.bias, k, *outputs)

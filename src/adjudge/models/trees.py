@@ -20,9 +20,8 @@ from adjudge.models import focal
 from adjudge.models.estimator import Estimator, Progress, Task, margins
 from adjudge.models.forest import Forest
 from adjudge.models.native import from_lightgbm, from_xgboost
-from adjudge.models.scorers import ModelScorer
 from adjudge.models.search import Trial
-from adjudge.models.served import check_equal_to_trained
+from adjudge.models.served import check_model
 from adjudge.typing import FloatArray
 
 Library = Literal["auto", "lightgbm", "xgboost", "best"]
@@ -199,12 +198,6 @@ def _average_precision(forest: Forest, held_out: Task | None) -> float:
     return float(average_precision_score(held_out.y, margins(forest, held_out.X)))
 
 
-def _verify(forest: Forest, X: FloatArray, margin: FloatArray) -> float:
-    """Hold the served form to the library's margins on the same rows."""
-    scorer = ModelScorer(forest, top=0)
-    return check_equal_to_trained(scorer, np.ascontiguousarray(X.T), np.arange(X.shape[1]), margin)
-
-
 CHECKED_ROWS = 20_000
 """Training rows on which the served form is held to the library."""
 
@@ -253,7 +246,7 @@ def _lightgbm(
     forest = replace(from_lightgbm(booster.model_to_string(num_iteration=rounds), names), base=base)
     some = task.X[:CHECKED_ROWS]
     raw = np.asarray(booster.predict(some, raw_score=True, num_iteration=rounds))
-    difference = _verify(forest, some, base + raw)
+    difference = check_model(forest, some, base + raw)
     return Trained("lightgbm", forest, _average_precision(forest, held_out), rounds, difference)
 
 
@@ -310,7 +303,7 @@ def _xgboost(
         booster = booster[:rounds]
     forest = from_xgboost(booster.save_raw("json"), names)
     some = task.X[:CHECKED_ROWS]
-    difference = _verify(forest, some, booster.predict(xgboost.DMatrix(_finite(some)), output_margin=True))
+    difference = check_model(forest, some, booster.predict(xgboost.DMatrix(_finite(some)), output_margin=True))
     return Trained("xgboost", forest, _average_precision(forest, held_out), rounds, difference)
 
 

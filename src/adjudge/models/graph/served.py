@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from adjudge.errors import BundleError
 from adjudge.kernel import kernel
-from adjudge.models.descent import largest
 from adjudge.models.graph.events import EventGraph, find
 from adjudge.models.graph.layers import Layers, embed, judge, room_for, scale_one
 from adjudge.models.graph.sample import Fanout
 from adjudge.models.graph.table import Embeddings, embeddings, version_of_layers
+from adjudge.models.pushes import note
 from adjudge.models.raw import Arrays, Meta, Raw, check_matrix, sub, under
 from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
@@ -98,10 +98,7 @@ def _rows(
                 pushes[features + kind] = 0.0
                 for i in range(d2):
                     pushes[features + kind] += push[2 * features + kind * d2 + i]
-            if k > 0:
-                largest(pushes, k, top[j], top_value[j])
-            if len(every) > 0:
-                every[j] = pushes
+            note(pushes, j, k, top, top_value, every)
 
 
 @dataclass(frozen=True, eq=False)
