@@ -1,148 +1,171 @@
-"""The feed-forward net and the autoencoder on the handbook's cards, by the same protocol as the booster.
+"""Models on the handbook's cards: what each reads, how it is made, and the choice of its settings on validation folds.
 
-The net reads what the booster reads; settings were chosen on validation folds alone, and it is judged on the four
-prequential test folds. The autoencoder reads what says something about being unusual, and is judged on the validation
-folds, where the anchor for it is stated.
+A net that learns outcomes is trained for `MOST` epochs with the validation week looked at after each, so one training
+gives the figure of every number of epochs; everything else is trained once for each setting that is tried.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from adjudge.models.autoencoder import Autoencoder
-from adjudge.models.estimator import Estimator
-from adjudge.models.net import Net
-from adjudge.models.scorers import ModelScorer
+from adjudge.define import System, feature
+from adjudge.engine import compile
+from adjudge.learn.backfill import backfill
+from adjudge.learn.ranking import Ranking
+from adjudge.models import Autoencoder, Isolation, Logistic, Net, SequenceNet, Trees
+from adjudge.models.descended import OutcomeNet
+from adjudge.models.estimator import Estimator, margins
+from adjudge.models.sequence import CELLS, find_steps
 from adjudge.typing import FloatArray
 from benchmarks import _handbook as hb
+from benchmarks.baselines import AMOUNTS, SIGNS
+from benchmarks.handbook import CHOSEN
 
-PUBLISHED = {"auc": 0.876, "ap": 0.675, "cp100": 0.303}
-"""The book's neural network over the four prequential folds."""
+LAST = 8
+"""Steps of a row: the last payments of a card."""
 
-AUTOENCODER_AP = 0.18
-"""Average precision that an autoencoder must reach on the validation folds before it may be called useless."""
+STEMS = (f"customer_amount_last_{LAST}", f"usual_last_{LAST}", f"customer_since_last_s_{LAST}")
+"""Features of a step: amount, amount over the usual one, seconds since."""
 
-NET: dict[str, Any] = {"epochs": 8}
-"""What did best of the few settings tried on the first validation folds; all else is the default."""
+NAMES = (*hb.INPUTS, *chain.from_iterable(find_steps([f"{stem}_{k}" for stem in STEMS for k in range(1, LAST + 1)])))
+"""What a sequence net reads; a net and the trees read the inputs alone."""
 
-UNUSUAL = (
-    "amount",
-    "ratio",
-    "zscore",
-    "log_ratio",
-    "of_max",
-    "max_1d_ratio",
-    "max_3d_ratio",
-    "max_7d_ratio",
-    "terminal_settled_fraud_count_7d",
-    "terminal_settled_fraud_count_14d",
-    "terminal_settled_fraud_count_28d",
-    "fraud_rate_28d",
-)
+UNUSUAL = (*SIGNS, "max_1d_ratio", "max_3d_ratio", "max_7d_ratio")
 """What the autoencoder rebuilds: amounts beside the usual, and what is known of the terminal."""
 
-AUTOENCODER: dict[str, Any] = {"hidden": (16, 2, 16), "features": UNUSUAL, "epochs": 8}
-"""What did best of the settings tried on the first validation folds: narrow, and on few features."""
+MOST = 10
+"""Epochs that are tried."""
+
+Setting = Mapping[str, Any]
 
 Progress = Callable[[str], None]
 
 
-def net(**setting: Any) -> Net:
-    """Return an untrained net."""
-    return Net(calibration=None, **(NET | setting))
-
-
-def autoencoder(**setting: Any) -> Autoencoder:
-    """Return an untrained autoencoder."""
-    return Autoencoder(calibration=None, **(AUTOENCODER | setting))
-
-
-def figures(
-    data: hb.Cards,
-    X: FloatArray,
-    progress: Progress,
-    *,
-    seeds: Sequence[int] = (0,),
-    tests: Sequence[int] = hb.TESTS,
-    validations: Sequence[int] = hb.VALIDATIONS,
-) -> dict[str, Any]:
-    """Return detection and speed of both.
+@dataclass(frozen=True)
+class Contender:
+    """A model on the handbook's cards.
 
     Parameters
     ----------
-    data
-        The transactions.
-    X
-        What the booster reads of them, see `benchmarks._handbook.inputs`.
-    progress
-        Told of every fold that is done.
-    seeds
-        The net is trained with each.
-    tests, validations
-        First days of the folds that the net and the autoencoder are judged on.
+    make
+        Returns it untrained, with some settings.
+    features
+        What it reads.
+    chosen
+        What did best on the validation folds.
+    tried
+        What is tried there; nothing where it was chosen elsewhere.
     """
-    return {
-        "net": {"published": PUBLISHED, **_over(data, X, net, "net", tests, seeds, progress)},
-        "autoencoder": {
-            "anchor": AUTOENCODER_AP,
-            **_over(data, X, autoencoder, "autoencoder", validations, seeds[:1], progress),
-        },
-    }
+
+    make: Callable[..., Estimator]
+    features: tuple[str, ...]
+    chosen: Setting
+    tried: Sequence[Setting] = ()
+
+    def fit(
+        self, X: FloatArray, y: FloatArray, setting: Setting, *, later: tuple[FloatArray, FloatArray] | None = None
+    ) -> Estimator:
+        """Train on rows of all of `NAMES`."""
+        held_out = None if later is None else (later[0][:, self.columns], later[1])
+        return self.make(**setting).fit(X[:, self.columns], y, names=self.features, validation=held_out)
+
+    @property
+    def columns(self) -> list[int]:
+        """Where its features are among `NAMES`."""
+        return [NAMES.index(name) for name in self.features]
+
+    def scores(self, fitted: Estimator, X: FloatArray) -> FloatArray:
+        """Return the margins of rows of all of `NAMES`."""
+        return margins(fitted.model_, X[:, self.columns])
 
 
-def _over(
-    data: hb.Cards,
-    X: FloatArray,
-    make: Callable[..., Estimator],
-    name: str,
-    starts: Sequence[int],
-    seeds: Sequence[int],
-    progress: Progress,
+def _trees(**setting: Any) -> Trees:
+    return Trees("lightgbm", **setting, subsample=0.8, calibration=None, threads=1)
+
+
+def _sequence(cell: str) -> Callable[..., SequenceNet]:
+    return lambda **setting: SequenceNet(cell=cell, calibration=None, **setting)  # type: ignore[arg-type]
+
+
+CONTENDERS: dict[str, Contender] = {
+    "trees": Contender(_trees, hb.INPUTS, CHOSEN),
+    "logistic": Contender(lambda **setting: Logistic(calibration=None, **setting), hb.INPUTS, {}),
+    "isolation": Contender(
+        lambda **setting: Isolation(calibration=None, **setting),
+        hb.INPUTS,
+        {"features": SIGNS, "sample": 2048},
+        [{"features": features, "sample": sample} for features in (AMOUNTS, SIGNS) for sample in (256, 2048)],
+    ),
+    "autoencoder": Contender(
+        lambda **setting: Autoencoder(calibration=None, **setting),
+        UNUSUAL,
+        {"hidden": (16, 2, 16), "epochs": 8},
+        [{"hidden": (16, narrow, 16), "epochs": epochs} for narrow in (2, 4) for epochs in (4, 8)],
+    ),
+    "net": Contender(
+        lambda **setting: Net(calibration=None, **setting), hb.INPUTS, {"dropout": 0.2, "epochs": 8}, [{"dropout": 0.2}]
+    ),
+    **{cell: Contender(_sequence(cell), NAMES, {"dropout": 0.1, "epochs": MOST}, [{"dropout": 0.1}]) for cell in CELLS},
+}
+"""Every model by its name; the settings are those that the full run chose."""
+
+
+def cards(n: int = LAST) -> System:
+    """Return the handbook's system with the last n payments of a card beside its other features."""
+    plain, customer = hb.cards(), hb.Transaction.by("customer")
+    usual = "customer_settled_amount_honest_mean_180d"
+    ratios = [feature(f"usual_last_{n}_{k}", f"customer_amount_last_{n}_{k} / {usual}") for k in range(1, n + 1)]
+    return replace(plain, features=[*plain.features, customer.last_n("amount", n), customer.since_last_n(n), *ratios])
+
+
+def inputs(data: hb.Cards) -> FloatArray:
+    """Return what is read of every transaction, shape (n, F), the columns those of `NAMES`."""
+    return backfill(compile(cards()), hb.streams(data)).table.features(NAMES).matrix()
+
+
+def choose(
+    data: hb.Cards, X: FloatArray, contender: Contender, folds: Sequence[hb.Fold], progress: Progress
 ) -> dict[str, Any]:
-    """Train on each fold with each seed, and return the mean over folds, for every seed, and the speed."""
-    began = time.process_time()
-    by_seed, model = [], None
-    for seed in seeds:
-        found = []
-        for start in starts:
-            fold = hb.fold(data, start)
-            model = make(seed=seed).fit(X[fold.train], data.fraud[fold.train], names=hb.INPUTS)
-            score = model.decision_function(X[fold.test])
-            found.append(hb.Figures.of(data, fold.test, score)(np.ones(len(fold.test))))
-            progress(f"{name}, seed {seed}, from day {start}: AP {found[-1]['ap']:.3f}")
-        by_seed.append({"seed": seed, **_mean(found), "folds": found})
-    assert model is not None
-    seconds = (time.process_time() - began) / (len(seeds) * len(starts))
-    mean = {figure: float(np.mean([one[figure] for one in by_seed])) for figure in PUBLISHED}
-    return {**mean, "seeds": by_seed, "cpu_s_a_fold": seconds, **_speed(model, X)}
+    """Return the setting with the highest mean average precision on validation folds, and what each reached.
+
+    Parameters
+    ----------
+    data, X
+        The transactions, and what is read of them.
+    contender
+        The model.
+    folds
+        Training and validation weeks; none of them reaches into a test.
+    progress
+        Told of every setting that was tried.
+    """
+    tried = []
+    for setting in contender.tried:
+        tried.append(_tried(data, X, contender, setting, folds))
+        progress(f"validation: {tried[-1]}")
+    best = max(tried, key=lambda one: float(one["ap"]))
+    return {**best, "tried": tried}
 
 
-def _mean(found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Return the mean over folds, with its deviation as the book gives it."""
-    mean = {name: float(np.mean([one[name] for one in found])) for name in PUBLISHED}
-    return mean | {"std": {name: float(np.std([one[name] for one in found])) for name in PUBLISHED}}
-
-
-def _speed(model: Estimator, X: FloatArray, rows: int = 1024, turns: int = 15) -> dict[str, float]:
-    """Return processor microseconds a row, best of several turns: in a batch, with contributions, and alone."""
-    slots, places = np.ascontiguousarray(X[-rows:].T), np.arange(X.shape[1])
-    plain, explained = (ModelScorer(model.model_, top=top) for top in (0, 5))
-    one = np.ascontiguousarray(slots[:, -1:])
-    asked: dict[str, tuple[Callable[[], object], int]] = {
-        "batched_us": (lambda: plain.score(slots, places), rows),
-        "contributions_us": (lambda: explained.score(slots, places), rows),
-        "single_us": (lambda: [plain.score(one, places) for _ in range(100)], 100),
-        "single_contributions_us": (lambda: [explained.score(one, places) for _ in range(100)], 100),
-    }
-    return {name: min(_timed(call) for _ in range(turns)) / count * 1e6 for name, (call, count) in asked.items()}
-
-
-def _timed(call: Callable[[], object]) -> float:
-    """Return processor time, because others may be at work on the machine."""
-    began = time.thread_time()
-    call()
-    return time.thread_time() - began
+def _tried(
+    data: hb.Cards, X: FloatArray, contender: Contender, setting: Setting, folds: Sequence[hb.Fold]
+) -> dict[str, Any]:
+    curves = []
+    for fold in folds:
+        train, later = (X[fold.train], data.fraud[fold.train]), (X[fold.test], data.fraud[fold.test])
+        if isinstance(contender.make(), OutcomeNet):
+            looking = {**setting, "epochs": MOST, "patience": MOST}
+            fitted = contender.fit(*train, looking, later=later)
+            assert isinstance(fitted, OutcomeNet)
+            curves.append(fitted.history_)
+        else:
+            margin = contender.scores(contender.fit(*train, setting), later[0])
+            curves.append([Ranking.of(later[1], margin).curve().average_precision()])
+    mean = np.mean(curves, axis=0)
+    epochs = {"epochs": int(mean.argmax()) + 1} if len(mean) > 1 else {}
+    return {"setting": {**setting, **epochs}, "ap": float(mean.max()), "folds": np.max(curves, axis=1).tolist()}

@@ -72,7 +72,7 @@ def polars_groups(data: dict[str, AnyArray]) -> pl.DataFrame:
     """One rolling group-by for each window: how its guide does it."""
     frame, x = _frame(data), pl.col("amount")
     of = {"count": pl.len().cast(pl.Float64), "sum": x.sum(), "mean": x.mean(), "max": x.max(), "std": x.std()}
-    parts = []
+    parts: list[pl.DataFrame] = []
     for window in [*VELOCITY, *HABIT]:
         wanted = [of[op].alias(f"{op}_{w}") for op, w, _ in COLUMNS if w == window]
         part = frame.rolling("ts", period=window, group_by="key").agg(*wanted)

@@ -13,9 +13,10 @@ from adjudge.models.estimator import Estimator
 from adjudge.models.isolation import Isolation
 from adjudge.models.logistic import Logistic
 from adjudge.models.randomforest import RandomForest
+from adjudge.models.trees import Trees
 from benchmarks._folds import Folds, words
 from benchmarks._handbook import INPUTS
-from benchmarks.imbalance import SETTING, Trees
+from benchmarks.imbalance import SETTING
 
 PUBLISHED = {"isolation forest": 0.164, "autoencoder": 0.18}
 """The book's average precision on its validation set, of what is fitted without labels."""
@@ -42,11 +43,11 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     for name, make in SUPERVISED.items():
         found[name] = folds.judge(make)
         progress(f"{name}: {words(found[name])}")
-    tried = []
+    tried: list[dict[str, Any]] = []
     for features, sample, n_trees in product(FEATURES, (256, 2048), (100,)):
         if quick and (features, sample) != ("amounts and terminals", 2048):
             continue
-        setting = {"features": features, "sample": sample, "n_trees": n_trees}
+        setting: dict[str, Any] = {"features": features, "sample": sample, "n_trees": n_trees}
         tried.append(setting | folds.judge(_isolation(FEATURES[features], sample, n_trees)))
         progress(f"isolation forest {setting}: {words(tried[-1])}")
     best = max(tried, key=lambda one: float(one["ap"]))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adjudge.engine import Decision, Decisions, Plan, State
+from adjudge.typing import FloatArray
 from benchmarks import _orders
 
 BATCH = 256
@@ -44,9 +45,10 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def _batches(plan: Plan, state: State, events: list[Any], seq: int, size: int) -> tuple[np.ndarray, list[Decision]]:
+def _batches(plan: Plan, state: State, events: list[Any], seq: int, size: int) -> tuple[FloatArray, list[Decision]]:
     """Return the seconds that each batch took, and the last decisions."""
-    seconds, made = [], []
+    seconds: list[float] = []
+    made: list[Decision] = []
     for start in range(0, len(events), size):
         part = events[start : start + size]
         began = time.perf_counter()

@@ -146,8 +146,8 @@ def hot_and_light(plan: Plan, events: int, rounds: int) -> tuple[float, float]:
     done = 0
     for frame in orders(events):
         place = np.arange(done, done + len(frame))
-        name = pl.Series(np.where(np.isin(place, light), LIGHT, HOT).tolist(), dtype=pl.String)
-        plan.insert(state, plan.encode_frame("order", frame.with_columns(**dict.fromkeys(KEYS, name)), place))
+        names = pl.Series(np.where(np.isin(place, light), LIGHT, HOT).tolist(), dtype=pl.String)
+        plan.insert(state, plan.encode_frame("order", frame.with_columns(**dict.fromkeys(KEYS, names)), place))
         done += len(frame)
     seconds: dict[str, list[float]] = {HOT: [], LIGHT: []}
     for i in range(rounds):

@@ -35,8 +35,8 @@ def installed() -> list[str]:
 
 def too_new(pin: str) -> bool:
     """Return whether an installed package refuses the oldest Python that we support."""
-    required = metadata(pin.split("==")[0]).get("Requires-Python")
-    return required is not None and OLDEST_PYTHON not in SpecifierSet(required)
+    told = metadata(pin.split("==")[0])
+    return "Requires-Python" in told and OLDEST_PYTHON not in SpecifierSet(told["Requires-Python"])
 
 
 def main() -> int:
