@@ -228,6 +228,84 @@ def test_what_is_no_such_model_is_refused(train: Rows, tmp_path: Path) -> None:
             dataclasses.replace(good, **change)
 
 
+def one_layer(path: Path, batch: int | str, *, last: str = "Sigmoid", kind: int = TensorProto.FLOAT) -> Path:
+    """Write a model that adds the features up, for batches of one size where `batch` is a number."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "ones"], ["sum"]),
+        helper.make_node(last, ["sum"], ["y"]),
+        helper.make_node("Cast", ["y"], ["p"], to=kind),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "one layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, FEATURES])],
+        [helper.make_tensor_value_info("p", kind, [batch, 1])],
+        [numpy_helper.from_array(np.ones((FEATURES, 1), np.float32), "ones")],
+    )
+    return written(path, graph)
+
+
+def test_a_model_for_one_row_at_a_time_is_run_so(train: Rows, later: Rows, tmp_path: Path) -> None:
+    """Exports with a fixed batch of one are common; other fixed sizes cannot be served."""
+    one, any_ = (FromOnnx(one_layer(tmp_path / f"{b}.onnx", b)).fit(train.X[:300]).model_ for b in (1, "n"))
+    assert isinstance(one, Onnx)
+    assert one.single
+    few = np.ascontiguousarray(later.slots[:, :50])
+    np.testing.assert_allclose(
+        one.raw(few, later.places, 0).margin, any_.raw(few, later.places, 0).margin, rtol=1e-5
+    )  # fmt: skip
+    with pytest.raises(BundleError, match="does not run on"):
+        FromOnnx(one_layer(tmp_path / "16.onnx", 16)).fit(train.X[:300])
+
+
+def test_what_comes_out_must_be_what_was_said(train: Rows, tmp_path: Path) -> None:
+    """Log-odds taken for a probability would be cut off at 0 and 1, and look like a very sure model."""
+    sums = one_layer(tmp_path / "sums.onnx", "n", last="Identity")
+    with pytest.raises(BundleError, match=r"no probability: it goes from -.*gives='margin'"):
+        FromOnnx(sums).fit(train.X)
+    FromOnnx(sums, gives="margin").fit(train.X)
+    with pytest.raises(BundleError, match=r"no number for \d+ of .*fill=True"):
+        FromOnnx(sums, gives="margin", fill=False).fit(train.X)
+    with pytest.raises(BundleError, match=r"must be a tensor of floats or doubles, not tensor\(int64\)"):
+        FromOnnx(one_layer(tmp_path / "whole.onnx", "n", kind=TensorProto.INT64)).fit(train.X)
+    with pytest.raises(BundleError, match="cannot be read: No such file"):
+        FromOnnx(tmp_path / "none.onnx").fit(train.X)
+
+
+def test_a_model_that_tosses_coins_is_refused(train: Rows, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("RandomNormalLike", ["x"], ["noise"], dtype=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "noise"], ["y"]),
+        helper.make_node("ReduceSum", ["y", "axes"], ["sum"], keepdims=0),
+        helper.make_node("Sigmoid", ["sum"], ["p"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "coins",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", FEATURES])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n"])],
+        [numpy_helper.from_array(np.array([1]), "axes")],
+    )
+    with pytest.raises(BundleError, match="changes with its neighbours"):
+        FromOnnx(written(tmp_path / "coins.onnx", graph)).fit(train.X[:50])
+
+
+def test_weights_outside_of_the_model_are_never_read(
+    train: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even beside it or where the process runs: what a bundle decides with is in its hash."""
+    import onnx
+
+    model = onnx.load(one_layer(tmp_path / "whole.onnx", "n"))
+    onnx.save_model(
+        model, tmp_path / "split.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    assert (tmp_path / "weights.bin").exists()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match="External data path"):
+        FromOnnx(tmp_path / "split.onnx").fit(train.X)
+
+
 def test_without_the_runtime_the_extra_is_named(
     train: Rows, later: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

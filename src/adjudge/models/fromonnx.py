@@ -10,9 +10,10 @@ import numpy as np
 from adjudge.engine.scorer import TOP
 from adjudge.errors import BundleError
 from adjudge.models.estimator import Estimator, Progress, Task, positions
-from adjudge.models.onnx import Gives, Onnx, Session
+from adjudge.models.onnx import EDGE, Gives, Onnx, Session
 from adjudge.models.scorers import ModelScorer
 from adjudge.models.served import check_invariance
+from adjudge.typing import FloatArray
 
 CHECKED_ROWS = 1_000
 """Training rows that are tried in batches of several sizes."""
@@ -22,8 +23,8 @@ class FromOnnx(Estimator):
     """A finished ONNX model among the estimators, so that it can be calibrated, stacked and bundled like them.
 
     Fitting changes nothing in the model: it takes the medians of the training rows, tries whether rows depend on
-    their neighbours, and fits the calibrator on the validation rows. The model must not have seen those, nor the
-    rows on which a stack is fitted.
+    their neighbours and whether what comes out is what `gives` says, and fits the calibrator on the validation rows.
+    The model must not have seen those, nor the rows on which a stack is fitted.
 
     Parameters
     ----------
@@ -67,16 +68,40 @@ class FromOnnx(Estimator):
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Onnx:
         columns = np.arange(len(names)) if self.inputs is None else positions(self.inputs, names)
-        content = Path(self.path).read_bytes()
+        content = _content(Path(self.path))
         session = Session(content, len(columns), self.output)
         known = [column[np.isfinite(column)] for column in task.X[:, columns].T]
         medians = np.array([float(np.median(column)) if len(column) else 0.0 for column in known])
         bytes_ = np.frombuffer(content, dtype=np.uint8)
         model = Onnx(names, columns, bytes_, medians, session.output, self.gives, self.fill)
         some = np.ascontiguousarray(task.X[:CHECKED_ROWS].T)
+        every = np.arange(len(names))
         try:
-            check_invariance(ModelScorer(model, top=0), some, np.arange(len(names)))
-        except BundleError:
+            check_invariance(ModelScorer(model, top=0), some, every)
+        except BundleError:  # a mean over the batch, a batch of fixed size: alone, a row may do
             model = replace(model, single=True)
+            check_invariance(ModelScorer(model, top=0), some, every)
+        _check_given(model, model.given(some, every))
         report(1, 1)
         return model
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"the ONNX model {path} cannot be read: {error.strerror}"
+        raise BundleError(msg) from error
+
+
+def _check_given(model: Onnx, given: FloatArray) -> None:
+    """Refuse what is no number, and a probability that is none: its log-odds would be those of its nearest edge."""
+    where = f"output {model.output!r} of the ONNX model"
+    if np.isnan(given).any():
+        msg = f"{where} is no number for {int(np.isnan(given).sum())} of {len(given)} training rows"
+        raise BundleError(msg if model.fill else f"{msg}; fill=True replaces missing values")
+    if model.gives == "probability" and not ((given >= -EDGE) & (given <= 1.0 + EDGE)).all():
+        msg = (
+            f"{where} is no probability: it goes from {given.min():.4g} to {given.max():.4g}; gives='margin' takes it "
+        )
+        raise BundleError(msg + "for log-odds")

@@ -27,6 +27,9 @@ EDGE = 1e-7
 TYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 """What a model may read and give."""
 
+_ELSEWHERE = "session.model_external_initializers_file_folder_path"
+"""Where the runtime looks for weights outside of the model: nowhere, a bundle holds everything."""
+
 ROWS_AT_ONCE = 4_096
 """Rows, replaced ones included, that are run at once at most."""
 
@@ -106,11 +109,18 @@ class Onnx:
         inputs = X[rows[self.columns]].T
         return np.ascontiguousarray(np.where(np.isnan(inputs), self.reference, inputs) if self.fill else inputs)
 
-    def _margin(self, inputs: FloatArray) -> FloatArray:
-        """Return the log-odds of rows (n, F)."""
+    def given(self, X: FloatArray, rows: IntArray) -> FloatArray:
+        """Return what the model itself gives, probabilities or margins; `rows` says where in X each name is."""
+        return self._given(self._inputs(X, rows))
+
+    def _given(self, inputs: FloatArray) -> FloatArray:
         size = 1 if self.single else ROWS_AT_ONCE
         parts = [self._run(inputs[start : start + size]) for start in range(0, len(inputs), size)]
-        given = np.concatenate([np.empty(0), *parts])
+        return np.concatenate([np.empty(0), *parts])
+
+    def _margin(self, inputs: FloatArray) -> FloatArray:
+        """Return the log-odds of rows (n, F)."""
+        given = self._given(inputs)
         if self.gives == "margin":
             return given
         p = np.clip(given, EDGE, 1.0 - EDGE)
@@ -190,7 +200,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what is wrong is raised
+        options.add_session_config_entry(_ELSEWHERE, "/nonexistent")
         try:
             self._session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors share no root of their own
@@ -205,11 +216,14 @@ class Session:
             msg = f"the ONNX model reads {inputs[0].shape[1]} columns, and {features} features are declared"
             raise BundleError(msg)
         self._input, self._type = inputs[0].name, TYPES[inputs[0].type]
-        known = [one.name for one in self._session.get_outputs()]
+        known = {one.name: one.type for one in self._session.get_outputs()}
         if output is None and len(known) == 1:
-            output = known[0]
+            (output,) = known
         if output is None or output not in known:
             msg = f"the ONNX model has no output {output!r}, but {', '.join(known)}"
+            raise BundleError(msg)
+        if known[output] not in TYPES:
+            msg = f"output {output!r} of the ONNX model must be a tensor of floats or doubles, not {known[output]}"
             raise BundleError(msg)
         self.output: str = output
 
@@ -217,7 +231,12 @@ class Session:
         """Return the output of rows (n, I)."""
         with np.errstate(over="ignore"):
             inputs = rows.astype(self._type)
-        given = np.asarray(self._session.run([self.output], {self._input: inputs})[0], dtype=np.float64)
+        try:
+            (found,) = self._session.run([self.output], {self._input: inputs})
+        except Exception as error:  # the runtime's errors share no root of their own
+            msg = f"the ONNX model does not run on {len(rows)} rows: {error}"
+            raise BundleError(msg) from error
+        given = np.asarray(found, dtype=np.float64)
         if given.shape == (len(rows),):
             return given
         if given.shape in ((len(rows), 1), (len(rows), 2)):
