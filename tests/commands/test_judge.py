@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from adjudge.cli import app
 from adjudge.commands import show
+from adjudge.errors import InputError
 from tests.learn import worlds
 
 RUNNER = CliRunner()
@@ -44,6 +45,27 @@ def test_evaluate_writes_a_page_and_all_its_figures(folder: Path) -> None:
     assert figures["slices"][0]["field"] == "channel"
     assert figures["trade_offs"][0]["rows"]
     assert "what a different choice would cost" in page.read_text(encoding="utf-8")
+
+
+def test_a_test_on_what_was_trained_on_says_so(folder: Path, tmp_path: Path) -> None:
+    """The first half of the history: its last part lies in the time that the bundle was fitted on."""
+    worlds.source().head(worlds.SMALL, 4_000).write(tmp_path / "half")
+    where = ["--system", str(folder / "small"), "--report", str(tmp_path / "new" / "out.html")]
+    done = RUNNER.invoke(app, ["evaluate", str(folder / "bundle"), *where, "--data", str(tmp_path / "half")])
+    assert done.exit_code == 0, done.output
+    figures = msgspec.json.decode((tmp_path / "new" / "out.json").read_bytes())
+    assert any("the figures flatter" in note for note in figures["notes"])
+    assert "flatter" in done.stderr
+    done = RUNNER.invoke(app, ["evaluate", str(folder / "bundle"), *where, "--data", str(folder / "world")])
+    assert "flatter" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["out.json", "."])
+def test_a_report_does_not_take_the_place_of_its_figures(folder: Path, tmp_path: Path, name: str) -> None:
+    where = ["--system", str(folder / "small"), "--data", str(folder / "world"), "--report", str(tmp_path / name)]
+    found = RUNNER.invoke(app, ["evaluate", str(folder / "bundle"), *where]).exception
+    assert isinstance(found, InputError)
+    assert "cannot be the HTML report" in str(found)
 
 
 def test_thresholds_keep_to_what_was_asked_and_fit_into_eighty_columns(

@@ -46,6 +46,7 @@ def test_a_mistake_is_one_sentence(shop: Path, tmp_path: Path) -> None:
         (["tune", str(tmp_path / "t.json"), *words, "--metric", "acu"], "did you mean 'auc'"),
         (["tune", str(tmp_path / "t.json"), *words, "--only", "dept"], "did you mean 'depth'"),
         (["tune", str(tmp_path / "t.sqlite"), *words], "cannot hold both"),
+        (["tune", str(tmp_path), *words], "is a folder"),
         (["train", str(tmp_path / "b"), *words, "--tuned", str(tmp_path / "no.json")], "no file 'no.json'"),
     ):
         found = CliRunner().invoke(app, wrong).exception

@@ -11,6 +11,7 @@ import typer
 
 from adjudge.commands.origin import DataOption, SeedOption, SimulateOption, SystemOption, source_of
 from adjudge.commands.show import as_json, err, grid, out, show
+from adjudge.errors import InputError
 from adjudge.progress import Bars
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def evaluate(
     from adjudge.learn.report import write, write_json
     from adjudge.service.run import secret
 
+    if report.suffix == ".json" or report.is_dir():
+        msg = f"{report} cannot be the HTML report: its figures go beside it as JSON"
+        raise InputError(msg, field="report")
+    report.parent.mkdir(parents=True, exist_ok=True)
     asked = pipeline.Asked(folds, tuple(by or ()), leakage, drop_known, review_minutes, seed)
     with Bars(err) as bars:
         found, source = source_of(system, data, simulate, seed, bars)
@@ -63,6 +68,8 @@ def evaluate(
     figures = write_json(made, report.with_suffix(".json"))
     write(made, report)
     err.print(f"wrote {report} and {figures}", highlight=False)
+    for note in made.notes:
+        err.print(note, style="yellow", highlight=False, markup=False)
     show(headline(made.evaluation) | _beyond(made), json)
     if made.leakage is not None and made.leakage.proven:
         raise typer.Exit(1)

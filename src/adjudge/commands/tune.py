@@ -59,8 +59,11 @@ def tune(
     from adjudge.service.run import secret
 
     kept = study or to.with_suffix(".sqlite")
-    if kept == to:
+    if kept.absolute() == to.absolute():
         msg = f"{to} cannot hold both the trials and the best settings; name a JSON file for these"
+        raise InputError(msg, field="to")
+    if to.is_dir():
+        msg = f"{to} is a folder; name a JSON file for the best settings"
         raise InputError(msg, field="to")
     search = Search(trials, timeout, metric, folds, tuple(only or ()), seed=seed)
     with Bars(err) as bars:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,16 @@ from adjudge.learn.report import Report
 from adjudge.learn.source import Source
 from adjudge.learn.split import Split, split_by_share, without_known
 from adjudge.learn.table import Table
-from adjudge.learn.train import Trained, importance, judge, probabilities, sample, train, vocabulary_of
+from adjudge.learn.train import (
+    FITTED_UNTIL,
+    Trained,
+    importance,
+    judge,
+    probabilities,
+    sample,
+    train,
+    vocabulary_of,
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and how far it goes."""
@@ -216,6 +225,20 @@ class Loaded:
     trained: Trained
     split: Split
 
+    @property
+    def seen(self) -> str | None:
+        """A sentence where the test reaches into the time that the bundle was fitted on; None where it does not."""
+        noted, test = self.found.manifest.training.get(FITTED_UNTIL), self.trained.parts.test
+        if not isinstance(noted, str) or not len(test):
+            return None
+        start, until = datetime.fromtimestamp(int(test.ts.min()) / 1e6, tz=UTC), datetime.fromisoformat(noted)
+        if start >= until:
+            return None
+        return (
+            f"The test begins at {start:%Y-%m-%d %H:%M} UTC, and the bundle was fitted on events until "
+            f"{until:%Y-%m-%d %H:%M} UTC: if they are the same events, the figures flatter."
+        )
+
 
 def loaded(
     build: Callable[[Mapping[str, list[str | float]]], System],
@@ -281,6 +304,8 @@ def judged(
     evaluation = judge(made.plan, made.trained)
     progress("evaluate", 1, 1)
     report = report_of(Run(made.plan, made.table, made.split, made.trained, evaluation), made.found)
+    if made.seen is not None:
+        report = msgspec.structs.replace(report, notes=(*report.notes, made.seen))
     return beyond(report, made, source, how, progress)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,9 @@ BASELINE_ROWS = 60_000
 
 CHUNK = 32_768
 """Events scored at a time; never changes a result."""
+
+FITTED_UNTIL = "Fitted on events until"
+"""Fact of a training: the end of what model, calibration and thresholds were fitted on, ISO 8601 with offset."""
 
 Progress = Callable[[int, int], None]
 """Called with rounds done and rounds in all."""
@@ -525,8 +529,9 @@ def _facts(split: Split, parts: Parts, fitted: int, thresholds: Mapping[str, flo
         "Training part": f"{words(parts.train)}; {fitted:,} drawn to fit on",
         "Left out for labels": f"{split.gap_us / DAY_US:g} days before and after validation",
     }
-    if parts.validation is not None:
+    if parts.validation is not None and split.validation is not None:
         facts["Validation part"] = words(parts.validation)
+        facts[FITTED_UNTIL] = datetime.fromtimestamp(split.validation.end / 1e6, tz=UTC).isoformat()
     if thresholds:
         facts["Thresholds"] = ", ".join(f"{name} above {cut:.4f}" for name, cut in thresholds.items())
     return facts
