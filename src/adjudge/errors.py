@@ -14,6 +14,26 @@ class DefinitionError(AdjudgeError):
     """A definition (event, feature, expression, rule, policy, system) is wrong."""
 
 
+class ExpressionError(DefinitionError):
+    """An expression is wrong at a place of its text.
+
+    Parameters
+    ----------
+    message
+        What is wrong and where, with the line of the text.
+    problem
+        What is wrong alone, with what was probably meant.
+    text, at
+        The expression, and the position in it, from 0.
+    """
+
+    def __init__(self, message: str, *, problem: str, text: str, at: int) -> None:
+        super().__init__(message)
+        self.problem = problem
+        self.text = text
+        self.at = at
+
+
 class InputError(AdjudgeError):
     """Data from outside is wrong.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -10,9 +11,15 @@ from typer.testing import CliRunner
 
 from adjudge.cli import app
 from adjudge.commands import show
+from adjudge.define import Rules
 from adjudge.errors import InputError
+from adjudge.log.sqlite import SqliteLog
+from adjudge.service.decider import Decider
+from adjudge.service.versions.desk import LiveDesk
+from adjudge.service.versions.revision import Revision
 from tests.commands.test_judge import DEFINITION
 from tests.learn import worlds
+from tests.service.shop import ManualClock
 
 RUNNER = CliRunner()
 
@@ -76,3 +83,70 @@ def test_a_past_is_named_once_and_has_events(folder: Path) -> None:
         done = RUNNER.invoke(app, [*words, *more])
         assert isinstance(done.exception, InputError)
         assert message in str(done.exception)
+
+
+def test_a_report_says_how_rules_live(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show.out, "width", 80)
+    said = run(folder, "report")
+    assert max(map(len, said.splitlines())) <= 80
+    assert "too_fast: " in said
+    assert "no owner" in said
+    found = msgspec.json.decode(run(folder, "report", "--json"))
+    hits = int((worlds.table().column("user_count_1h") > 5).sum())
+    assert [(rule["rule"], rule["hits"]) for rule in found["rules"]] == [("too_fast", hits)]
+
+
+@pytest.fixture(scope="module")
+def workspace(folder: Path) -> Path:
+    """Return a workspace in which the rules have changed once."""
+    home = folder / "home"
+    home.mkdir()
+    with closing(SqliteLog(home / "log.sqlite")) as log:
+        decider = Decider([worlds.plan()], log, clock=ManualClock())
+        draft = Rules.load(folder / "good.yaml")
+        LiveDesk(decider, background=False).revise(Revision("a new pattern", rules=draft.document()), "ada")
+    return home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def good(folder: Path) -> Path:
+    """Return a rule file without the rule that is wrong."""
+    path = folder / "good.yaml"
+    path.write_text("".join(DRAFT.splitlines(keepends=True)[:-1]), encoding="utf-8")
+    return path
+
+
+def say(*words: str, code: int = 0) -> str:
+    done = RUNNER.invoke(app, ["rules", *words])
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def test_rules_of_a_log_and_of_files_are_shown_and_compared(workspace: Path, good: Path) -> None:
+    where = ("--workspace", str(workspace))
+    assert "fast: review, priority 100\n  when user_count_1h > 3\n  owner ada\n" in say("show", *where)
+    assert "too_fast: review" in say("show", *where, "--version", "first")
+    assert say("show", str(good)) == say("show", *where)
+    versions = msgspec.json.decode(say("show", *where, "--versions", "--json"))
+    assert [(one["who"], one["why"], one["rules"]) for one in versions][1:] == [("ada", "a new pattern", 2)]
+    assert [say("show", *where, "--version", one["version"][:8]) for one in versions] == [
+        say("show", *where, "--version", str(one["position"])) for one in versions
+    ]
+    assert say("diff", str(good), *where) == "both say the same\n"
+    assert say("diff", "first", "active", *where).splitlines() == [
+        "rule too_fast is gone: review when user_count_1h > 5",
+        "rule fast is new: review when user_count_1h > 3",
+        "rule large_and_new is new: block when user_device_is_new == 1 and amount > 200",
+        "3 differences",
+    ]
+    assert msgspec.json.decode(say("diff", "first", str(good), *where, "--json"))[0]["what"] == "removed"
+    done = RUNNER.invoke(app, ["rules", "show", *where, "--version", "nope"])
+    assert "no rules 'nope' have decided here" in str(done.exception)
+
+
+def test_a_file_is_checked_with_all_its_mistakes(folder: Path, good: Path) -> None:
+    system = ("--system", str(folder / "small"))
+    assert say("check", str(good), *system).startswith("good.yaml: 2 rules, version ")
+    said = say("check", str(folder / "draft.yaml"), *system, code=1)
+    assert said == "draft.yaml:5:21: rule 'wrong': unknown name 'user_cuont_1h'; did you mean 'user_count_1h'?\n"
+    assert say("check", str(folder / "draft.yaml")).startswith("draft.yaml: 3 rules")

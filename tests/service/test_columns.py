@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +19,23 @@ from adjudge.learn.past import FRAUD, HONEST, UNLABELLED, Past
 from adjudge.log import Kind, MemoryLog
 from adjudge.service.changed import Change
 from adjudge.service.columns import logged_past
+from adjudge.service.export import export
+from adjudge.service.export.columns import exported_past
 from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.versions.revision import Revision
 from tests.service.shop import RULES, START, Shop, many_purchases, shop
 from tests.service.test_decider import label
 
-NAMES = ("amount", "user_count_1h", "above_usual", "method", "user", "user_place_speed_kmh", "verified", "place")
+NAMES = (
+    "amount",
+    "user_count_1h",
+    "above_usual",
+    "method",
+    "user",
+    "user_place_speed_kmh",
+    "user_account_verified",
+    "place",
+)
 HASH = partial(hash_text, SECRET, TEXT_TAG)
 
 
@@ -110,3 +122,22 @@ def test_a_log_that_says_nothing_is_refused(made: Made) -> None:
         logged_past(made.shop.decider.log, NAMES, secret=bytes(16))
     with pytest.raises(InputError, match="has decided nothing"):
         logged_past(Shop(shop()).decider.log, NAMES, secret=SECRET)
+
+
+def test_an_export_tells_the_same_past(made: Made, tmp_path: Path) -> None:
+    """Bit by bit what the log tells, but for texts inside of features, which an export leaves out."""
+    export(made.shop.decider.log, tmp_path / "lake")
+    there, past = exported_past(tmp_path / "lake", NAMES, secret=SECRET), made.past
+    assert there.ids.tolist() == past.ids.tolist()
+    for name in ("ts", "known", "amount", "action", "model", "entity"):
+        assert getattr(there, name).tolist() == getattr(past, name).tolist(), name
+    assert np.array_equal(there.p, past.p, equal_nan=True)
+    assert set(NAMES) <= set(there.columns.slots) == set(past.columns.slots)
+    for name, slot in there.columns.slots.items():
+        kept = past.columns.X[past.columns.slots[name].row].view(np.int64)
+        assert there.columns.X[slot.row].view(np.int64).tolist() == kept.tolist(), name
+    for rule in there.rules:
+        bits = [past_.fired[0] >> np.uint64(past_.rules.index(rule)) & np.uint64(1) for past_ in (there, past)]
+        assert bits[0].tolist() == bits[1].tolist()
+    with pytest.raises(InputError, match="there is no export of decisions"):
+        exported_past(tmp_path, NAMES, secret=SECRET)

@@ -18,7 +18,7 @@ from typing import NoReturn
 from adjudge.define import nodes
 from adjudge.define.functions import FUNCTIONS
 from adjudge.define.nodes import Node
-from adjudge.errors import DefinitionError, did_you_mean
+from adjudge.errors import DefinitionError, ExpressionError, did_you_mean
 
 LIMIT_LENGTH = 4000
 """The longest text of an expression, in characters."""
@@ -151,7 +151,7 @@ def _parsed(text: str) -> Expression:
 
 
 def fail(text: str, at: int, message: str, hint: str = "") -> NoReturn:
-    """Raise a `DefinitionError` that shows a place in a text.
+    """Raise an `ExpressionError` that shows a place in a text.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def fail(text: str, at: int, message: str, hint: str = "") -> NoReturn:
     left = max(0, at - start - _SHOWN // 2)
     shown = "".join(c if c.isprintable() else " " for c in line[left : left + _SHOWN])
     full = f"{message} at {where} {at - start + 1}{hint}\n  {shown}\n  {' ' * (at - start - left)}^"
-    raise DefinitionError(full)
+    raise ExpressionError(full, problem=message + hint, text=text, at=at)
 
 
 class _Reader:

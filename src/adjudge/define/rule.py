@@ -420,7 +420,7 @@ def _entry(rule: Rule) -> dict[str, Any]:
 
 def _read(name: str, text: str) -> Rules:
     try:
-        content = yaml.load(text, Loader=_Loader)
+        content = yaml.load(text, Loader=StrictLoader)
     except yaml.YAMLError as error:
         _fail(name, f"not valid YAML: {_first_line(error)}")
     except RecursionError:
@@ -449,14 +449,26 @@ def _rule(name: str, i: int, entry: object) -> Rule:
     if not isinstance(entry, dict):
         _fail(where, "a rule is a mapping with id, when and action")
     where = f"{name}: rule {entry['id']!r}" if isinstance(entry.get("id"), str) else where
-    _keys(where, entry, _KEYS)
-    for key in ("id", "when", "action"):
-        if key not in entry:
-            _fail(where, f"{key!r} is missing")
     try:
-        return Rule(**entry)
+        return read_rule(entry)
     except DefinitionError as error:
         _fail(where, str(error))
+
+
+def read_rule(entry: object) -> Rule:
+    """Return the rule of one entry of a rule file; `DefinitionError` says what is wrong with it."""
+    if not isinstance(entry, dict):
+        message = "a rule is a mapping with id, when and action"
+        raise DefinitionError(message)
+    for key in entry:
+        if key not in _KEYS:
+            message = f"unknown key {key!r}{did_you_mean(str(key), _KEYS)}"
+            raise DefinitionError(message)
+    for key in ("id", "when", "action"):
+        if key not in entry:
+            message = f"{key!r} is missing"
+            raise DefinitionError(message)
+    return Rule(**entry)
 
 
 def _keys(where: str, entry: Mapping[Any, object], known: Sequence[str]) -> None:
@@ -474,16 +486,18 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """Safe YAML in which a repeated key and an alias are errors, so nothing is lost or multiplied."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Return the next node; an alias is refused."""
         if self.check_event(yaml.AliasEvent):
             message = "aliases are not allowed"
             raise yaml.composer.ComposerError(None, None, message, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping; a key that comes twice is refused."""
         seen: set[object] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):

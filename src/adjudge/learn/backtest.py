@@ -323,9 +323,9 @@ class _Test:
         return BackTest(
             events=len(past),
             days=self.ledger.days,
-            start=_moment(int(past.ts[0])) if len(past) else "",
-            end=_moment(int(past.ts[-1])) if len(past) else "",
-            as_of=_moment(past.as_of),
+            start=moment_of(int(past.ts[0])) if len(past) else "",
+            end=moment_of(int(past.ts[-1])) if len(past) else "",
+            as_of=moment_of(past.as_of),
             matures_days=past.matures_us / DAY_US,
             mature=past.old / len(past) if len(past) else 0.0,
             unlabelled=int(np.count_nonzero(past.known == UNLABELLED)),
@@ -383,7 +383,7 @@ class _Test:
             best=self._ids(told.examples[at, 0]),
             worst=self._ids(told.examples[at, 1]),
             weeks=tuple(
-                Week(_day(told.first_week + i), int(week[ALERTS]), int(week[FRAUDS]), int(week[HONESTS]))
+                Week(day_of(told.first_week + i), int(week[ALERTS]), int(week[FRAUDS]), int(week[HONESTS]))
                 for i, week in enumerate(weekly)
             ),
         )
@@ -417,9 +417,11 @@ def _check_actions(past: Past, draft: Rules) -> None:
             past.system.policy.severity(rule.action, place=f"rule {rule.id!r}")
 
 
-def _moment(micros: int) -> str:
+def moment_of(micros: int) -> str:
+    """Return a time in microseconds as it is told: ISO 8601, to the second, UTC."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)).isoformat(timespec="seconds")
 
 
-def _day(week: int) -> str:
-    return _moment(week * WEEK_US + MONDAY_US)[:10]
+def day_of(week: int) -> str:
+    """Return the Monday of a week, counted from 1970."""
+    return moment_of(week * WEEK_US + MONDAY_US)[:10]

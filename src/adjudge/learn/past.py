@@ -95,6 +95,8 @@ class Past:
         Those that training found, where the policy leaves them to training.
     modelled
         Whether there is a model.
+    since
+        Of each of the rules the time of the first event that it was asked of, where that is not the first of all.
     """
 
     columns: Columns
@@ -113,6 +115,7 @@ class Past:
     matures_us: int
     thresholds: Mapping[str, float] = field(default_factory=dict)
     modelled: bool = False
+    since: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ts)

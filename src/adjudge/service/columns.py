@@ -6,7 +6,7 @@ rules read is unpacked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -92,8 +92,8 @@ def logged_past(
         If the log was made with another secret.
     """
     active, entries = _active(log, secret)
-    name = _named(active.systems, system)
-    plan = _plan_of(active.systems[name], secret)
+    name = named_system(active.systems, system)
+    plan = plan_of(active.systems[name], secret)
     return _Reader(log, plan, active.systems[name], entries, told).past(names)
 
 
@@ -140,7 +140,8 @@ class Entries:
             self.layouts.update({layout.digest: layout for layout in self.last.streams.values()})
 
 
-def _named(systems: Mapping[str, SystemActivation], system: str | None) -> str:
+def named_system(systems: Mapping[str, SystemActivation], system: str | None) -> str:
+    """Return the name of the system that is meant; `InputError` where there is none, or it is not said which."""
     if system is None and len(systems) == 1:
         return next(iter(systems))
     if system is None:
@@ -152,7 +153,7 @@ def _named(systems: Mapping[str, SystemActivation], system: str | None) -> str:
     return system
 
 
-def _plan_of(active: SystemActivation, secret: bytes) -> Plan:
+def plan_of(active: SystemActivation, secret: bytes) -> Plan:
     """Compile a system without its model: how its columns are laid out does not depend on that."""
     if active.spec is None:
         message = "the log is from before definitions were kept in it"
@@ -252,7 +253,16 @@ class _Reader:
             matures_us,
             dict(plan.thresholds),
             modelled,
+            self._since(parts, list(self.groups)),
         )
+
+    def _since(self, parts: Sequence[_Laid], keys: Sequence[tuple[str, str]]) -> dict[str, int]:
+        """Return the time of the first event that each rule was asked of."""
+        since: dict[str, int] = {}
+        for part, (_, digest) in zip(parts, keys, strict=True):
+            for rule in self.entries.cards[digest].rules:
+                since[rule.id] = min(since.get(rule.id, 2**62), int(part.X[0].min(initial=2.0**62)))
+        return since
 
     def _last_received(self) -> int:
         last = next(iter(self.log.read(self.stop - 1, self.stop)))
@@ -312,11 +322,25 @@ def _fired(card: Card, records: AnyArray, rules: tuple[str, ...]) -> HashArray:
 
 
 def _actions(card: Card, policy: Policy, records: AnyArray) -> IntArray:
-    """Return what was done, as positions in the actions of today; one of another name is one in the middle."""
-    last = len(policy.actions) - 1
-    ends = {card.actions[0]: 0, card.actions[-1]: last}
-    now = [
-        policy.actions.index(name) if name in policy.actions else ends.get(name, min(1, last)) for name in card.actions
-    ]
+    """Return what was done, as positions in the actions of today."""
+    now = [action_of(name, card, policy) for name in card.actions]
     action: IntArray = np.array(now)[records["action"]]
     return action
+
+
+def action_of(name: str, card: Card, policy: Policy) -> int:
+    """Return the position of an action in a policy; of one that it does not have, by how hard it was when it decided.
+
+    Parameters
+    ----------
+    name
+        As a card has it.
+    card
+        Of then.
+    policy
+        Of today.
+    """
+    if name in policy.actions:
+        return policy.actions.index(name)
+    last = len(policy.actions) - 1
+    return {card.actions[0]: 0, card.actions[-1]: last}.get(name, min(1, last))
