@@ -192,6 +192,23 @@ def test_limits_of_a_body(plan: Any, path: str) -> None:
     assert client.post(path, b"{}").status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/v1/decide", "/v1/labels"])
+@pytest.mark.parametrize(("declared", "status"), [("1001", 413), ("1000", 422), ("\xb2", 422), ("", 422)])
+def test_a_length_is_judged_before_the_body_is_read(plan: Any, path: str, declared: str, status: int) -> None:
+    """Of a body that declares too much not one piece is taken; what is no number decides nothing."""
+    client = Client(Shop(plan), Settings(max_body_bytes=1000))
+    taken: list[bytes] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        taken.append(b"{}")
+        yield b"{}"
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", declared.encode("latin-1"))]
+    (answer,) = client.together(("POST", path, None, {"content": pieces(), "headers": headers}))
+    assert (answer.status_code, bool(taken)) == (status, status != 413)
+    assert (answer.headers.get("connection") == "close") == (status == 413)
+
+
 def test_limit_of_rows(plan: Any) -> None:
     """A batch may not be longer than the settings say."""
     client = Client(Shop(plan), Settings(max_rows=3))

@@ -91,6 +91,18 @@ def test_bodies_in_pieces_and_too_large_ones(address: str) -> None:
         assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/v1/decide", "/v1/labels"])
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(address: str, path: str) -> None:
+    """Whoever waits with the body, as ``Expect: 100-continue`` asks for, never has to send it."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100001\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as line:
+        line.sendall(f"{head}content-length: 100001\r\n\r\n".encode())
+        assert line.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
 @pytest.mark.parametrize("data", [b"GARBAGE\r\n\r\n", b"POST /v1/decide HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00"])
 def test_what_is_not_http_disturbs_nobody(address: str, data: bytes) -> None:
     """The connection ends, the service goes on."""

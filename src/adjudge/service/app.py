@@ -32,7 +32,20 @@ from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder
 from adjudge.service.describe import describe
 from adjudge.service.gauges import Gauges
 from adjudge.service.health import unready
-from adjudge.service.hot import SECURITY, TRANSPORT, HotPath, Message, Receive, Scope, Send, answer, read_body, refused
+from adjudge.service.hot import (
+    SECURITY,
+    TRANSPORT,
+    HotPath,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    TooLargeError,
+    answer,
+    check_length,
+    read_body,
+    refused,
+)
 from adjudge.service.logs import failed
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting, change_of, one_or_many
 from adjudge.service.metrics import Meter, Metrics
@@ -174,7 +187,9 @@ class Service:
         if "json" not in media.lower() or request.headers.get("content-encoding", "identity") != "identity":
             message = "the body must be application/json and not compressed"
             raise InputError(message, code="wrong_media_type")
-        return await read_body(await request.receive(), request.receive, self.settings.max_body_bytes)
+        limit = self.settings.max_body_bytes
+        check_length(request.headers.get("content-length", "").encode("latin-1"), limit)
+        return await read_body(await request.receive(), request.receive, limit)
 
 
 def _api(service: Service) -> FastAPI:
@@ -205,7 +220,7 @@ def _handle_errors(api: FastAPI, service: Service) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, AdjudgeError)
         response = _answer(problem_of(error))
-        for name, value in error.headers if isinstance(error, RefusedError) else ():
+        for name, value in error.headers if isinstance(error, (RefusedError, TooLargeError)) else ():
             response.headers[name.decode()] = value.decode()
         if isinstance(error, UnavailableError):
             response.headers["retry-after"] = str(service.settings.retry_after_s)

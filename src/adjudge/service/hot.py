@@ -193,6 +193,8 @@ class HotPath:
             elif name == b"content-encoding" and value.lower() != b"identity":
                 message = "the body must not be compressed"
                 raise InputError(message, code="wrong_media_type")
+            elif name == b"content-length":
+                check_length(value, limit)
         return await read_body(await receive(), receive, limit)
 
     def _read_options(self, query: bytes) -> Options:
@@ -230,7 +232,7 @@ class HotPath:
             status, headers, body = self._told(problem(405, "this address takes POST"))
             return status, [*headers, (b"allow", b"POST")], body
         status, headers, body = self._told(problem_of(error))
-        if isinstance(error, RefusedError):
+        if isinstance(error, (RefusedError, TooLargeError)):
             headers = [*headers, *error.headers]
         if isinstance(error, (Overloaded, UnavailableError)):
             headers = [*headers, (b"retry-after", b"%d" % self._settings.retry_after_s)]
@@ -279,6 +281,40 @@ class NotAllowed(AdjudgeError):
     """The method is not one that the address takes."""
 
 
+class TooLargeError(InputError):
+    """The body is over the limit, and not all of it was read: nothing more can come over its connection.
+
+    Parameters
+    ----------
+    limit
+        Most bytes accepted.
+    """
+
+    headers = ((b"connection", b"close"),)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a body may have {limit} bytes", code="too_large")
+
+
+def check_length(declared: bytes, limit: int) -> None:
+    """Refuse a body by its header, so that none of it need be read.
+
+    Parameters
+    ----------
+    declared
+        The header ``Content-Length``.
+    limit
+        Most bytes accepted.
+
+    Raises
+    ------
+    TooLargeError
+        If the body would be too large. What is no number is the server's to refuse.
+    """
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLargeError(limit)
+
+
 async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
     """Return a body, whole or in pieces, up to a limit.
 
@@ -293,8 +329,10 @@ async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
 
     Raises
     ------
+    TooLargeError
+        If the body is too large.
     InputError
-        If the body is too large, or ends before it is whole.
+        If it ends before it is whole.
     """
     body: bytes = message.get("body", b"")
     if not message.get("more_body") and len(body) <= limit and message["type"] == "http.request":
@@ -310,6 +348,5 @@ async def read_body(message: Message, receive: Receive, limit: int) -> bytes:
         detail = "the body ended early"
         raise InputError(detail, code="malformed")
     if size > limit:
-        detail = f"a body may have {limit} bytes"
-        raise InputError(detail, code="too_large")
+        raise TooLargeError(limit)
     return b"".join(parts)
