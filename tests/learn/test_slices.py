@@ -73,6 +73,16 @@ def test_numbers_are_put_into_bins_and_missing_ones_into_their_own() -> None:
     assert [part.name for part in counted.slices] == ["1", "2"]
 
 
+def test_no_two_slices_have_one_name_and_infinite_values_have_their_place() -> None:
+    table, alert, _ = world(gap=0.0, n=400)
+    shop = np.tile([1e15, 1e15 + 1, 1e15 + 2, 1e15 + 3], 100)
+    speed = np.where(np.arange(400) < 300, np.inf, np.linspace(0, 90, 400))
+    shops, speeds = slicings(table, alert, {"shop": shop, "speed": speed}, rounds=5)
+    assert [part.name for part in shops.slices] == [f"100000000000000{i}" for i in range(4)]
+    assert (speeds.slices[-1].name, speeds.slices[-1].events) == ("inf to inf", 300)
+    assert sum(part.events for part in speeds.slices) == 400
+
+
 def test_values_with_too_few_events_stand_together_and_figures_on_too_few_are_not_told() -> None:
     y = np.zeros(100)
     y[:3] = 1

@@ -245,14 +245,31 @@ def _bins(column: FloatArray, bins: int) -> tuple[list[str], IntArray]:
         return ["missing"], np.zeros(len(column), dtype=np.int64)
     values = np.unique(known)
     if len(values) <= bins:
-        names = [f"{value:g}" for value in values]
+        names = _told(values, 6)
         code = np.searchsorted(values, column)
     else:
-        inner = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+        # a value that is there and not one between two, which infinite ones do not have
+        inner = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
         edges = [values[0], *inner[inner > values[0]], values[-1]]
-        names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
+        names = [f"{low} to {high}" for low, high in pairwise(_told(edges, 4))]
         code = np.searchsorted(np.array(edges[1:-1]), column, side="right")
     if missing.any():
         code = np.where(missing, len(names), code)
         names.append("missing")
     return names, code.astype(np.int64)
+
+
+def _told(values: Sequence[float] | FloatArray, digits: int) -> list[str]:
+    """Return numbers as short as they may be without two different ones looking the same.
+
+    Examples
+    --------
+    >>> _told([0.5, 1e15, 1e15 + 1], 4)
+    ['0.5', '1000000000000000', '1000000000000001']
+    """
+    different = len(set(map(float, values)))
+    for more in range(digits, 18):
+        names = [f"{value:.{more}g}" for value in values]
+        if len(set(names)) == different:
+            break
+    return names
