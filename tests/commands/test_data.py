@@ -42,6 +42,15 @@ def test_a_copy_is_counted_and_an_altered_one_is_told(tmp_path: Path) -> None:
     assert "- amounts are in EUR" in shown
 
 
+def test_a_copy_without_rows_is_one_sentence(tmp_path: Path) -> None:
+    """An interrupted download, say."""
+    (file,) = (one for one in write("banksim", tmp_path).iterdir() if one.suffix == ".csv")
+    file.write_text(file.read_text().splitlines()[0] + "\n")
+    found = CliRunner().invoke(app, ["data", "check", "banksim", str(file)]).exception
+    assert isinstance(found, InputError)
+    assert "holds no events" in str(found)
+
+
 def test_a_part_is_converted_when_one_says_that_it_is_one(tmp_path: Path) -> None:
     """What is written can be given to any verb, with the system of the same name."""
     folder = write("tabformer", tmp_path / "raw")

@@ -198,10 +198,13 @@ class Dataset:
         Raises
         ------
         InputError
-            If it cannot be read or a column is missing.
+            If it cannot be read, a column is missing, or there are no rows.
         """
         events = self.events(path)
         rows, frauds = events.height, counted(events)
+        if not rows:
+            msg = f"{self.name}: {path.name} holds no events, only the names of columns"
+            raise InputError(msg, field="rows", code="no_rows")
         edition = next((e.name for e in self.editions if (e.rows, e.frauds) == (rows, frauds)), None)
         times: dict[str, Any] = {"start": events["at"].min(), "end": events["at"].max()}
         files = tuple(one.name for one in find(path, self.files))
