@@ -28,10 +28,11 @@ from adjudge.define import (
     hours,
     minutes,
 )
-from adjudge.engine import Plan, State, compile
+from adjudge.engine import Decisions, Plan, State, compile
 from adjudge.engine.encode import micros_of
 from adjudge.engine.scorer import Scorer
 from adjudge.models.trees import Trees
+from adjudge.typing import FloatArray
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIX = (minutes(5), minutes(15), hours(1), hours(24), days(7), days(30))
@@ -144,20 +145,30 @@ def fresh(count: int, rows: int, seed: int = 1) -> list[Any]:
     ]
 
 
-def trained(rows: int, plan: Plan, table: pl.DataFrame, trees: int = TREES) -> Scorer:
-    """Return trees of depth 6 trained on the features of the last events of the history."""
+def seen(rows: int, plan: Plan, table: pl.DataFrame) -> tuple[Decisions, FloatArray]:
+    """Return the last events of the history as the plan sees them, and an outcome that their features half explain."""
     state = plan.start()
     cut = rows - min(rows // 2, 20_000)
     plan.insert(state, plan.encode_frame("order", table[:cut], np.arange(cut)))
     batch = plan.encode_frame("order", table[cut:], np.arange(cut, rows))
     decisions = plan.step(state, batch)
     assert decisions is not None
-    names = tuple(n for n in plan.names if n not in plan.categorical)
-    X = decisions.X[[plan.slots[n].row for n in names]].T
+    z = np.nan_to_num(decisions.X[[plan.slots[n].row for n in numbers(plan)]].T)
     draw = np.random.default_rng(2)
-    z = np.nan_to_num(X)
     hard = np.sin(z[:, 0] / 20) + np.cos(z[:, 8] / 100) + (z[:, 3] > 4) + draw.normal(0, 1.5, len(z))
-    y = (hard > np.quantile(hard, 0.95)).astype(float)
+    return decisions, (hard > np.quantile(hard, 0.95)).astype(float)
+
+
+def numbers(plan: Plan) -> tuple[str, ...]:
+    """Return the features that hold numbers."""
+    return tuple(n for n in plan.names if n not in plan.categorical)
+
+
+def trained(rows: int, plan: Plan, table: pl.DataFrame, trees: int = TREES) -> Scorer:
+    """Return trees of depth 6 trained on the features of the last events of the history."""
+    names = numbers(plan)
+    decisions, y = seen(rows, plan, table)
+    X = decisions.X[[plan.slots[n].row for n in names]].T
     model = Trees(n_trees=trees, depth=DEPTH, patience=0, min_rows=10)
     half = len(X) // 2
     return model.fit(X[:half], y[:half], validation=(X[half:], y[half:]), names=names).served()

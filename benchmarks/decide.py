@@ -23,12 +23,12 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     progress(f"history of {rows:,} events, 500 trees")
     plan, state = _orders.ready(rows)
     events = _orders.fresh(alone + together + BATCH, rows)
-    _batches(plan, state, events[-BATCH:], rows, 1)  # compiles what is not compiled yet
-    _batches(plan, state, events[-BATCH:], rows, BATCH)
+    batches(plan, state, events[-BATCH:], rows, 1)  # compiles what is not compiled yet
+    batches(plan, state, events[-BATCH:], rows, BATCH)
     progress("one by one")
-    single, made = _batches(plan, state, events[:alone], rows, 1)
+    single, made = batches(plan, state, events[:alone], rows, 1)
     progress(f"in batches of {BATCH}")
-    batched, _ = _batches(plan, state, events[alone : alone + together], rows + alone, BATCH)
+    batched, _ = batches(plan, state, events[alone : alone + together], rows + alone, BATCH)
     windows = [f for f in plan.features.values() if hasattr(f, "aggregation")]
     return {
         "p50_us": round(float(np.percentile(single, 50)) * 1e6, 1),
@@ -45,7 +45,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def _batches(plan: Plan, state: State, events: list[Any], seq: int, size: int) -> tuple[FloatArray, list[Decision]]:
+def batches(plan: Plan, state: State, events: list[Any], seq: int, size: int) -> tuple[FloatArray, list[Decision]]:
     """Return the seconds that each batch took, and the last decisions."""
     seconds: list[float] = []
     made: list[Decision] = []

@@ -61,6 +61,10 @@ class Line:
         pushes = np.nan_to_num(X[rows].T)
         return np.stack([self.slope * pushes[:, 0] / 1000.0, self.often * pushes[:, 1]], axis=1)
 
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins with what amount and count add."""
+        return self.raw(X, rows, 0).margin, self.contributions(X, rows)
+
     def meta(self) -> Meta:
         """Return nothing that could be read again."""
         return {"kind": "line", "line": [self.slope, self.often, self.bias]}

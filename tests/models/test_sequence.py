@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 from torch import nn
 
 from adjudge.errors import BundleError, DefinitionError, ShapeError
@@ -111,6 +112,26 @@ def whole() -> FloatArray:
     """Return rows whose histories are full and have no gaps."""
     X = histories(400)
     return X[~np.isnan(X[:, [*range(1, 6), *range(7, 12)]]).any(axis=1)]
+
+
+def test_sigmoids_and_tangents_are_those_of_the_library() -> None:
+    """Plain arithmetic instead of calls, for all that a gate may be given; far out both are at their ends."""
+    x = np.concatenate([np.linspace(-60.0, 60.0, 20_001), [0.0, 1e-12, -1e-300, 1e300, -np.inf, np.inf]])
+    near = np.abs(x) <= 40.0
+    np.testing.assert_allclose([recurrent.grown(one) for one in x[near]], np.expm1(x[near]), rtol=5e-9)
+    sigmoid, tangent = x.copy(), x.copy()
+    recurrent.sigmoids(sigmoid)
+    recurrent.tangents(tangent)
+    np.testing.assert_allclose(sigmoid, expit(x), rtol=0, atol=2e-13)
+    np.testing.assert_allclose(tangent, np.tanh(x), rtol=2e-13, atol=0)
+
+
+@pytest.mark.parametrize("n", [4, 60])
+def test_margins_with_contributions_are_those_without(model: SequenceModel, n: int) -> None:
+    X = np.ascontiguousarray(histories(n, seed=5).T)
+    margin, every = model.explained(X, np.arange(len(NAMES)))
+    assert margin.tobytes() == model.raw(X, np.arange(len(NAMES)), 0).margin.tobytes()
+    assert every.tobytes() == model.contributions(X, np.arange(len(NAMES))).tobytes()
 
 
 def test_a_short_history_is_read_for_as_long_as_it_is(model: SequenceModel) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pytest
 
+from adjudge.engine.layers import NOT_NEEDED, RAN, layers_of
 from adjudge.engine.scorer import Layered
 from adjudge.errors import BundleError, DefinitionError, ShapeError
 from adjudge.models.categories import Categories
 from adjudge.models.logistic import Logistic
 from adjudge.models.served import check_equal_to_trained, check_invariance, load, save
-from adjudge.models.stack import Of, Stack, clear, fold_cuts
+from adjudge.models.stack import Of, Stack, clear, fold_cuts, known_before
 from adjudge.models.stacked import Member, StackScorer
 from adjudge.models.trees import Trees
+from adjudge.typing import FloatArray, IntArray
 
 from .rows import Rows, draw
 
@@ -110,6 +113,46 @@ def test_few_positives_are_passed_without_the_later_layers(fitted: Stack, train:
     assert not np.isnan(every.score(later.slots, later.places).families["late"]).any()
 
 
+def slowly(served: StackScorer, X: FloatArray, rows: IntArray, there: int) -> tuple[FloatArray, FloatArray]:
+    """Return margins and contributions of one set of layers: model after model, each number by itself."""
+    mix, place = served.mixes[there], {name: i for i, name in enumerate(served.names)}
+    margin, every = np.full(X.shape[1], mix.intercept), np.zeros((X.shape[1], len(served.names)))
+    for member, weight in zip(served.members, mix.weights, strict=True):
+        if weight > 0:
+            own = rows[[place[name] for name in member.model.names]]
+            margin += weight * member.model.raw(X, own, 0).margin
+            every[:, [place[name] for name in member.model.names]] += weight * member.model.contributions(X, own)
+    return margin, every
+
+
+@pytest.mark.parametrize("n", [1, 5, 300])
+def test_what_is_computed_together_has_the_bits_of_each_by_itself(fitted: Stack, later: Rows, n: int) -> None:
+    served, X = fitted.served(), np.ascontiguousarray(later.slots[:, :n])
+    said = [layer.part.score(X, layer.rows) for layer in layers_of(served, later.places)]
+    for there in (1, 2, 3):
+        codes = np.array([[RAN if there >> at & 1 else NOT_NEEDED] * n for at in range(2)], np.uint8)
+        scores = served.combine(said, codes)
+        margin, every = slowly(served, X, later.places, there)
+        assert scores.margin.tobytes() == margin.tobytes()
+        order = np.argsort(-every, axis=1, kind="stable")[:, : served.top]
+        pushed = np.take_along_axis(every, order, axis=1)
+        assert scores.top.tolist() == np.where(pushed > 0, order, -1).tolist()
+        assert scores.top_value.tobytes() == np.maximum(pushed, 0.0).tobytes()
+
+
+def test_nobody_asks_why_of_a_member_that_never_weighs(fitted: Stack, later: Rows) -> None:
+    """Its own probability is still told, so its margin is computed, and nothing else of it."""
+    served = fitted.served()
+    mixes = {there: replace(mix, weights=mix.weights * [1, 0, 1]) for there, mix in served.mixes.items()}
+    one = StackScorer(served.members, mixes, needed=served.needed)
+    said, before = (s.parts[0][0].score(later.slots, later.places) for s in (one, served))
+    assert (said.shape[1], before.shape[1]) == (2 + 8, 2 + 16)
+    assert set(one.score(later.slots, later.places).families) == {"trees", "line", "late"}
+    values, bias = one.contributions_with(later.slots, later.places, 1)
+    margin, _ = slowly(one, later.slots, later.places, 1)
+    np.testing.assert_allclose(values.sum(axis=1) + bias, margin, atol=1e-9)
+
+
 class Spy(Logistic):
     """Remembers the rows that it was trained on and stopped by, over all its copies."""
 
@@ -136,6 +179,17 @@ def test_what_weighs_members_was_said_about_rows_after_all_that_they_had_seen() 
         assert last < stopped == cut - 1
         assert first == cut
     assert Spy.seen[6:] == [(399, -1)]  # and then on everything
+
+
+def test_judges_of_a_part_are_trained_on_what_was_known_when_it_began() -> None:
+    """Outcomes take 40 rows: those of the last 40 before a part are neither trained on nor stopped by."""
+    y = (np.random.default_rng(4).random(400) < 0.3).astype(np.float64)
+    X = np.stack([np.arange(400.0), np.random.default_rng(5).normal(size=400)], axis=1)
+    Spy.seen.clear()
+    Stack(Spy(bins=4), folds=2).fit(X, y, known=known_before(np.arange(400), 40))
+    cuts = fold_cuts(y, 2)
+    assert [stopped for _, stopped in Spy.seen[0:4:2]] == [cut - 40 for cut in cuts[:-1]]
+    assert [first for first, _ in Spy.seen[1:4:2]] == cuts[:-1]
 
 
 def test_a_member_that_learns_by_heart_does_not_outweigh_one_that_understands() -> None:

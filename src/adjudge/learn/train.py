@@ -31,6 +31,7 @@ from adjudge.learn.unseen import PROPENSITY
 from adjudge.models.categories import Categories
 from adjudge.models.logistic import Logistic
 from adjudge.models.scorers import Served
+from adjudge.models.stack import Stack, known_before
 from adjudge.models.stacked import StackScorer
 from adjudge.models.trees import Trees
 from adjudge.typing import BoolArray, FloatArray, IntArray
@@ -216,6 +217,7 @@ def fit(
     names = tuple(n for n in drawn.names if n not in plan.categorical or n in categories.texts)
     inputs, held_out = drawn.features(names), second.features(names)
     model = copy.deepcopy(estimator_of(plan.system) if estimator is None else estimator)
+    ahead = {"known": known_before(drawn.ts, _microseconds(plan))} if isinstance(model, Stack) else {}
     model.fit(
         inputs.X.T,
         inputs.label,
@@ -224,6 +226,7 @@ def fit(
         categories=categories,
         weight=weight,
         progress=progress,
+        **ahead,
     )
     return Fitted(model, names, categories, len(drawn))
 

@@ -78,8 +78,13 @@ class Averaged:
 
     def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
         """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
-        _, factor = self._stretched(self.forest.raw(X, rows, 0).margin)
-        return self.forest.contributions(X, rows) * factor[:, None]
+        return self.explained(X, rows)[1]
+
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and every contribution, computed together."""
+        mean, every = self.forest.explained(X, rows)
+        margin, factor = self._stretched(mean)
+        return margin, every * factor[:, None]
 
     def _stretched(self, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
         margin, factor = np.empty(len(mean)), np.empty(len(mean))

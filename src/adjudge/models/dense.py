@@ -4,6 +4,9 @@ A layer starts from its biases and adds, input by input, the input times its row
 weights is what the processor does eight at a time, and it adds nothing up across, so the order of every sum is that
 of the source whatever the processor, the batch or the neighbours. Inputs that are 0 add nothing and are passed over:
 behind a ReLU that is half of them.
+
+Several rows are computed side by side instead, a lane for each (`adjudge.models.lanes`): the same numbers are added in
+the same order, and a weight is fetched once for all of them.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from adjudge.errors import BundleError
 from adjudge.kernel import lean_kernel
 from adjudge.models.inputs import Inputs, SingleArray, fill
+from adjudge.models.lanes import FEWEST, LANES, into_lane, lanes_forward, lanes_push, out_of_lane
 from adjudge.models.pushes import note, settle
 from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, sub, take, under
 from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
@@ -139,7 +143,7 @@ def _score(
     gap: BoolArray,
     starts: IntArray,
     edges: FloatArray,
-    width: IntArray,
+    width_of: IntArray,
     table: SingleArray,
     owner: IntArray,
     sizes: IntArray,
@@ -157,17 +161,38 @@ def _score(
     value: SingleArray,
     share: SingleArray,
     pushes: FloatArray,
+    wide: SingleArray,
+    wide_share: SingleArray,
+    wide_pushes: FloatArray,
 ) -> None:
-    """Score events one by one; `usual` holds all layers of the row that pushes are counted from."""
-    last = len(numbers) - 1
-    for j in range(X.shape[1]):
-        fill(X, rows, j, middle, scale, gap, starts, edges, width, table, numbers)
+    """Score events, by lanes or one by one; `usual` holds all layers of the row that pushes are counted from."""
+    last, n, inputs = len(numbers) - 1, X.shape[1], numbers[: sizes[0]]
+    explain = k > 0 or len(every) > 0
+    first = 0
+    while n - first >= FEWEST and len(wide) > 0:
+        width = min(LANES, n - first)
+        for lane in range(width):
+            fill(X, rows, first + lane, middle, scale, gap, starts, edges, width_of, table, inputs)
+            into_lane(inputs, lane, wide)
+        lanes_forward(sizes, weights, biases, wide, wide_share)
+        if explain:
+            lanes_push(sizes, transposed, wide, usual, owner, wide_share, wide_pushes)
+        for lane in range(width):
+            j = first + lane
+            margin[j] = np.float64(wide[last * LANES + lane]) + 0.0
+            if explain:
+                out_of_lane(wide_pushes, lane, pushes)
+                settle(pushes, margin[j] - np.float64(usual[last]))
+                note(pushes, j, k, top, top_value, every)
+        first += width
+    for j in range(first, n):
+        fill(X, rows, j, middle, scale, gap, starts, edges, width_of, table, numbers)
         forward(sizes, weights, biases, numbers, place, value)
-        margin[j] = np.float64(numbers[last])
-        if k > 0 or len(every) > 0:
+        margin[j] = np.float64(numbers[last]) + 0.0
+        if explain:
             _push(sizes, transposed, numbers, usual, owner, place, value, share, pushes)
             settle(pushes, margin[j] - np.float64(usual[last]))
-        note(pushes, j, k, top, top_value, every)
+            note(pushes, j, k, top, top_value, every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,7 +334,13 @@ class Dense(Kernelled):
         check_matrix(X, rows, len(self.names))
         outputs = (result.margin, result.top, result.top_value, every)
         numbers, place, value = self.layers.room()
-        room = (numbers, place, value, np.empty_like(value), np.empty(len(self.names)))
+        lanes = LANES if X.shape[1] >= FEWEST else 0
+        wide = (
+            np.zeros(len(numbers) * lanes, np.float32),
+            np.empty(2 * len(value) * lanes, np.float32),
+            np.empty(len(self.names) * lanes),
+        )
+        room = (numbers, place, value, np.empty_like(value), np.empty(len(self.names)), *wide)
         arguments: tuple[Any, ...] = (X, rows, *self._packed, k, *outputs, *room)
         _score(*arguments)
 

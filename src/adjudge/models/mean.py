@@ -68,19 +68,25 @@ class Mean:
 
     def raw(self, X: FloatArray, rows: IntArray, k: int) -> Raw:
         """Return margins and the k largest pushes; `rows` says where in X each name is."""
+        if k > 0:
+            return picked(*self.explained(X, rows), k)
         margin = np.zeros(X.shape[1])
         for member in self.members:
             margin += member.raw(X, rows, 0).margin
-        margin = margin / len(self.members) + self.shift
-        every = self.contributions(X, rows) if k > 0 else np.empty((len(margin), 0))
-        return picked(margin, every, k)
+        return picked(margin / len(self.members) + self.shift, np.empty((len(margin), 0)), k)
 
     def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
         """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
-        every = np.zeros((X.shape[1], len(self.names)))
+        return self.explained(X, rows)[1]
+
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and every contribution, computed together."""
+        margin, every = np.zeros(X.shape[1]), np.zeros((X.shape[1], len(self.names)))
         for member in self.members:
-            every += member.contributions(X, rows)
-        return every / len(self.members)
+            said, pushed = member.explained(X, rows)
+            margin += said
+            every += pushed
+        return margin / len(self.members) + self.shift, every / len(self.members)
 
     def meta(self) -> Meta:
         """Return the part to be written as JSON."""

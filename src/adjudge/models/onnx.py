@@ -101,8 +101,13 @@ class Onnx:
 
     def contributions(self, X: FloatArray, rows: IntArray) -> FloatArray:
         """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
+        return self.explained(X, rows)[1]
+
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and every contribution, computed together."""
         inputs = self._inputs(X, rows)
-        return self._shares(inputs, self._margin(inputs))
+        margin = self._margin(inputs)
+        return margin, self._shares(inputs, margin)
 
     def _inputs(self, X: FloatArray, rows: IntArray) -> FloatArray:
         check_matrix(X, rows, len(self.names))

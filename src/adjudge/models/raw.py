@@ -67,6 +67,10 @@ class Model(Protocol):
         """Return every contribution, shape (n, len(names)); with `bias` they add up to the margin."""
         ...
 
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and every contribution, computed together; the same bits as each by itself."""
+        ...
+
     def meta(self) -> Meta:
         """Return the part to be written as JSON, with its ``kind``."""
         ...
@@ -104,9 +108,13 @@ class Kernelled(ABC):
 
         With `bias` they add up to the margin, to the rounding of the addition (relative 1e-12).
         """
-        every = np.empty((X.shape[1], len(rows)))
-        self._write(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
+        return self.explained(X, rows)[1]
+
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and every contribution, computed together; the same bits as each by itself."""
+        result, every = Raw.empty(X.shape[1], 0), np.empty((X.shape[1], len(rows)))
+        self._write(X, rows, 0, result, every)
+        return result.margin, every
 
 
 def sub(arrays: Mapping[str, AnyArray], prefix: str) -> Arrays:

@@ -153,7 +153,7 @@ def _compared(columns: Callable[[FloatArray], Iterator[tuple[str, AnyArray]]], X
 
 def _said(layer: Layer, X: FloatArray) -> Iterator[tuple[str, AnyArray]]:
     """Yield what a layer says, an event a row."""
-    yield f"layer {layer.name}", np.ascontiguousarray(layer.attempt(X)[0].T)
+    yield f"layer {layer.name}", layer.attempt(X)[0]
 
 
 def _columns(scores: Scores) -> Iterator[tuple[str, AnyArray]]:

@@ -1,9 +1,9 @@
 """A stack: several models in layers, weighed by what each said of rows that came after those it was trained on.
 
 In-sample margins would make the most overfitted member the heaviest. So the training rows, which are in order of time,
-are cut into parts: members trained on everything before a part judge it, and a logistic regression without negative
-weights is fitted on those judgements, one for every set of layers that may be there. Members are then trained on all
-rows, and each mix is calibrated on the validation rows.
+are cut into parts: members trained on all that was known before a part judge it, and a logistic regression without
+negative weights is fitted on those judgements, one for every set of layers that may be there. Members are then trained
+on all rows, and each mix is calibrated on the validation rows.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ class Stack(Answering):
         categories: Categories | None = None,
         weight: FloatArray | None = None,
         progress: Progress | None = None,
+        known: IntArray | None = None,
     ) -> Self:
         """Train on rows X (n, F) in order of time with outcomes y (0 or 1), and return the estimator.
 
@@ -132,6 +133,9 @@ class Stack(Answering):
             A weight for each training row.
         progress
             Called while members are trained, with what is done and what is planned.
+        known
+            For each row, of how many of the first rows the outcome was known when it came (`known_before`); of all rows
+            before it, unless given. Members that judge a part are trained on those alone.
 
         Raises
         ------
@@ -147,7 +151,7 @@ class Stack(Answering):
         cuts = fold_cuts(y, self.folds)
         rounds = _Rounds(progress, len(self.members_) * (self.folds + 1))
         ahead = np.concatenate(
-            [self._judged(X, y, weight, first, last, rounds) for first, last in pairwise(cuts)], axis=1
+            [self._judged(X, y, weight, known, (first, last), rounds) for first, last in pairwise(cuts)], axis=1
         )
         rest = slice(cuts[0], None)
         self.out_of_time_ = ahead
@@ -222,11 +226,19 @@ class Stack(Answering):
         )
 
     def _judged(
-        self, X: FloatArray, y: FloatArray, weight: FloatArray | None, first: int, last: int, rounds: _Rounds
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        weight: FloatArray | None,
+        known: IntArray | None,
+        part: tuple[int, int],
+        rounds: _Rounds,
     ) -> FloatArray:
-        """Return what members trained on the rows before a part say of it, shape (members, rows)."""
-        held = fold_cuts(y[:first], HELD_OUT - 1)[-2]
-        before, later = slice(0, held), (X[held:first], y[held:first])
+        """Return what members trained on the rows known before a part say of it, shape (members, rows)."""
+        first, last = part
+        end = first if known is None else min(first, int(known[first]))
+        held = fold_cuts(y[:end], HELD_OUT - 1)[-2]
+        before, later = slice(0, held), (X[held:end], y[held:end])
         some = None if weight is None else np.asarray(weight)[before]
         judged = []
         for of in self.members_.values():
@@ -313,6 +325,25 @@ def fold_cuts(y: FloatArray, folds: int) -> list[int]:
         message = f"a fold of {folds} holds nothing but positives: give more rows, or fewer folds"
         raise ShapeError(message)
     return cuts
+
+
+def known_before(ts: IntArray, delay_us: int) -> IntArray:
+    """Return for each row of how many of the first rows the outcome was known when it came.
+
+    Parameters
+    ----------
+    ts
+        Times of the rows in microseconds; a late one counts as if it had come with the row before it.
+    delay_us
+        How long an outcome takes.
+
+    Examples
+    --------
+    >>> known_before(np.array([0, 4, 10, 14, 30]), 10).tolist()
+    [0, 0, 1, 2, 4]
+    """
+    rising = np.maximum.accumulate(ts)
+    return np.searchsorted(rising, rising - delay_us, side="right").astype(np.int64)
 
 
 def clear(p: FloatArray, y: FloatArray, share: float) -> tuple[float, float]:

@@ -71,22 +71,24 @@ class Mix:
 
 
 class MembersPart:
-    """The members of one layer. It says a matrix: a row for each margin, then a row for each contribution.
+    """The members of one layer. It says a row for each event: every margin, then the contributions that may count.
 
     Parameters
     ----------
     members
         The members, in order.
+    weighs
+        Which of them have a weight in some mix; the others' contributions are never asked for.
     categories
         How texts become numbers; None where no member reads any.
     """
 
-    def __init__(self, members: Sequence[Member], categories: Categories | None) -> None:
-        self.members = tuple(members)
+    def __init__(self, members: Sequence[Member], weighs: Sequence[bool], categories: Categories | None) -> None:
+        self.members, self.weighs = tuple(members), tuple(weighs)
         self.names = tuple(dict.fromkeys(name for member in members for name in member.model.names))
         place = {name: i for i, name in enumerate(self.names)}
         self._rows = [np.array([place[n] for n in member.model.names], np.int64) for member in members]
-        self._height = len(self.members) + sum(map(len, self._rows))
+        self._width = len(self.members) + sum(len(rows) for rows, one in zip(self._rows, weighs, strict=True) if one)
         self._categories = categories
         self._table = None if categories is None else categories.table(self.names)
         self._every = np.arange(len(self.names))
@@ -95,39 +97,41 @@ class MembersPart:
         """Return margins and contributions of n events."""
         if self._categories is not None and self._table is not None:
             X, rows = self._categories.encode_with(X, rows, self._table), self._every
-        said = np.empty((self._height, X.shape[1]))
+        said = np.empty((X.shape[1], self._width))
         at = len(self.members)
-        for i, (member, own) in enumerate(zip(self.members, self._rows, strict=True)):
-            said[i] = member.model.raw(X, rows[own], 0).margin
-            said[at : at + len(own)] = member.model.contributions(X, rows[own]).T
+        for i, (member, own, weighs) in enumerate(zip(self.members, self._rows, self.weighs, strict=True)):
+            if not weighs:
+                said[:, i] = member.model.raw(X, rows[own], 0).margin
+                continue
+            said[:, i], said[:, at : at + len(own)] = member.model.explained(X, rows[own])
             at += len(own)
         return said
 
     def unusable(self, said: Said, n: int) -> BoolArray | None:
         """Return for which events some member gave no number; None if all did."""
-        if said.shape != (self._height, n):
+        if said.shape != (n, self._width):
             message = f"{len(self.members)} models were asked for {n} margins and gave something else"
             raise ScoreError(message)
-        bad: BoolArray = ~np.isfinite(said[: len(self.members)]).all(axis=0)
+        bad: BoolArray = ~np.isfinite(said[:, : len(self.members)]).all(axis=1)
         return bad if bad.any() else None
 
     def missing(self, n: int) -> Said:
         """Return what stands for n events of which nothing was said."""
-        return np.full((self._height, n), np.nan)
+        return np.full((n, self._width), np.nan)
 
     def take(self, said: Said, events: IntArray) -> Said:
         """Return what was said of some events."""
-        return said[:, events]
+        return said[events]
 
     def spread(self, said: Said, places: IntArray, n: int) -> Said:
         """Return what is said of n events: that at their places, and nothing elsewhere."""
         every = self.missing(n)
-        every[:, places] = said
+        every[places] = said
         return every
 
     def join(self, parts: Sequence[Said]) -> Said:
         """Return what was said of consecutive events as one."""
-        return np.hstack(parts)
+        return np.concatenate(parts)
 
 
 class StackScorer:
@@ -166,7 +170,8 @@ class StackScorer:
         self.needed = needed
         self.categories = categories if categories is not None and categories.texts else None
         self._top = top
-        self._parts = [MembersPart([m for m in members if m.layer == layer], self.categories) for layer in self.layers]
+        weighs = np.any([mix.weights > 0 for mix in self.mixes.values()], axis=0).tolist()
+        self._parts = [self._part(layer, weighs) for layer in self.layers]
         self.names = tuple(dict.fromkeys(name for part in self._parts for name in part.names))
         place = {name: i for i, name in enumerate(self.names)}
         self.parts: tuple[tuple[Part, IntArray], ...] = tuple(
@@ -176,6 +181,10 @@ class StackScorer:
         self._weights = np.stack([np.zeros(len(members)), *(self.mixes[i].weights for i in sorted(self.mixes))])
         self._weighs = [self._counts(at) for at in range(len(self.layers))]
         self._intercepts = np.array([np.nan, *(self.mixes[i].intercept for i in sorted(self.mixes))])
+
+    def _part(self, layer: str, weighs: Sequence[bool]) -> MembersPart:
+        own = [i for i, member in enumerate(self.members) if member.layer == layer]
+        return MembersPart([self.members[i] for i in own], [weighs[i] for i in own], self.categories)
 
     def _check(self) -> None:
         order = [LAYERS.index(member.layer) if member.layer in LAYERS else -1 for member in self.members]
@@ -254,9 +263,10 @@ class StackScorer:
     def _families(self, said: Sequence[Said], codes: CodeArray) -> dict[str, FloatArray]:
         """Return each member's own probability, NaN where its layer did not run."""
         found: dict[str, FloatArray] = {}
-        for at, (part, margins) in enumerate(zip(self._parts, said, strict=True)):
+        for at, (part, row) in enumerate(zip(self._parts, said, strict=True)):
             ran = np.flatnonzero(codes[at] == RAN)
-            for member, margin in zip(part.members, margins, strict=False):
+            for i, member in enumerate(part.members):
+                margin = np.ascontiguousarray(row[:, i])
                 if len(ran) == len(margin):
                     found[member.name] = member.calibrator.apply(margin)
                     continue
@@ -268,7 +278,7 @@ class StackScorer:
         """Return margins and the k largest pushes of the sets of layers that are there."""
         n = len(there)
         margin, top, value = np.empty(n), np.empty((n, k), np.int32), np.empty((n, k))
-        every = np.ascontiguousarray(said[0] if len(said) == 1 else np.concatenate(said))
+        every = np.ascontiguousarray(said[0] if len(said) == 1 else np.concatenate(said, axis=1))
         _mix(every, there, self._weights, self._intercepts, *self._shape, len(self.names), margin, top, value)
         return margin, top, value
 
@@ -302,12 +312,14 @@ class StackScorer:
         for at, ((_, places), part) in enumerate(zip(self.parts, self._parts, strict=True)):
             if not there >> at & 1:
                 continue
-            said, row = part.score(X, rows[places]), len(part.members)
-            for member in part.members:
+            said, column = part.score(X, rows[places]), len(part.members)
+            for member, weighs in zip(part.members, part.weighs, strict=True):
+                if not weighs:
+                    continue
                 weight = mix.weights[self.members.index(member)]
                 for name in member.model.names:
-                    values[:, place[name]] += weight * said[row]
-                    row += 1
+                    values[:, place[name]] += weight * said[:, column]
+                    column += 1
         bias = mix.intercept + sum(float(w) * m.model.bias for w, m in zip(mix.weights, self.members, strict=True))
         return values, bias
 
@@ -384,20 +396,20 @@ def sets_of(codes: CodeArray) -> IntArray:
 
 
 def _shape(parts: Sequence[MembersPart], place: Mapping[str, int]) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the rows of each member's margin and contributions in what all layers say, and the features of these."""
-    margins, first, rows, owners = list[int](), [0], list[int](), list[int]()
-    height = 0
+    """Return the columns of each member's margin and contributions in what all layers say, and whose these are."""
+    margins, first, columns, owners = list[int](), [0], list[int](), list[int]()
+    width = 0
     for part in parts:
-        at = height + len(part.members)
-        for i, member in enumerate(part.members):
-            width = len(member.model.names)
-            margins.append(height + i)
-            rows += range(at, at + width)
-            owners += [place[name] for name in member.model.names]
-            first.append(len(rows))
-            at += width
-        height = at
-    return np.array(margins, np.int64), np.array(first, np.int64), np.array([rows, owners], np.int64)
+        at = width + len(part.members)
+        for i, (member, weighs) in enumerate(zip(part.members, part.weighs, strict=True)):
+            margins.append(width + i)
+            if weighs:
+                columns += range(at, at + len(member.model.names))
+                owners += [place[name] for name in member.model.names]
+                at += len(member.model.names)
+            first.append(len(columns))
+        width = at
+    return np.array(margins, np.int64), np.array(first, np.int64), np.array([columns, owners], np.int64)
 
 
 @kernel
@@ -424,10 +436,10 @@ def _mix(
         for m in range(weights.shape[1]):
             weight = weights[one, m]
             if weight > 0.0:
-                total += weight * said[margins[m], j]
+                total += weight * said[j, margins[m]]
                 if k:
                     for i in range(first[m], first[m + 1]):
-                        summed[pushes[1, i]] += weight * said[pushes[0, i], j]
+                        summed[pushes[1, i]] += weight * said[j, pushes[0, i]]
         margin[j] = total
         for i in range(k):
             top[j, i] = -1

@@ -160,9 +160,13 @@ class SageModel:
 
         An entity's is that of its whole vector; the time has none.
         """
-        every = np.empty((X.shape[1], len(self.names)))
-        self._judge(X, rows, 0, Raw.empty(X.shape[1], 0), every)
-        return every
+        return self.explained(X, rows)[1]
+
+    def explained(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and every contribution, computed together."""
+        result, every = Raw.empty(X.shape[1], 0), np.empty((X.shape[1], len(self.names)))
+        self._judge(X, rows, 0, result, every)
+        return result.margin, every
 
     def sizes(self, X: FloatArray, rows: IntArray) -> IntArray:
         """Return for each event how many nodes would have been read, and were, shape (n, 2); a table costs none."""
