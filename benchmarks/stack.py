@@ -189,4 +189,4 @@ def _fastest(call: Callable[[FloatArray], object], X: FloatArray) -> float:
         for _ in range(calls):
             call(X)
         best = min(best, (time.process_time() - began) / calls)
-    return round(best * 1e6 / X.shape[1], 2)
+    return round(float(best * 1e6 / X.shape[1]), 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adjudge.models import Categories, Logistic, Stack, Trees
-from adjudge.models.stack import Of
+from adjudge.models.stack import Of, known_before
 from benchmarks import layers
 
 NAMES = ("risk", "noise")
@@ -27,6 +27,7 @@ def result() -> dict[str, object]:
         X.T,
         y,
         np.ones(len(y)),
+        known_before(np.arange(len(y)), 100),
         later,
         Categories({}, bytes(16)),
         np.ascontiguousarray(test.T),
@@ -44,14 +45,15 @@ def result() -> dict[str, object]:
 
 
 def test_the_layer_that_reads_what_matters_pays_and_the_other_does_not(result: dict[str, dict[str, bool]]) -> None:
-    assert result["pays"] == {"fast": True, "deep": False}
+    assert result["pays"] == {"fast": True, "deep": False, "trees": True, "logistic": False}
 
 
 def test_every_part_is_a_line_of_the_table(result: dict[str, dict[str, object]]) -> None:
-    names = ["trees", "logistic", "every layer", "without fast", "without deep", "stack"]
+    parts = ["trees", "logistic", "every layer", "without fast", "without deep", "without trees", "without logistic"]
+    names = [*parts, "stack"]
     assert list(result["lines"]) == names
     text = layers.table(result)
-    assert [line.split(" | ")[0].strip("| ") for line in text.splitlines()[2:8]] == names
+    assert [line.split(" | ")[0].strip("| ") for line in text.splitlines()[2:10]] == names
     assert "Layer deep: average precision" in text
     assert text.endswith("is better left out.")
 
@@ -59,3 +61,20 @@ def test_every_part_is_a_line_of_the_table(result: dict[str, dict[str, object]])
 def test_the_first_layer_is_asked_about_everything(result: dict[str, dict[str, float]]) -> None:
     assert result["asked"]["fast"] == 1.0
     assert result["asked"]["deep"] < 1.0
+
+
+def test_what_moves_the_score_is_weight_times_spread(result: dict[str, dict[str, dict[str, float]]]) -> None:
+    members = result["members"]
+    assert members["trees"]["moves"] > 10 * members["logistic"]["moves"]
+    assert members["trees"]["ap_ahead"] > 2 * members["logistic"]["ap_ahead"]
+
+
+def test_a_part_that_leads_alone_is_level_with_the_whole(result: dict[str, dict[str, dict[str, list[float]]]]) -> None:
+    value, low, high = result["over"]["trees"]["ap"]
+    assert low <= value <= high
+    assert abs(value) < 0.05 < result["over"]["logistic"]["ap"][1]
+
+
+def test_nothing_that_knows_a_category_is_left_without_them() -> None:
+    names = ("category", "amount", "usual_ratio", "customer_category_count_1d", "merchant_fraud_rate_90d", "hour")
+    assert [name for name in names if not layers.of_categories(name)] == ["amount", "hour"]
