@@ -147,7 +147,7 @@ def choose(
     tried = []
     for setting in contender.tried:
         tried.append(_tried(data, X, contender, setting, folds))
-        progress(f"validation: {tried[-1]}")
+        progress(f"validation: AP {tried[-1]['ap']:.3f} with {tried[-1]['setting']}")
     best = max(tried, key=lambda one: float(one["ap"]))
     return {**best, "tried": tried}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from adjudge.learn.ranking import Ranking
 from adjudge.models import ModelScorer, Stack, StackScorer
 from adjudge.models.calibrate import logistic_weights
 from adjudge.models.raw import Model
@@ -117,7 +118,9 @@ def figures(data: hb.Cards, X: FloatArray, progress: Progress, size: Size) -> di
         seeds = size.seeds[1:] if first else size.seeds
         found, facts[name] = _ranked(data, X, contender, settings[name], folds, seeds)
         ranked[name] = [[*one, *more] for one, more in zip(first or [[]] * len(folds), found, strict=True)]
-        progress(f"{name}: trained in {facts[name]['train_cpu_s']:.1f} s, {facts[name]['us_a_row']} µs a row")
+        ap = np.mean([[precision(data, fold, one) for one in of] for fold, of in zip(folds, ranked[name], strict=True)])
+        took = f"trained in {facts[name]['train_cpu_s']:.1f} s, {facts[name]['us_a_row']} µs a row"
+        progress(f"{name}: AP {ap:.3f}, {took}")
     ranked |= stacked.ranked
     result: dict[str, Any] = {"cell": best, "chosen": chosen, "weights": stacked.weights}
     result |= judged(data, ranked, folds, rounds=size.rounds)
@@ -246,7 +249,8 @@ def _stacked(
         for name, weight in zip(stack.fitted_, whole.weights.tolist(), strict=True):
             weights[name].append(round(weight, 4))
         times = times or _stack_times(stack.served(), X)
-        progress(f"stack: weights {', '.join(f'{name} {one[-1]:.2f}' for name, one in weights.items())}")
+        ap = precision(data, fold, ranked["stack"][-1][0])
+        progress(f"stack: AP {ap:.3f}, weights {', '.join(f'{name} {one[-1]:.2f}' for name, one in weights.items())}")
     return Stacked(ranked, alone, weights, {"train_cpu_s": round(float(np.mean(seconds)), 2), **times})
 
 
@@ -254,11 +258,9 @@ def _mixed(stack: Stack, said: FloatArray, y: FloatArray) -> dict[str, FloatArra
     """Return the margins of the stack, without each layer, and with weights as they would be without each member."""
     served = stack.served()
     full = 2 ** len(served.layers) - 1
-    mixed = {
-        "stack" if there == full else f"without {layer}": mix.weights @ said + mix.intercept
-        for there, mix in served.mixes.items()
-        for layer in [served.layers[(full ^ there).bit_length() - 1] if there != full else ""]
-    }
+    left = {"stack": full} | {f"without {layer}": full ^ 1 << at for at, layer in enumerate(served.layers)}
+    mixes = {name: served.mixes[there] for name, there in left.items()}
+    mixed = {name: mix.weights @ said + mix.intercept for name, mix in mixes.items()}
     ahead = stack.out_of_time_
     truth = y[len(y) - ahead.shape[1] :]
     for i, name in enumerate(stack.fitted_):
@@ -275,6 +277,11 @@ def _stack_times(served: StackScorer, X: FloatArray) -> dict[str, float]:
     one = np.ascontiguousarray(slots[:, -1:])
     batch = fastest(lambda: served.score(slots, rows)) / TIMED_ROWS
     return {"us_a_row": round(batch, 1), "us_single": round(fastest(lambda: served.score(one, rows)), 1)}
+
+
+def precision(data: hb.Cards, fold: hb.Fold, score: FloatArray) -> float:
+    """Return the average precision of a ranking of a fold's test rows."""
+    return Ranking.of(data.fraud[fold.test], score).curve().average_precision()
 
 
 def _validated(data: hb.Cards, X: FloatArray, contender: Contender, setting: Setting, size: Size) -> dict[str, Any]:

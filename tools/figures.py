@@ -87,6 +87,15 @@ LINES: dict[str, tuple[str, ...]] = {
         ),
         "The same, best published: single split .871, .658, .291; folds .879, .687, .305",
     ),
+    "nets": (
+        "The same four folds, average precision over three seeds: net {lines[net][ap][0]:.3f} (published .675), "
+        "LSTM {lines[lstm][ap][0]:.3f} (published .665), GRU {lines[gru][ap][0]:.3f}, "
+        "attention {lines[attention][ap][0]:.3f}, trees {lines[trees][ap][0]:.3f}",
+        "In validation, without labels: isolation forest {validation[isolation][ap]:.3f} (published .164), "
+        "autoencoder {validation[autoencoder][ap]:.3f} (published .18)",
+        "A stack of all of them beside trees alone: average precision {over_trees[ap][0]:+.4f} "
+        "({over_trees[ap][1]:+.4f} to {over_trees[ap][2]:+.4f})",
+    ),
 }
 """What is told of each benchmark; a line whose keys a result does not have is left out."""
 

@@ -336,8 +336,8 @@ def test_every_model_can_be_tuned(name: str, source: Source, tmp_path: Path) -> 
     assert {setting: best.get_params()[setting] for setting in only} == made.trials[1].parameters
 
 
-def test_a_graph_net_says_which_columns_it_misses(source: Source, tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"Sage reads keys and the time .* no 'user'"):
+def test_a_graph_net_without_its_keys_says_which_it_misses(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"no .*'user'"):
         tune(orders(Sage()), source, tmp_path / "t", search=Search(trials=1))
 
 
