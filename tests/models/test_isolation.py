@@ -103,3 +103,9 @@ def test_thresholds_answer_without_rounding_as_with_it() -> None:
     for threshold in [*np.random.default_rng(0).normal(size=500), 0.0, 1e-40, float(np.float32(0.1))]:
         last = at_most_float32(threshold)
         assert float(np.float32(last)) <= threshold < float(np.float32(np.nextafter(last, np.inf)))
+
+
+@pytest.mark.parametrize("wrong", [{"sample": 1}, {"n_trees": 0}, {"columns": 0.0}, {"columns": 1.5}])
+def test_a_forest_that_cannot_be_grown_is_refused(wrong: dict[str, float], train: Rows) -> None:
+    with pytest.raises(DefinitionError, match="isolation forest needs"):
+        Isolation().set_params(**wrong).fit(train.X)

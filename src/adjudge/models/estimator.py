@@ -63,7 +63,7 @@ def prepare(
     Raises
     ------
     ShapeError
-        If the arrays do not belong together, or one class is missing where `both` must occur.
+        If the arrays do not belong together, one class is missing where `both` must occur, or weights are none.
     """
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if X.ndim != 2 or y.shape != (len(X),) or X.shape[1] != len(names):
@@ -75,8 +75,20 @@ def prepare(
     if weight is not None and np.asarray(weight).shape != y.shape:
         msg = f"{len(y)} rows need as many weights"
         raise ShapeError(msg)
+    given = None if weight is None else np.asarray(weight, dtype=np.float64)
+    if given is not None:
+        _check_weights(given, y, both=both)
     numbers = X if categories is None else categories.encode_table(X, names)
-    return Task(numbers, y, None if weight is None else np.asarray(weight, dtype=np.float64))
+    return Task(numbers, y, given)
+
+
+def _check_weights(weight: FloatArray, y: FloatArray, *, both: bool) -> None:
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        msg = "weights must be numbers of at least 0"
+        raise ShapeError(msg)
+    if not weight.any() or (both and not (weight[y == 1].any() and weight[y == 0].any())):
+        msg = "rows that weigh nothing are not there: some of each class must weigh more than 0"
+        raise ShapeError(msg)
 
 
 def margins(model: Model, X: FloatArray) -> FloatArray:

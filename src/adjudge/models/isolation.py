@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from adjudge.engine.scorer import TOP
+from adjudge.errors import DefinitionError, ShapeError
 from adjudge.models.estimator import Estimator, Progress, Task, positions
 from adjudge.models.forest import Forest
 from adjudge.models.scikit import finite, forest_of
@@ -94,10 +95,17 @@ class Isolation(Estimator):
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Forest:
         from sklearn.ensemble import IsolationForest
 
+        if self.sample < 2 or self.n_trees < 1 or not 0 < self.columns <= 1:
+            msg = "an isolation forest needs a tree, two rows for each, and a share of the features, not "
+            msg += f"n_trees {self.n_trees}, sample {self.sample} and columns {self.columns}"
+            raise DefinitionError(msg)
         read = np.arange(len(names)) if self.features is None else positions(self.features, names)
         X = finite(_drawn(task, self.seed)[:, read])
         fill = _medians(X)
         X = np.where(np.isnan(X), fill, X)
+        if len(X) < 2:
+            msg = "an isolation forest sets rows apart from others: one alone is too few"
+            raise ShapeError(msg)
         sample = min(self.sample, len(X))
         fitted = IsolationForest(
             n_estimators=self.n_trees, max_samples=sample, max_features=self.columns, random_state=self.seed, n_jobs=1
