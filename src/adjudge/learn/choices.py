@@ -73,8 +73,22 @@ def trade_offs(
 def _cuts(policy: Policy, thresholds: Mapping[str, float]) -> dict[str, float]:
     """Return the cut of each action in probability or loss; a band is a score, which is a rounded probability."""
     if policy.bands:
-        return {action: (cut + 0.5) / 100.0 for action, cut in policy.cuts}
+        return {action: _within(cut) for action, cut in policy.cuts}
     return dict(policy.cuts) or dict(thresholds)
+
+
+def _within(score: float) -> float:
+    """Return the highest probability whose risk score is at most a whole one, rounded as decisions round.
+
+    Examples
+    --------
+    >>> np.floor(100 * np.array([_within(30), np.nextafter(_within(30), 1)]) + 0.5).tolist()
+    [30.0, 31.0]
+    """
+    p = (score + 0.5) / 100.0
+    while np.floor(p * 100.0 + 0.5) > score:
+        p = float(np.nextafter(p, 0.0))
+    return p
 
 
 def _floor(policy: Policy, table: Table) -> IntArray:
