@@ -89,6 +89,7 @@ def _trained(data: Data, quick: bool, progress: Callable[[str], None]) -> Stack:
         Of(Net(epochs=epochs), features=plain),
         SequenceNet(epochs=epochs),
         folds=2 if quick else 3,
+        sure=0.0,  # what a layer adds can be told only where it is on
     )
     told = 0.0
 
@@ -225,6 +226,7 @@ def judged(data: Data, stack: Stack, *, rounds: int) -> dict[str, Any]:
         "pays": {part: gain["ap"][1] > 0 or gain["value"][1] > 0 for part, gain in gains.items()},
         "asked": asked,
         "needed": list(served.needed),
+        "helps": stack.helps_,
         "single_us": times["single"],
     }
 
@@ -372,7 +374,7 @@ def table(result: dict[str, Any]) -> str:
             "| " + " | ".join([name, *cells, "" if line["us_a_row"] is None else str(line["us_a_row"])]) + " |"
         )
     for layer, gain in result["gains"].items():
-        verdict = "pays" if result["pays"][layer] else "does not pay here, and is better left out"
+        verdict = "pays" if result["pays"][layer] else "does not pay here, and a stack has it off"
         ap, value = ("{:+.3f} ({:+.3f} to {:+.3f})".format(*gain[figure]) for figure in ("ap", "value"))
         lines.append(f"\nLayer {layer}: average precision {ap}, value {value}; {verdict}.")
     return "\n".join(lines)

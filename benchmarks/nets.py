@@ -235,6 +235,7 @@ def _stacked(
             *(Of(CONTENDERS[name].make(**one), name, "", CONTENDERS[name].features) for name, one in settings.items()),
             folds=STACK_FOLDS,
             calibration=None,
+            sure=0.0,
         )
         train, y = X[fold.train], data.fraud[fold.train]
         began = time.process_time()

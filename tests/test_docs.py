@@ -26,7 +26,9 @@ def test_generated_page_is_what_the_code_says(page: str) -> None:
 
 def test_figures_of_the_readme_are_those_of_the_last_full_runs() -> None:
     assert figures.block() in (ROOT / "README.md").read_text(encoding="utf-8"), "run `make reference`"
-    assert figures.imbalance() in (DOCS / "guides" / "train.md").read_text(encoding="utf-8"), "run `make reference`"
+    guide = (DOCS / "guides" / "train.md").read_text(encoding="utf-8")
+    assert figures.imbalance() in guide, "run `make reference`"
+    assert figures.layers() in guide, "run `make reference`"
 
 
 def test_every_verb_has_a_section_and_help() -> None:

@@ -15,6 +15,11 @@ BEGIN, END = "<!-- figures: written by `make reference` from benchmarks/results 
 
 IMBALANCE = "<!-- imbalance: written by `make reference` from benchmarks/results -->"
 
+LAYERS = "<!-- layers: written by `make reference` from benchmarks/results -->"
+
+VARIANTS = {"all": "all features", "plain": "without categories and merchants"}
+"""What the benchmark of layers calls its two sets of features, and what the guide does."""
+
 LINES: dict[str, tuple[str, ...]] = {
     "history": (
         "Backfill of identical window features, one thread: {ours_events_per_s:,.0f} events/s, "
@@ -69,6 +74,13 @@ LINES: dict[str, tuple[str, ...]] = {
         "Serving {trees} trees: {us_per_row_batched:.1f} µs a row, {us_per_row_with_contributions:.1f} µs with "
         "contributions; {ratio_onnx:.1f} x ONNX Runtime, {ratio_library:.1f} x the library",
     ),
+    "stack": (
+        "A decision by {trees} trees, a logistic regression, an isolation forest, a net and a sequence net, all asked, "
+        "with {windows} windows, {rules} rules and reasons: {p50_us:.0f} µs median, {p99_us:,.0f} µs p99 (target "
+        "15,000)",
+        "The same in batches: {batched_per_s:,.0f} decisions/s on one core (target 10,000); "
+        "by the trees alone {trees_alone[batched_per_s]:,.0f}",
+    ),
     "handbook": (
         *(
             f"Fraud Detection Handbook, {words}: "
@@ -116,7 +128,7 @@ def block() -> str:
 
 def write(readme: Path = ROOT / "README.md", guide: Path = ROOT / "docs" / "guides" / "train.md") -> None:
     """Put the blocks into README and guide, where their marks are."""
-    for path, begin, made in ((readme, BEGIN, block()), (guide, IMBALANCE, imbalance())):
+    for path, begin, made in ((readme, BEGIN, block()), (guide, IMBALANCE, imbalance()), (guide, LAYERS, layers())):
         pattern = re.compile(re.escape(begin) + r".*?" + re.escape(END), re.DOTALL)
         text = path.read_text(encoding="utf-8")
         path.write_text(pattern.sub(made.replace("\\", "\\\\"), text), encoding="utf-8")
@@ -136,6 +148,44 @@ def imbalance() -> str:
             for name, one in ways.items()
         ]
     return "\n".join([IMBALANCE, *rows, END])
+
+
+def layers() -> str:
+    """Return the guide's tables of what layers and members of a stack are worth, marks included."""
+    parts = []
+    if (path := RESULTS / "layers.json").exists():
+        for name, one in json.loads(path.read_text(encoding="utf-8"))["variants"].items():
+            parts += [*_benefit(VARIANTS[name], one), ""]
+    return "\n".join([LAYERS, *parts, END])
+
+
+def _benefit(called: str, one: dict[str, Any]) -> list[str]:
+    """Return the table of one set of features, and a sentence for each layer."""
+    lines, gains = one["lines"], {**one["gains"], **one["members"]}
+    head = [called, "average precision", "recall at 1 % false positives", "value at 1 % looked at", "gain", "µs a row"]
+    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, line in lines.items():
+        part = name.removeprefix("without ")
+        if name.startswith("without ") and part in one["members"]:
+            continue
+        cells = [_with_interval(line[figure]) for figure in ("ap", "recall", "value")]
+        gain = gains[part]["ap"] if part in gains else None
+        told = "" if gain is None else _with_interval(gain, sign="+")
+        time = "" if line["us_a_row"] is None else f"{line['us_a_row']:.1f}"
+        rows.append(f"| {'stack as served' if name == 'stack' else name} | {' | '.join(cells)} | {told} | {time} |")
+    rows.append("")
+    for layer in one["gains"]:
+        asked, pays = one["asked"][layer], one["pays"][layer]
+        verdict = "pays" if pays else "does not pay here, and is off unless `sure=0.0`"
+        helped = one.get("helps", {}).get(layer)
+        how = f", of help in {helped:.0%} of the draws" if helped is not None else ""
+        rows.append(f"- Layer `{layer}` {verdict}{how}; it was asked about {asked:.1%} of the events.")
+    return rows
+
+
+def _with_interval(found: list[float], sign: str = "") -> str:
+    value, low, high = (format(x, f"{sign}.3f") for x in found)
+    return f"{value} ({low} to {high})"
 
 
 def _told(line: str, result: dict[str, Any]) -> str:

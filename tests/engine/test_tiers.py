@@ -11,6 +11,7 @@ import pytest
 from adjudge.engine import TAKEN, Budget, Guarded, Replayed, Watch
 from adjudge.engine.layers import FAILED, LACKING, NOT_NEEDED, RAN, SKIPPED_LATE, SKIPPED_OPEN
 from adjudge.models.stacked import StackScorer
+from adjudge.service.settings import Settings
 from adjudge.typing import CodeArray
 from tests.engine.moody import OutOfOrderError, Timer, bets, columns, decide, plan_with
 from tests.engine.tiers import Line, alone, tiers
@@ -166,6 +167,34 @@ def test_late_layers_are_skipped_and_what_is_there_decides() -> None:
     waited = decide(plan_with(scorer), bets(400), watch.over([timer.now - 0.015]))
     assert waited.layers.tolist() == [[RAN], [SKIPPED_LATE], [SKIPPED_LATE]]
     assert [waited.degraded(0), found[0].probability == waited[0].probability] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "took_part"),
+    [
+        (0, (RAN, RAN, RAN)),
+        (29, (RAN, RAN, RAN)),
+        (31, (RAN, SKIPPED_LATE, SKIPPED_LATE)),
+        (39, (RAN, SKIPPED_LATE, SKIPPED_LATE)),
+        (41, (SKIPPED_LATE, SKIPPED_LATE, SKIPPED_LATE)),
+        (500, (SKIPPED_LATE, SKIPPED_LATE, SKIPPED_LATE)),
+    ],
+)
+def test_of_fifty_milliseconds_the_dear_layers_are_lost_first_and_rules_never(
+    waited_ms: int, took_part: tuple[int, int, int]
+) -> None:
+    """500 needs every layer; 7 is approved and 2000 blocked by a rule, for which no layer after the first is needed."""
+    timer = Timer()
+    watch = Watch(timer, Settings(budget_ms=50).budget, on_failure=silent)
+    found = decide(
+        plan_with(tiers(Line(), Line(), Line())), bets(500, 7, 2000), watch.over([timer.now - waited_ms / 1e3] * 3)
+    )
+    settled = (took_part[0], NOT_NEEDED, NOT_NEEDED)
+    assert found.layers.tolist() == codes_of(took_part, settled, settled).tolist()
+    assert found.action[1:] == ["approve", "block"]
+    assert [found.rules(i) for i in (1, 2)] == [["trusted"], ["huge"]]
+    assert [found.degraded(i) for i in range(3)] == [took_part != (RAN, RAN, RAN), *[took_part[0] != RAN] * 2]
+    assert found.method(0) == ("model" if took_part[0] == RAN else "fallback")
 
 
 def test_a_deadline_counts_the_events_that_still_need_the_layer() -> None:

@@ -55,7 +55,12 @@ def system() -> System:
         rules=Rules.load(RULES),
         policy=Policy(costs=Costs(), capacity=Capacity(alerts_per_day=10)),
         model=Stack(
-            Trees(n_trees=30, depth=3, threads=1), Logistic(bins=8), layers={"logistic": "deep"}, folds=2, needed=0.1
+            Trees(n_trees=30, depth=3, threads=1),
+            Logistic(bins=8),
+            layers={"logistic": "deep"},
+            folds=2,
+            needed=0.1,
+            sure=0.0,
         ),
         amount="amount",
         card="card",

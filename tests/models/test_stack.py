@@ -24,6 +24,7 @@ from adjudge.typing import FloatArray, IntArray
 from .rows import Rows, draw
 
 NAMES = [f"f{i}" for i in range(8)]
+NAMED = ["a", "b", "noise"]
 SECRET = bytes(16)
 
 
@@ -34,7 +35,7 @@ def stack(**settings: Any) -> Stack:
         ("line", Logistic(bins=8)),
         Of(Trees(n_trees=10, depth=2, threads=1), "late", "deep", features=NAMES[:4]),
     )
-    return Stack(*members, **{"folds": 2, **settings})
+    return Stack(*members, **{"folds": 2, "sure": 0.0, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,24 @@ def test_nobody_asks_why_of_a_member_that_never_weighs(fitted: Stack, later: Row
     values, bias = one.contributions_with(later.slots, later.places, 1)
     margin, _ = slowly(one, later.slots, later.places, 1)
     np.testing.assert_allclose(values.sum(axis=1) + bias, margin, atol=1e-9)
+
+
+def test_a_layer_that_does_not_pay_is_off_and_stands_by() -> None:
+    """The deep layer reads noise: beside the fast one it is never asked, whatever weight it was given."""
+    random = np.random.default_rng(11)
+    X = random.normal(size=(2000, 3))
+    y = (X[:, 0] + X[:, 1] + random.normal(size=2000) > 2.0).astype(np.float64)
+
+    def layers(deep: list[str], **settings: Any) -> Stack:
+        fast = Of(Logistic(), features=["a"])
+        return Stack(fast, Of(Logistic(), "late", "deep", features=deep), folds=2, **settings).fit(X, y, names=NAMED)
+
+    off, kept, good = layers(["noise"]), layers(["noise"], sure=0.0), layers(["b"])
+    assert off.helps_ == kept.helps_
+    assert off.helps_["deep"] < 0.9 < good.helps_["deep"]
+    asked = [~np.isnan(one.served().score(X.T.copy(), np.arange(3)).families["late"]) for one in (off, kept, good)]
+    assert [bool(one.any()) for one in asked] == [False, bool(kept.served().mixes[3].weights[1] > 0), True]
+    assert off.served().mixes[3].weights.tolist() == off.served().mixes[1].weights.tolist()
 
 
 class Spy(Logistic):

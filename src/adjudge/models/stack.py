@@ -71,6 +71,10 @@ class Stack(Answering):
         positives in validation that may be passed without it: the lower bound is set so, and there is no upper one.
     calibration
         Of every mix, on the validation rows: a name as in `Trees`; None, or no validation rows: none.
+    sure
+        How sure it must be that a layer after the first pays: in this share of draws of the rows that were judged ahead
+        the mix has to rank better with it than without. A layer that does not is off, and stands by for when the others
+        fail; 0 leaves every layer on. ``helps_`` tells the shares.
     top
         How many contributions the served scorer returns a row.
 
@@ -96,6 +100,7 @@ class Stack(Answering):
         folds: int = 4,
         needed: float | tuple[float, float] = 0.01,
         calibration: str | None = "isotonic",
+        sure: float = 0.9,
         top: int = TOP,
     ) -> None:
         self.members = members
@@ -103,6 +108,7 @@ class Stack(Answering):
         self.folds = folds
         self.needed = needed
         self.calibration = calibration
+        self.sure = sure
         self.top = top
 
     def fit(
@@ -158,7 +164,8 @@ class Stack(Answering):
         self.fitted_ = {
             name: self._fit(of, X, y, weight, validation, rounds.next()) for name, of in self.members_.items()
         }
-        weights = self._weights(ahead, y[rest], None if weight is None else np.asarray(weight)[rest])
+        rows = None if weight is None else np.asarray(weight)[rest]
+        weights = self._paying(self._weights(ahead, y[rest], rows), ahead, y[rest], rows)
         self.scorer_ = self._served(weights, validation)
         return self
 
@@ -262,6 +269,27 @@ class Stack(Answering):
             found[there] = weights, float(fitted[-1])
         return found
 
+    def _paying(
+        self,
+        weights: Mapping[int, tuple[FloatArray, float]],
+        ahead: FloatArray,
+        y: FloatArray,
+        rows: FloatArray | None,
+    ) -> dict[int, tuple[FloatArray, float]]:
+        """Return the weights with those layers off that do not pay: beside others they get none."""
+        self.helps_: dict[str, float] = {}
+        kept = 1
+        for layer, bit in dict(
+            zip((of.layer for of in self.members_.values()), self._bits().tolist(), strict=True)
+        ).items():
+            if bit == 1:
+                continue
+            with_it, without = (weights[there][0] @ ahead for there in (kept | bit, kept))
+            self.helps_[layer] = helps(with_it, without, y, rows)
+            if self.helps_[layer] >= self.sure:
+                kept |= bit
+        return {there: weights[there & kept or there] for there in weights}
+
     def _bits(self) -> IntArray:
         layers = list(dict.fromkeys(of.layer for of in self.members_.values()))
         return np.array([1 << layers.index(of.layer) for of in self.members_.values()], np.int64)
@@ -344,6 +372,47 @@ def known_before(ts: IntArray, delay_us: int) -> IntArray:
     """
     rising = np.maximum.accumulate(ts)
     return np.searchsorted(rising, rising - delay_us, side="right").astype(np.int64)
+
+
+def helps(
+    better: FloatArray, plain: FloatArray, y: FloatArray, rows: FloatArray | None = None, *, draws: int = 100
+) -> float:
+    """Return in what share of draws of the rows one ranking has a higher average precision than another.
+
+    Parameters
+    ----------
+    better, plain
+        Margins of the same rows, shape (n,).
+    y
+        Outcomes, 0 or 1.
+    rows
+        A weight for each row; 1 unless given.
+    draws
+        How often the rows are drawn anew, with replacement; always the same draws.
+
+    Examples
+    --------
+    >>> y = np.array([0.0, 0, 1, 1] * 50)
+    >>> helps(y, -y, y), helps(y, y, y)
+    (1.0, 0.0)
+    """
+    random = np.random.default_rng(0)
+    orders = [np.argsort(-margin, kind="stable") for margin in (better, plain)]
+    weight = np.ones(len(y)) if rows is None else rows
+    found = 0
+    for _ in range(draws):
+        drawn = weight * random.poisson(1.0, len(y))
+        one, other = (_average_precision(y[order], drawn[order]) for order in orders)
+        found += one > other
+    return found / draws
+
+
+def _average_precision(y: FloatArray, weight: FloatArray) -> float:
+    """Return the average precision of rows in falling order of their margins."""
+    hits = weight * y
+    seen = np.cumsum(weight)
+    precision = np.cumsum(hits) / np.maximum(seen, np.finfo(np.float64).tiny)
+    return float(hits @ precision / max(float(hits.sum()), np.finfo(np.float64).tiny))
 
 
 def clear(p: FloatArray, y: FloatArray, share: float) -> tuple[float, float]:
