@@ -164,6 +164,7 @@ BY_BANDS = System(
                 created="2026-01-31",
                 expires="2027-01-31T12:30:00+01:00",
                 tags=("velocity", "stolen-cards"),
+                on_fraud={"list": "stolen", "add": "device", "for": "36h"},
             ),
             Rule("noted", "gift", "flag"),
         ),

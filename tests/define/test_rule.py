@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjudge.define.expression import parse
+from adjudge.define.listing import Listing
 from adjudge.define.rule import Rule, Rules, placeholders, render
 from adjudge.errors import DefinitionError
 
@@ -94,6 +96,23 @@ def test_a_rule_says_whose_it_is_and_how_long_it_lives() -> None:
 def test_a_life_that_makes_no_sense_is_refused(old: str, new: str, message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         Rules.load(LIFE.replace(old, new, 1))
+
+
+def test_a_rule_says_what_goes_on_a_list_once_fraud_is_confirmed() -> None:
+    text = LIFE + "  on_fraud: {list: blocked, add: card, for: 30d}\n"
+    rules = Rules.load(text)
+    assert rules.rules[0].on_fraud == Listing("blocked", "card", timedelta(days=30))
+    assert Rules.load(rules.dump()) == rules
+    assert rules.rules[0].document()["on_fraud"] == {"list": "blocked", "add": "card", "for": "30d"}
+    assert rules.version != Rules.load(LIFE).version
+    for old, new, message in [
+        ("{list: blocked, add: card, for: 30d}", "blocked", "on_fraud is written as {list: blocked_cards, add: card"),
+        ("for: 30d", "fro: 30d", "on_fraud: unknown key 'fro'; did you mean 'for'?"),
+        ("list: blocked, ", "", "on_fraud: 'list' must be a plain name, not None"),
+        ("30d", "a month", "on_fraud: 'for' is a duration such as 30d, 12h or 45m, not 'a month'"),
+    ]:
+        with pytest.raises(DefinitionError, match=re.escape(message)):
+            Rules.load(text.replace(old, new))
 
 
 def test_load_from_a_file(tmp_path: Path) -> None:

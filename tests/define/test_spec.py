@@ -21,6 +21,7 @@ from adjudge.define import (
     Fallback,
     Field,
     Label,
+    Listing,
     Outcome,
     Policy,
     ProfileFeature,
@@ -106,7 +107,7 @@ def test_the_same_system_gives_the_same_bytes() -> None:
 
 DECLARED: tuple[type[Any], ...] = (
     *(System, Schema, Field, Entity, WindowFeature, ProfileFeature, DerivedFeature),
-    *(Rules, Rule, Policy, Fallback, Costs, Capacity, Label, Outcome, Term),
+    *(Rules, Rule, Policy, Fallback, Costs, Capacity, Label, Listing, Outcome, Term),
 )
 """Every class of the definitions whose attributes a spec writes."""
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,9 +20,9 @@ from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
 from adjudge.errors import InputError
 
 if TYPE_CHECKING:
-    from adjudge.service.versions.desk import Activated
+    from adjudge.service.versions.desk import Activated, HeldList
     from adjudge.service.versions.remote import Desk
-    from adjudge.service.versions.revision import Element
+    from adjudge.service.versions.revision import Element, Entry
 
 lists = typer.Typer(
     help="Change what named lists hold.\n\n"
@@ -34,6 +35,15 @@ OfOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of th
 ListArgument = Annotated[str, typer.Argument(help="Name of the list.")]
 ElementsArgument = Annotated[
     list[str] | None, typer.Argument(help="What it is about; lines of standard input if none are given.")
+]
+FromOption = Annotated[
+    Path | None, typer.Option("--from", help="File with the columns value, expires and reason: CSV or Parquet.")
+]
+ExpiresOption = Annotated[
+    str | None, typer.Option("--expires", help="Event time from which on they are none: a day, or a time with offset.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Why each of them is one; what --why says unless given, where they expire.")
 ]
 NumbersOption = Annotated[bool, typer.Option("--numbers", help="The list holds numbers.")]
 
@@ -79,6 +89,9 @@ def set_(
     name: ListArgument,
     why: WhyOption,
     elements: ElementsArgument = None,
+    source: FromOption = None,
+    expires: ExpiresOption = None,
+    reason: ReasonOption = "",
     numbers: NumbersOption = False,
     system: OfOption = None,
     who: WhoOption = None,
@@ -93,7 +106,9 @@ def set_(
     """
     from adjudge.service.versions.revision import ListRevision, Revision
 
-    revision = Revision(why, system, {name: ListRevision(set=_elements(elements, numbers))})
+    revision = Revision(
+        why, system, {name: ListRevision(set=_entries(elements, source, expires, reason, why, numbers))}
+    )
     with _desk(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
@@ -103,6 +118,9 @@ def add(
     name: ListArgument,
     why: WhyOption,
     elements: ElementsArgument = None,
+    source: FromOption = None,
+    expires: ExpiresOption = None,
+    reason: ReasonOption = "",
     numbers: NumbersOption = False,
     system: OfOption = None,
     who: WhoOption = None,
@@ -114,10 +132,16 @@ def add(
     """Add to what a list holds.
 
     Example: adjudge lists add blocked c-17 --why "reported stolen" --url http://127.0.0.1:8000
+
+    Example: adjudge lists add blocked c-17 c-18 --expires 2026-12-31 --why "seen in a ring" --workspace payments
+
+    Example: adjudge lists add blocked --from stolen.csv --why "the bank's list of May" --workspace payments
     """
     from adjudge.service.versions.revision import ListRevision, Revision
 
-    revision = Revision(why, system, {name: ListRevision(add=_elements(elements, numbers))})
+    revision = Revision(
+        why, system, {name: ListRevision(add=_entries(elements, source, expires, reason, why, numbers))}
+    )
     with _desk(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
@@ -148,22 +172,32 @@ def remove(
 
 @lists.command()
 def show(
-    workspace: WorkspaceOption = None, log: LogOption = None, url: UrlOption = None, json: JsonOption = False
+    name: Annotated[str | None, typer.Argument(help="Name of a list, to tell all that it holds.")] = None,
+    system: OfOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Tell what decides: versions, since when, and how much each list holds.
+    """Tell what decides: versions, since when, and how much each list holds; or all that one list holds.
 
     Example: adjudge lists show --workspace payments
+
+    Example: adjudge lists show blocked --workspace payments
     """
     with _desk(workspace, log, url, None) as desk:
+        if name is not None:
+            _show_list(desk.held(name, system), json)
+            return
         active = desk.active()
     if json:
         sys.stdout.write(msgspec.json.encode(active).decode() + "\n")
         return
-    for system in active.systems:
-        versions = ", ".join(f"{part} {version}" for part, version in system.versions.items())
-        sys.stdout.write(f"{system.system} since position {system.seq:,}: {versions}\n")
-        for name, size in system.lists.items():
-            sys.stdout.write(f"  {name}: {size:,}\n")
+    for one in active.systems:
+        versions = ", ".join(f"{part} {version}" for part, version in one.versions.items())
+        sys.stdout.write(f"{one.system} since position {one.seq:,}: {versions}\n")
+        for held, size in one.lists.items():
+            sys.stdout.write(f"  {held}: {size:,}\n")
 
 
 @contextmanager
@@ -198,6 +232,58 @@ def _document(path: Path | None) -> dict[str, Any] | None:
         msg = f"{path.name} must hold a mapping"
         raise InputError(msg)
     return content
+
+
+def _show_list(held: HeldList, json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(held).decode() + "\n")
+        return
+    for entry in held.entries:
+        until = "" if entry.expires is None else f"  until {entry.expires}"
+        sys.stdout.write(f"{entry.value}{until}{'  ' if entry.reason else ''}{entry.reason}\n")
+
+
+def _entries(
+    given: list[str] | None, source: Path | None, expires: str | None, reason: str, why: str, numbers: bool
+) -> list[Element | Entry]:
+    """Return what is named, with what is said of all of it, or what a file says of each."""
+    from adjudge.service.versions.revision import Entry
+
+    if source is not None:
+        if given or expires is not None:
+            msg = "a file says itself what it is about, and until when: leave out elements and --expires"
+            raise InputError(msg, field="from")
+        return _from_file(source, reason, numbers)
+    values = _elements(given, numbers)
+    if expires is None and not reason:
+        return [*values]
+    return [Entry(value, expires, reason or why) for value in values]
+
+
+def _from_file(source: Path, reason: str, numbers: bool) -> list[Element | Entry]:
+    """Return the rows of a file with the columns value, and perhaps expires and reason."""
+    from adjudge.errors import did_you_mean
+    from adjudge.learn.source import read_table
+    from adjudge.service.versions.revision import Entry
+
+    frame = read_table(source)
+    known = ("value", "expires", "reason")
+    for column in frame.columns:
+        if column not in known:
+            msg = f"{source.name}: unknown column {column!r}{did_you_mean(column, known)}"
+            raise InputError(msg, field=column)
+    if "value" not in frame.columns:
+        msg = f"{source.name} has no column 'value'"
+        raise InputError(msg, field="value", code="missing_field")
+    found: list[Element | Entry] = []
+    for row, said in enumerate(frame.iter_rows(named=True)):
+        value, until = said["value"], said.get("expires")
+        if value is None:
+            msg = f"{source.name}: row {row + 1} has no value"
+            raise InputError(msg, field="value", row=row)
+        text = until.isoformat() if isinstance(until, date) else until
+        found.append(Entry(float(value) if numbers else str(value), text or None, said.get("reason") or reason))
+    return found
 
 
 def _elements(given: list[str] | None, numbers: bool) -> list[Element]:

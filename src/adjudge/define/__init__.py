@@ -34,6 +34,7 @@ from adjudge.define.feature import (
 )
 from adjudge.define.label import Label, Outcome
 from adjudge.define.linked import Linked
+from adjudge.define.listing import Listing
 from adjudge.define.policy import ACTIONS, Capacity, Costs, Fallback, Policy
 from adjudge.define.rule import Rule, Rules
 from adjudge.define.spec import from_spec, to_spec
@@ -58,6 +59,7 @@ __all__ = [
     "Key",
     "Label",
     "Linked",
+    "Listing",
     "Money",
     "Number",
     "Outcome",

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from adjudge.define.listing import Listing
 from adjudge.define.moment import moment_text
 from adjudge.define.nodes import show_number
 from adjudge.define.rule import Rule, Rules
@@ -122,6 +123,8 @@ def _value(value: object) -> str:
         return show_number(float(value))
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
+    if isinstance(value, Listing):
+        return ", ".join(f"{key} {said}" for key, said in value.document().items())
     if isinstance(value, datetime):
         return moment_text(value)
     return "" if value is None else str(value)

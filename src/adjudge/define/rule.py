@@ -24,6 +24,7 @@ import yaml
 
 from adjudge.define.check import ListType
 from adjudge.define.expression import Expression, parse
+from adjudge.define.listing import Listing
 from adjudge.define.moment import Moment, moment, moment_text
 from adjudge.errors import DefinitionError, did_you_mean
 
@@ -72,6 +73,9 @@ class Rule:
         Since when it exists, and the event time from which on it never fires: a day (its beginning, UTC) or a time.
     tags
         Plain names by which rules are told apart in reports.
+    on_fraud
+        What goes on a named list once it is confirmed that an event it fired for was fraud; a `Listing`, or what a
+        rule file says of one.
 
     Examples
     --------
@@ -93,6 +97,7 @@ class Rule:
     created: datetime | None = None
     expires: datetime | None = None
     tags: tuple[str, ...] = ()
+    on_fraud: Listing | None = None
 
     def __init__(
         self,
@@ -109,6 +114,7 @@ class Rule:
         created: Moment | None = None,
         expires: Moment | None = None,
         tags: Sequence[str] = (),
+        on_fraud: Listing | Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(id, str) or not _ID.fullmatch(id):
             message = f"a rule's id is lower case with underscores, such as 'too_fast', not {id!r}"
@@ -155,6 +161,7 @@ class Rule:
             begins,
             ends,
             _tags(tags),
+            None if on_fraud is None else Listing.read(on_fraud),
         )
         for slot, content in zip(_KEYS, values, strict=True):
             object.__setattr__(self, slot, content)
@@ -415,6 +422,8 @@ def _entry(rule: Rule) -> dict[str, Any]:
     if entry["code"] == rule.id:
         del entry["code"]
     entry |= {key: moment_text(entry[key]) for key in ("created", "expires") if key in entry}
+    if rule.on_fraud is not None:
+        entry["on_fraud"] = rule.on_fraud.document()
     return entry | ({"tags": list(rule.tags)} if rule.tags else {})
 
 

@@ -15,6 +15,7 @@ from adjudge.define import (
     Feature,
     Field,
     Label,
+    Listing,
     ProfileFeature,
     Schema,
     System,
@@ -525,8 +526,30 @@ class _Compiler:
                 if name not in decided.scope:
                     msg = f"{where}: its reason names {name!r}, which is no feature{did_you_mean(name, decided.scope)}"
                     raise DefinitionError(msg)
+            if rule.on_fraud is not None:
+                self._check_listing(where, rule.on_fraud)
             outputs.append((self._truth(where, rule.when, types), row))
         return outputs
+
+    def _check_listing(self, where: str, listing: Listing) -> None:
+        """Refuse what could not be put on a list when the time comes."""
+        if listing.list not in self.lists:
+            msg = f"{where}: on_fraud: there is no list {listing.list!r}{did_you_mean(listing.list, self.lists)}"
+            raise DefinitionError(msg)
+        names = [f.name for f in self.decided if f.is_text]
+        if listing.add not in names:
+            hint = did_you_mean(listing.add, names)
+            msg = f"{where}: on_fraud: {listing.add!r} is no field of texts of {self.decided.name!r}{hint}"
+            raise DefinitionError(msg)
+        if self.list_types[listing.list] == "number":
+            msg = f"{where}: on_fraud: the list {listing.list!r} holds numbers, {listing.add!r} is a text"
+            raise DefinitionError(msg)
+        for f in self.features.values():
+            counted = isinstance(f, WindowFeature) and f.entity.condition
+            if counted and listing.list in parse(counted).lists:
+                msg = f"{where}: on_fraud: the histories behind {f.name!r} count by the list {listing.list!r}, "
+                msg += "which must not change by itself"
+                raise DefinitionError(msg)
 
     # the rest
 

@@ -106,6 +106,7 @@ class Decider:
         self.log: Log = MemoryLog() if log is None else log
         self.clock = clock
         self.broken = ""
+        self.labelled: Callable[[Sequence[Change]], None] = lambda changes: None  # told of labels that have been set
         self._beside: Follower | None = None  # whose state decides as soon as the log has the activation
         self._front = threading.Lock()  # of admission; whoever takes both takes it first
         self._lock = threading.Lock()  # of the state
@@ -353,6 +354,13 @@ class Decider:
         list[Status | InputError]
             For each what became of it: set, unchanged, or waiting for an event that has not come yet.
         """
+        results = self._change(changes, max_waiting)
+        said = [c for c, result in zip(changes, results, strict=True) if result == "set" and c.kind == Kind.LABEL]
+        if said:
+            self.labelled(said)
+        return results
+
+    def _change(self, changes: Sequence[Change], max_waiting: int | None) -> list[Status | InputError]:
         with self._alone():
             self._settle()
             received = self.clock()

@@ -24,7 +24,7 @@ from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.versions.beside import Progress
-from adjudge.service.versions.desk import Activated, ActiveSystems
+from adjudge.service.versions.desk import Activated, ActiveSystems, HeldList
 from adjudge.service.versions.revision import Revision
 from adjudge.service.versions.second import Answer, ProposalList, ProposalView
 from adjudge.service.workspace import Workspace
@@ -98,6 +98,7 @@ MANAGED = (
     Revision,
     Activated,
     ActiveSystems,
+    HeldList,
     Answer,
     ProposalList,
     ProposalView,
@@ -281,6 +282,10 @@ def _manage(paths: Json) -> None:
     paths["/v1/activations"]["post"]["responses"]["202"] = waiting
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]
     paths["/v1/proposals"]["get"]["responses"]["200"] = _content("ProposalList", "What waits, and what has.")
+    held = paths["/v1/lists/{name}"]["get"]
+    held["tags"] = ["manage"]
+    held["responses"] = {"200": _content("HeldList", "What the list holds, and what is said of it.")}
+    held["responses"] |= _refusals({code: REFUSALS[code] for code in ("404", "422")})
     paths["/v1/activations"]["get"]["tags"] = ["manage"]
     paths["/v1/activations"]["get"]["responses"]["200"] = _content("ActiveSystems", "What decides in each system.")
 

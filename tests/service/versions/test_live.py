@@ -22,9 +22,11 @@ from adjudge.service.logs import facts_of
 from adjudge.service.replay import replay
 from adjudge.service.resolver import Resolver
 from adjudge.service.versions.desk import LiveDesk
-from adjudge.service.versions.revision import ListRevision, Revision
+from adjudge.service.versions.remote import RemoteVersions
+from adjudge.service.versions.revision import Entry, ListRevision, Revision
 from tests.contracts.test_log import MAKERS, Opener
 from tests.service import bundled
+from tests.service.access.test_remote import Wire
 from tests.service.shop import RULES, START, Shop, many_purchases, purchase, shop, shop_system
 from tests.service.test_http import Client
 
@@ -33,6 +35,7 @@ POLICY = {"actions": ["approve", "review", "block"], "thresholds": [["review", 0
 
 REVISIONS: dict[str, Revision] = {
     "lists": Revision("a ring", lists={"blocked": ListRevision(add=["c1", "c2"])}),
+    "ending": Revision("a ring", lists={"blocked": ListRevision(add=[Entry("c1", "2026-03-01T12:05:00Z", "ring")])}),
     "rules": Revision("too lenient", rules=STRICT),
     "policy": Revision("capacity", policy=POLICY),
     "several": Revision("a ring", rules=STRICT, lists={"blocked": ListRevision(set=["c3"])}),
@@ -255,6 +258,40 @@ def test_over_http() -> None:
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "lists.blokced")
     assert client.post("/v1/activations", {"why": "x", "wat": 1}).status_code == 422
     assert client.post("/v1/activations", {"lists": {}}).json()["errors"][0]["code"] == "wrong_type"
+
+
+def test_entries_with_expiry_and_reason_over_http() -> None:
+    """What is said of an element is told again, and ends by the event's own time."""
+    client = Client(Shop(shop()))
+    entry = {"value": "c9", "expires": "2026-03-01T14:00:00+01:00", "reason": "in a ring"}
+    body = {"why": "stolen", "lists": {"blocked": {"add": [entry, "c8"]}}}
+    assert client.post("/v1/activations", body).status_code == 200
+    held = client.get("/v1/lists/blocked").json()
+    told = {"value": "c9", "expires": "2026-03-01T13:00:00Z", "reason": "in a ring"}
+    assert held == {"system": "shop", "name": "blocked", "entries": [{"value": "c8"}, told, {"value": "stolen"}]}
+    late = client.post("/v1/decide", purchase(1, START + timedelta(hours=1), card="c9"))
+    assert late.status_code == 422  # an hour ahead of the clock
+    assert client.post("/v1/decide", purchase(1, START, card="c9")).json()["decision"] == "block"
+    assert client.get("/v1/lists/blokced").status_code == 404
+    for wrong in ({"value": "c9", "expires": "soon"}, {"value": "c9", "expires": "2026-03-01T14:00:00"}):
+        refused = client.post("/v1/activations", {"why": "x", "lists": {"blocked": {"add": [wrong]}}})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "lists.blocked")
+    with RemoteVersions("http://localhost:8000", "", Wire(client.service)) as desk:
+        assert [entry.value for entry in desk.held("blocked", "shop").entries] == ["c8", "c9", "stolen"]
+    again = {"why": "for good", "lists": {"blocked": {"add": ["c9"], "remove": ["c8"]}}}
+    assert client.post("/v1/activations", again).json()["status"] == "active"
+    assert client.get("/v1/lists/blocked").json()["entries"] == [{"value": "c9"}, {"value": "stolen"}]
+
+
+def test_what_is_said_of_elements_stays_when_rules_change(tmp_path: Path) -> None:
+    """Rules that come with a list of that name change neither what it holds nor until when."""
+    site = Site(tmp_path, MemoryLog())
+    listed = Revision("a ring", lists={"blocked": ListRevision(add=[Entry("c2", "2026-04-01", "ring")])})
+    site.desk.revise(listed, "ada")
+    site.desk.revise(Revision("too lenient", rules=STRICT), "ada")
+    site.start()
+    assert site.desk.held("blocked").entries == [Entry("c2", "2026-04-01", "ring"), Entry("stolen")]
+    assert site.replayed().differences == []
 
 
 def test_requests_decide_while_a_service_is_changed() -> None:

@@ -77,6 +77,49 @@ def test_a_list_and_rules_are_changed_before_the_next_start(run: CliRunner, sett
         assert replay([compile(shop_system(rules=False))], log).differences == []
 
 
+def test_elements_are_listed_until_a_time_and_from_a_file(run: CliRunner, tmp_path: Path) -> None:
+    why = ["--why", "seen in a ring", "--who", "ada"]
+    said = run.invoke(app, ["lists", "add", "blocked", "c9", "--expires", "2026-03-01T15:00:00+01:00", *why])
+    assert said.exit_code == 0, said.output
+    file = tmp_path / "stolen.csv"
+    file.write_text("value,expires,reason\nc1,2026-12-31,the bank says so\nc2,,\n")
+    assert run.invoke(app, ["lists", "add", "blocked", "--from", str(file), *why]).exit_code == 0
+    assert run.invoke(app, ["lists", "show", "blocked"]).stdout.splitlines() == [
+        "c1  until 2026-12-31  the bank says so",
+        "c2",
+        "c9  until 2026-03-01T14:00:00Z  seen in a ring",
+        "stolen",
+    ]
+    held = json.loads(run.invoke(app, ["lists", "show", "blocked", "--json"]).stdout)
+    assert held["entries"][0] == {"value": "c1", "expires": "2026-12-31", "reason": "the bank says so"}
+    desk = started(tmp_path)
+    with closing(desk.decider.log) as log:
+        desk.clock.advance(timedelta(days=1))
+        hours = {number: START + timedelta(hours=number) for number in (1, 2)}
+        fired = [desk.decide(purchase(n, at, card="c9", user="new"))[0]["rules"] for n, at in hours.items()]
+        assert fired == [["listed"], []]
+        assert replay([compile(shop_system(rules=False))], log).differences == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "message"),
+    [
+        ("value,expire\nc1,2026-12-31\n", [], "stolen.csv: unknown column 'expire'; did you mean 'expires'?"),
+        ("reason\nx\n", [], "stolen.csv has no column 'value'"),
+        ("value,reason\n,x\n", [], "stolen.csv: row 1 has no value"),
+        ("value\nc1\n", ["c2"], "a file says itself what it is about"),
+        ("value,expires\nc1,soon\n", [], "expires is a day such as 2026-12-31"),
+    ],
+)
+def test_a_file_that_cannot_be_listed_is_refused(
+    run: CliRunner, tmp_path: Path, content: str, words: list[str], message: str
+) -> None:
+    (tmp_path / "stolen.csv").write_text(content)
+    where = ["--from", str(tmp_path / "stolen.csv"), "--why", "x", "--who", "ada"]
+    done = run.invoke(app, ["lists", "add", "blocked", *words, *where])
+    assert message in str(done.exception)
+
+
 def test_the_guide_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command that it gives for a workspace at rest, in order."""
     guide = (ROOT / "docs" / "guides" / "change.md").read_text(encoding="utf-8")
@@ -87,10 +130,12 @@ def test_the_guide_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     started(tmp_path / "shop").decider.log.close()
     Path("rules.yaml").write_text(RULES.replace(">= 3", ">= 5"))
     Path("policy.yaml").write_text("actions: [approve, review, block]\nthresholds: {review: 0.4, block: 0.9}\n")
+    Path("stolen.csv").write_text("value,expires,reason\nc1,2026-12-31,the bank says so\n")
     said = [CliRunner().invoke(app, command) for command in commands]
     assert [one.exit_code for one in said] == [0] * len(commands), [one.output for one in said]
     assert "position 33" in said[2].stdout
-    assert "blocked: 2" in said[-1].stdout
+    assert "blocked: 2" in said[3].stdout
+    assert "c1  until 2026-12-31  the bank says so" in said[-1].stdout
 
 
 def test_nothing_is_changed_beside_a_process_that_decides(settings: Settings) -> None:

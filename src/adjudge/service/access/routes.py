@@ -39,6 +39,7 @@ NEEDS: Mapping[str, Need] = {
     "POST /v1/keys/{id}/revoke": Scope.MANAGE,
     "POST /v1/erasures": Scope.MANAGE,
     "GET /v1/activations": Scope.MANAGE,
+    "GET /v1/lists/{name}": Scope.MANAGE,
     "POST /v1/activations": Scope.MANAGE,
     "GET /v1/proposals": Scope.MANAGE,
     "POST /v1/proposals/{id}/approve": Scope.MANAGE,

@@ -40,6 +40,11 @@ def add_activations(api: FastAPI, desk: SecondPerson, body_of: Body) -> None:
         done = await asyncio.to_thread(desk.revise, revision, by(request, revision.why))  # decisions go on meanwhile
         return _json(done, 202 if done.status in ("waiting", "folding") else 200)
 
+    @api.get("/v1/lists/{name}")
+    async def held(name: str, system: str | None = None) -> Response:
+        """Return what a named list holds, with expiry and reason of each element."""
+        return _json(desk.desk.held(name, system))
+
     @api.get("/v1/proposals")
     async def proposals() -> Response:
         """Return what waits for a second person, and what came to its end lately."""

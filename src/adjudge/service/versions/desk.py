@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from adjudge.engine.compile import lists_of
 from adjudge.engine.plan import Plan
-from adjudge.errors import ConflictError, InputError, UnavailableError
+from adjudge.errors import ConflictError, InputError, NotFoundError, UnavailableError, did_you_mean
 from adjudge.log.codec import Note
 from adjudge.service.access.ledger import MAX_REASON, check_signed, note_of
 from adjudge.service.card import Card
+from adjudge.service.changed import Change
 from adjudge.service.decider import Decider
 from adjudge.service.follow import quiet
 from adjudge.service.versions.beside import Beside, Progress, StoppedError
 from adjudge.service.versions.coming import ACCEPTED, DROPPED, Accepted
-from adjudge.service.versions.revision import Revision, revised
+from adjudge.service.versions.confirmed import left_over, listing_rules, wanted
+from adjudge.service.versions.revision import Entry, Revision, revised
 from adjudge.service.warm import warm
 from adjudge.service.workspace import Running
 
@@ -83,6 +86,32 @@ class ActiveSystem(msgspec.Struct, frozen=True):
         return cls(plan.system.name, seq, dict(plan.versions), plan.bundle, lists)
 
 
+class HeldList(msgspec.Struct, frozen=True):
+    """What a named list holds.
+
+    Parameters
+    ----------
+    system, name
+        Whose, and its name.
+    entries
+        Its elements, in order, with what is said of them.
+    """
+
+    system: str
+    name: str
+    entries: list[Entry]
+
+    @classmethod
+    def of(cls, plan: Plan, name: str) -> HeldList:
+        """Return it of a list of a plan; `NotFoundError` if it has none of that name."""
+        known = lists_of(plan.system)
+        if name not in known:
+            message = f"system {plan.system.name!r}: there is no list {name[:80]!r}{did_you_mean(name[:80], known)}"
+            raise NotFoundError(message)
+        terms = plan.system.terms.get(name, {})
+        return cls(plan.system.name, name, [Entry.of(value, terms.get(value)) for value in known[name]])
+
+
 class ActiveSystems(msgspec.Struct, frozen=True):
     """What decides in each system, and what is coming."""
 
@@ -108,12 +137,18 @@ class LiveDesk:
         self._beside: dict[str, Beside] = {}
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
+        self._listing = ThreadPoolExecutor(1, "listing") if background else None
+        decider.labelled = self._labelled
 
     def active(self) -> ActiveSystems:
         """Return what decides now, and what is coming."""
         workspace = self._decider.workspace
         systems = [ActiveSystem.of(s.plan, workspace.activated[s.card.digest]) for s in workspace.systems.values()]
         return ActiveSystems(systems, self.coming())
+
+    def held(self, name: str, system: str | None = None) -> HeldList:
+        """Return what a named list holds now; `system` is needed where there are several."""
+        return HeldList.of(self._decider.workspace.system(system).plan, name)
 
     def coming(self) -> list[Progress]:
         """Return what is coming, and how far it has come."""
@@ -160,13 +195,16 @@ class LiveDesk:
             return Activated(running.name, "active", seq, card.versions)
 
     def resume(self) -> None:
-        """Begin again with what was coming when an earlier process ended."""
+        """Begin again with what was coming when an earlier process ended, and list what it did not come to list."""
         for accepted in self._decider.workspace.management.coming:
             self._begin(accepted)
+        self._labelled(left_over(self._decider.log, self._decider.workspace))
 
     def stop(self) -> None:
         """End what is being folded; the next process begins with it again."""
         self._stopped.set()
+        if self._listing is not None:
+            self._listing.shutdown()
         for thread in self._threads:
             thread.join()
 
@@ -186,6 +224,48 @@ class LiveDesk:
             logger.warning("what was coming in system %s is dropped: %s", system, error)
         self._beside.pop(system, None)
         return True
+
+    def list_confirmed(self, changes: Sequence[Change]) -> None:
+        """List what rules want listed because labels have confirmed fraud; see `Rule.on_fraud`.
+
+        Where the log cannot be written it is tried again until it can. Where this process ends before, the next one
+        begins with it.
+
+        Parameters
+        ----------
+        changes
+            Labels that have been set.
+        """
+        decider = self._decider
+        with decider.held():
+            found = wanted(decider.workspace, changes, decider.clock())
+        for who, revision in found:
+            while True:
+                try:
+                    self.revise(revision, who)
+                    break
+                except InputError as error:  # such as a list that was taken away meanwhile
+                    logger.warning("what %s wanted listed is not: %s", who, error)
+                    break
+                except UnavailableError as error:
+                    logger.warning("what %s wants listed waits: %s", who, error)
+                    if self._listing is None or self._stopped.wait(RETRY_S):
+                        return
+
+    def _labelled(self, changes: Sequence[Change]) -> None:
+        """Have listed what rules want listed, beside whoever tells labels."""
+        if not any(map(listing_rules, self._decider.workspace.systems.values())) or not changes:
+            return
+        if self._listing is None:
+            self.list_confirmed(changes)
+        elif not self._stopped.is_set():
+            self._listing.submit(self._list_in_background, changes)
+
+    def _list_in_background(self, changes: Sequence[Change]) -> None:
+        try:
+            self.list_confirmed(changes)
+        except Exception:
+            logger.exception("what rules want listed could not be listed")
 
     def _planned(self, revision: Revision) -> tuple[Running, Plan]:
         """Return a system as it decides, and its plan as it would."""

@@ -18,7 +18,7 @@ from adjudge.service.home import bundles_of, holder, open_log, snapshots_of
 from adjudge.service.resolver import Resolver
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import wall_clock
-from adjudge.service.versions.desk import Activated, ActiveSystem, ActiveSystems
+from adjudge.service.versions.desk import Activated, ActiveSystem, ActiveSystems, HeldList
 from adjudge.service.versions.revision import Revision, revised
 from adjudge.service.writer import Writer
 
@@ -55,6 +55,11 @@ class OfflineDesk:
         return ActiveSystems(
             [ActiveSystem.of(self._resolver.plan(one), last.activated[one.card.digest]) for one in last.active.values()]
         )
+
+    def held(self, name: str, system: str | None = None) -> HeldList:
+        """Return what a named list holds at the end of the log; `system` is needed where there are several."""
+        active = Last.before(self._log, self._snapshots, len(self._log)).active
+        return HeldList.of(self._resolver.plan(active[_named(active, system)]), name)
 
     def revise(self, revision: Revision) -> Activated:
         """Write down that something else decides from here on.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Protocol
+from urllib.parse import quote
 
 from adjudge.service.access.remote import RemoteDesk
-from adjudge.service.versions.desk import Activated, ActiveSystems
+from adjudge.service.versions.desk import Activated, ActiveSystems, HeldList
 from adjudge.service.versions.revision import Revision
 from adjudge.service.versions.second import Answer, ProposalList, ProposalView
 
@@ -15,6 +16,10 @@ class Desk(Protocol):
 
     def active(self) -> ActiveSystems:
         """Return what decides now."""
+        ...
+
+    def held(self, name: str, system: str | None = None) -> HeldList:
+        """Return what a named list holds now."""
         ...
 
     def revise(self, revision: Revision) -> Activated:
@@ -28,6 +33,11 @@ class RemoteVersions(RemoteDesk):
     def active(self) -> ActiveSystems:
         """Return what decides now."""
         return self._ask("GET", "/v1/activations", ActiveSystems)
+
+    def held(self, name: str, system: str | None = None) -> HeldList:
+        """Return what a named list holds now."""
+        of = f"?system={quote(system, safe='')}" if system is not None else ""
+        return self._ask("GET", f"/v1/lists/{quote(name, safe='')}{of}", HeldList)
 
     def revise(self, revision: Revision) -> Activated:
         """Have something else decide from here on."""

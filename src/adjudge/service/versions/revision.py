@@ -16,6 +16,7 @@ import msgspec
 from adjudge.define import Policy, Rules, System
 from adjudge.define.rule import elements
 from adjudge.define.spec import POLICY, from_spec
+from adjudge.define.term import Term
 from adjudge.engine import compile
 from adjudge.engine.compile import lists_of
 from adjudge.engine.lists import counted_lists, with_lists
@@ -28,6 +29,29 @@ Element = str | float
 """What lists hold."""
 
 
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An element of a list with what is said of it.
+
+    Parameters
+    ----------
+    value
+        The element.
+    expires
+        Time of the event from which on it is none: a day (its beginning, UTC) or a time with its offset.
+    reason
+        Why it is one.
+    """
+
+    value: Element
+    expires: str | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, value: Element, term: Term | None) -> Entry:
+        """Return an element with what is said of it."""
+        return cls(value) if term is None else cls(value, **term.document())
+
+
 class ListRevision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What becomes of a named list.
 
@@ -36,11 +60,11 @@ class ListRevision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     set
         All that it holds from here on; absent to go on from what it holds.
     add, remove
-        What it holds, too, and what no longer.
+        What it holds, too, and what no longer. What is added again is held as is said this time.
     """
 
-    set: list[Element] | None = None
-    add: list[Element] = []
+    set: list[Element | Entry] | None = None
+    add: list[Element | Entry] = []
     remove: list[Element] = []
 
     def after(self, before: tuple[Element, ...]) -> list[Element]:
@@ -52,7 +76,34 @@ class ListRevision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
         ['b', 'c']
         """
         gone = {*self.remove}
-        return [e for e in dict.fromkeys([*(before if self.set is None else self.set), *self.add]) if e not in gone]
+        start = before if self.set is None else map(_value, self.set)
+        return [e for e in dict.fromkeys([*start, *map(_value, self.add)]) if e not in gone]
+
+    def terms_after(self, before: Mapping[Element, Term]) -> dict[Element, Term]:
+        """Return what is said of its elements afterwards.
+
+        Raises
+        ------
+        DefinitionError
+            If an expiry is no time.
+
+        Examples
+        --------
+        >>> terms = ListRevision(add=[Entry("c", "2026-12-31"), "b"], remove=["a"]).terms_after(
+        ...     {"a": Term("2026-10-01"), "b": Term("2026-11-01")})
+        >>> {value: term.document() for value, term in terms.items()}
+        {'c': {'expires': '2026-12-31'}}
+        """
+        told = dict(before) if self.set is None else {}
+        for each in [*(self.set or ()), *self.add]:
+            told.pop(_value(each), None)
+            if isinstance(each, Entry) and (each.expires is not None or each.reason):
+                told[each.value] = Term(each.expires, each.reason)
+        return {value: term for value, term in told.items() if value not in {*self.remove}}
+
+
+def _value(each: Element | Entry) -> Element:
+    return each.value if isinstance(each, Entry) else each
 
 
 class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -117,7 +168,7 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
         message = "say what is to be different: lists, rules, policy, bundle or definitions"
         raise InputError(message, code="missing_field")
     if parts == ["lists"] and not counted_lists(plan).keys() & revision.lists.keys():
-        return _with_lists(plan, _lists_after(plan.system, revision.lists))
+        return _with_lists(plan, _lists_after(plan.system, revision.lists), _terms_after(plan.system, revision.lists))
     system, bundle = plan.system, None
     if revision.definitions is not None:
         system = _defined(system, revision.definitions)
@@ -134,7 +185,8 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
     if revision.policy is not None:
         system = replace(system, policy=_policy(revision.policy))
     if revision.lists:
-        system = _holding(system, _lists_after(system, revision.lists))
+        terms = _terms_after(system, revision.lists)
+        system = replace(_holding(system, _lists_after(system, revision.lists)), terms={**system.terms, **terms})
     return _compiled(plan, system, bundle, parts[0] if len(parts) == 1 else "")
 
 
@@ -146,7 +198,8 @@ def _defined(system: System, content: dict[str, Any]) -> System:
         _refuse(str(error), "definitions", error)
     if made.name != system.name:
         _refuse(f"these are the definitions of system {made.name!r}, not {system.name!r}", "definitions")
-    return _holding(made, lists_of(system))
+    kept = {name: said for name, said in system.terms.items() if name in lists_of(made)}
+    return replace(_holding(made, lists_of(system)), terms={**made.terms, **kept})
 
 
 def _compiled(plan: Plan, system: System, bundle: Bundle | None, field: str) -> Plan:
@@ -170,9 +223,9 @@ def _lateness(plan: Plan) -> timedelta:
     return timedelta(microseconds=plan.lateness_us)
 
 
-def _with_lists(plan: Plan, lists: Mapping[str, list[Element]]) -> Plan:
+def _with_lists(plan: Plan, lists: Mapping[str, list[Element]], terms: Mapping[str, Mapping[Element, Term]]) -> Plan:
     try:
-        return with_lists(plan, lists)
+        return with_lists(plan, lists, terms)
     except AdjudgeError as error:
         _refuse(str(error), "lists" if len(lists) > 1 else f"lists.{next(iter(lists))}", error)
 
@@ -186,6 +239,17 @@ def _lists_after(system: System, lists: Mapping[str, ListRevision]) -> dict[str,
         after[name] = change.after(known[name])
         try:
             elements(name, after[name])
+        except AdjudgeError as error:
+            _refuse(str(error), f"lists.{name}", error)
+    return after
+
+
+def _terms_after(system: System, lists: Mapping[str, ListRevision]) -> dict[str, dict[Element, Term]]:
+    """Return what is said of the elements of some lists of a system afterwards."""
+    after = {}
+    for name, change in lists.items():
+        try:
+            after[name] = change.terms_after(system.terms.get(name, {}))
         except AdjudgeError as error:
             _refuse(str(error), f"lists.{name}", error)
     return after
