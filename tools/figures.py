@@ -81,6 +81,11 @@ LINES: dict[str, tuple[str, ...]] = {
         "The same in batches: {batched_per_s:,.0f} decisions/s on one core (target 10,000); "
         "by the trees alone {trees_alone[batched_per_s]:,.0f}",
     ),
+    "rules": (
+        "{rules} rules back-tested over {events:,} events, one core: {seconds:.2f} s with money, weeks, overlaps and "
+        "examples (target {target_s}); the conditions alone {seconds_evaluating:.2f} s, "
+        "{ratio_polars_evaluating:.1f} x Polars, {ratio_duckdb_evaluating:.1f} x DuckDB",
+    ),
     "handbook": (
         *(
             f"Fraud Detection Handbook, {words}: "

@@ -20,6 +20,7 @@ from adjudge.service.versions.revision import Revision
 from tests.commands.test_judge import DEFINITION
 from tests.learn import worlds
 from tests.service.shop import ManualClock
+from tests.service.versions.test_offline import started
 
 RUNNER = CliRunner()
 
@@ -150,3 +151,27 @@ def test_a_file_is_checked_with_all_its_mistakes(folder: Path, good: Path) -> No
     said = say("check", str(folder / "draft.yaml"), *system, code=1)
     assert said == "draft.yaml:5:21: rule 'wrong': unknown name 'user_cuont_1h'; did you mean 'user_count_1h'?\n"
     assert say("check", str(folder / "draft.yaml")).startswith("draft.yaml: 3 rules")
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace in which the shop has decided thirty purchases, and a draft for it."""
+    home = tmp_path_factory.mktemp("decided")
+    started(home).decider.log.close()
+    draft = "version: 1\nrules:\n- {id: large, when: amount > 20 and user_count_1h >= 1, action: block}\n"
+    (home / "draft.yaml").write_text(draft, encoding="utf-8")
+    return home
+
+
+def test_a_log_and_its_export_give_the_same_answer(decided: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ADJUDGE_SECRET", raising=False)
+    where, draft = ("--workspace", str(decided)), str(decided / "draft.yaml")
+    said = RUNNER.invoke(app, ["export", *where])
+    assert said.exit_code == 0, said.output
+    of_log = msgspec.json.decode(say("test", draft, *where, "--json"))
+    of_export = msgspec.json.decode(say("test", draft, "--export", str(decided / "export"), "--json"))
+    assert of_log["events"] == 30
+    assert of_log["rules"][0]["hits"] > 0
+    assert of_export["rules"] == of_log["rules"]
+    report = msgspec.json.decode(say("report", *where, "--json"))
+    assert [rule["rule"] for rule in report["rules"]] == ["listed", "busy"]

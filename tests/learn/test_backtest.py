@@ -199,6 +199,19 @@ def test_only_labels_that_are_old_enough_count() -> None:
     assert large.caught.precision.value == 0.5
 
 
+def test_lists_that_a_rule_asks_are_named() -> None:
+    """By itself or through a derived feature: they are asked as they are now."""
+    past = past_of([(60.0, 0.0, "a", 1.0, math.nan, 0, 0, 0)])
+    derived = {"ratio": "amount / count", "odd_method": "method in banned"}
+    types: dict[str, Type] = {**TYPES, "odd_method": "boolean"}
+    past = replace(past, columns=replace(past.columns, derived=derived, types=types))
+    found = run(past, Rules((*DRAFT.rules, Rule("through", "odd_method", "block"))))
+    assert {rule.rule: rule.asks for rule in found.rules if rule.asks} == {
+        "banned": ("banned",),
+        "through": ("banned",),
+    }
+
+
 def test_examples_are_those_of_most_worth() -> None:
     worths, labels = (20.0, 60.0, 200.0), (1.0, 0.0)
     past = past_of([(worth, 3.0, "a", label, math.nan, 0, 0, 0) for label in labels for worth in worths])

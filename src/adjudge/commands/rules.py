@@ -325,8 +325,15 @@ def _print_test(found: BackTest) -> None:
     instead = found.instead
     by = ", ".join(f"{count:,} {what}" for what, count in instead.by.items()) or "nothing"
     _say(f"in place of what was done: {by}; saves {_money(instead.saved)} a day")
+    asked = {name: [each.rule for each in found.rules if name in each.asks] for name in sorted(_asked(found))}
+    for name, askers in asked.items():
+        _say(f"the list {name} is asked as it is now, whatever it held then: {', '.join(askers)}")
     for missed in found.untested:
         err.print(f"not tested: rule {missed.rule!r}: {missed.why}", style="yellow", highlight=False, markup=False)
+
+
+def _asked(found: BackTest) -> set[str]:
+    return {name for each in found.rules for name in each.asks}
 
 
 def _print_past(found: BackTest) -> None:

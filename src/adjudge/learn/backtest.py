@@ -15,12 +15,13 @@ import msgspec
 import numpy as np
 
 from adjudge.define import Rule, Rules
+from adjudge.define.expression import parse
 from adjudge.engine.compile import list_ends, lists_of
 from adjudge.learn.bootstrap import Interval
 from adjudge.learn.caught import Caught, Ledger, Lines, treatment
 from adjudge.learn.evaluate import DAY_US
 from adjudge.learn.firing import Firing, Untested, firing
-from adjudge.learn.past import FRAUD, UNLABELLED, Past, combining
+from adjudge.learn.past import FRAUD, UNLABELLED, Past, combining, reading
 from adjudge.learn.tally import (
     ALERTS,
     FRAUDS,
@@ -105,6 +106,8 @@ class RuleTest(msgspec.Struct, frozen=True, kw_only=True):
         Ids of the frauds and of the honest events of most worth.
     weeks
         Hits by week.
+    asks
+        Named lists that it asks, as they are now: what was listed after an event is found by it all the same.
     """
 
     rule: str
@@ -123,6 +126,7 @@ class RuleTest(msgspec.Struct, frozen=True, kw_only=True):
     best: tuple[str, ...] = ()
     worst: tuple[str, ...] = ()
     weeks: tuple[Week, ...] = ()
+    asks: tuple[str, ...] = ()
 
 
 class Instead(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,7 +321,8 @@ class _Test:
         past, frauds = self.past, self.past.known == FRAUD
         told = self._gathered()
         rules = tuple(
-            self._told(rule.id, rule.action, {self._treated(rule): i}, told) for i, rule in enumerate(self.made.rules)
+            self._told(rule.id, rule.action, {self._treated(rule): i}, told, self._asks(rule))
+            for i, rule in enumerate(self.made.rules)
         )
         together = {REVIEW: self.extra, BLOCK: self.extra + 1}
         return BackTest(
@@ -361,7 +366,13 @@ class _Test:
             return PASS
         return int(treatment(self.policy, np.array([self.policy.severity(rule.action)]))[0])
 
-    def _told(self, name: str, action: str, lines: Lines, told: _Told) -> RuleTest:
+    def _asks(self, rule: Rule) -> tuple[str, ...]:
+        """Return the lists that a rule asks, itself or by a derived feature."""
+        derived = self.past.columns.derived
+        read = [parse(derived[name]) for name in reading(rule.when.names, derived) if name in derived]
+        return tuple(sorted({name for expression in (rule.when, *read) for name in expression.lists}))
+
+    def _told(self, name: str, action: str, lines: Lines, told: _Told, asks: tuple[str, ...] = ()) -> RuleTest:
         at = list(lines.values())
         sums, beyond = self.ledger.sums[0][at].sum(axis=0)
         hits = float(sums[ALERTS])
@@ -386,6 +397,7 @@ class _Test:
                 Week(day_of(told.first_week + i), int(week[ALERTS]), int(week[FRAUDS]), int(week[HONESTS]))
                 for i, week in enumerate(weekly)
             ),
+            asks=asks,
         )
 
     def _overlaps(self, counts: IntArray, hits: int) -> tuple[Overlap, ...]:
