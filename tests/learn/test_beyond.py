@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from adjudge.define import System
@@ -14,8 +16,10 @@ from adjudge.errors import InputError
 from adjudge.learn import pipeline
 from adjudge.learn.report import Report, render, write_json
 from adjudge.learn.source import Source
+from adjudge.models.trees import Trees
 from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.simulate import declining
+from adjudge.typing import FloatArray
 from tests.learn import worlds
 
 
@@ -76,6 +80,32 @@ def test_declined_payments_take_no_part_in_training_and_the_tried_ones_stand_for
     assert (train.extra["seen"] == 1).all()
     assert set(train.extra["propensity"].tolist()) == {0.3, 1.0}
     assert len(made.table) == 8_000
+
+
+def test_what_was_declined_takes_no_part_in_any_fold(bundle: Path) -> None:
+    """Its outcome is unknown: in a fold it would be an honest event that was stopped."""
+    made = pipeline.judged(build, bundle, source(0.3), asked=pipeline.Asked(folds=2))
+    table = pipeline.loaded(build, bundle, source(0.3)).table
+    assert made.folds is not None
+    seen = table.extra["seen"] == 1
+    for fold in made.folds.folds:
+        inside = (table.ts >= fold.start_us) & (table.ts < fold.end_us)
+        assert fold.test_events == (inside & seen).sum() < inside.sum()
+
+
+def test_training_is_told_what_each_tried_payment_stands_for() -> None:
+    told: list[FloatArray] = []
+
+    class Spy(Trees):
+        def fit(self, X: FloatArray, *rest: Any, **more: Any) -> Any:
+            told.append(more["weight"])
+            return super().fit(X, *rest, **more)
+
+    made = pipeline.run(worlds.SMALL, source(0.3), estimator=Spy(n_trees=3, depth=2, threads=1))
+    (weight,) = told
+    chance = made.trained.parts.train.extra["propensity"]
+    assert set(np.unique(weight).tolist()) == {1.0, 1.0 / 0.3}
+    np.testing.assert_array_equal(weight, 1.0 / chance)
 
 
 def test_a_field_that_is_not_there_is_told_before_anything_takes_long(bundle: Path) -> None:
