@@ -88,7 +88,6 @@ def _trained(data: Data, quick: bool, progress: Callable[[str], None]) -> Stack:
         Of(Isolation(), features=plain),
         Of(Net(epochs=epochs), features=plain),
         SequenceNet(epochs=epochs),
-        folds=2 if quick else 3,
         sure=0.0,  # what a layer adds can be told only where it is on
     )
     told = 0.0

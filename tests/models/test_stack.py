@@ -200,6 +200,18 @@ def test_what_weighs_members_was_said_about_rows_after_all_that_they_had_seen() 
     assert Spy.seen[6:] == [(399, -1)]  # and then on everything
 
 
+def test_unless_told_the_last_quarter_of_the_positives_is_judged() -> None:
+    """By members that were trained on nearly as much as those that serve."""
+    y = (np.random.default_rng(4).random(400) < 0.3).astype(np.float64)
+    X = np.stack([np.arange(400.0), np.random.default_rng(5).normal(size=400)], axis=1)
+    Spy.seen.clear()
+    made = Stack(Spy(bins=4)).fit(X, y)
+    (_, stopped), (first, _), (last, _) = Spy.seen
+    assert (stopped + 1, last) == (first, 399)
+    assert y[:first].sum() == int(0.75 * y.sum())
+    assert made.out_of_time_.shape == (1, 400 - first)
+
+
 def test_judges_of_a_part_are_trained_on_what_was_known_when_it_began() -> None:
     """Outcomes take 40 rows: those of the last 40 before a part are neither trained on nor stopped by."""
     y = (np.random.default_rng(4).random(400) < 0.3).astype(np.float64)
@@ -279,6 +291,8 @@ def test_too_few_positives_are_refused() -> None:
         fold_cuts(np.array([1.0, 0.0] * 9), 4)
     with pytest.raises(ShapeError, match="nothing but positives"):
         fold_cuts(np.array([0.0] * 4 + [1.0] * 6), 2)
+    with pytest.raises(DefinitionError, match="at least one part"):
+        fold_cuts(np.array([1.0, 0.0] * 9), 1, before=1.0)
     with pytest.raises(DefinitionError, match="share of the positives"):
         clear(np.array([0.5]), np.array([1.0]), 1.5)
 

@@ -65,7 +65,12 @@ class Stack(Answering):
     layers
         The layer of a member by its name, where it is not what its class says: ``fast``, ``deep`` or ``graph``.
     folds
-        Parts of the training rows that are judged by members trained on what came before.
+        Parts of the training rows that are judged by members trained on what came before. One, late, is as close to the
+        members that will serve as can be: those of early parts were trained on little, and their margins are of
+        another scale.
+    before
+        Share of the positives that come before the first part; None: three quarters before a single part, and before
+        several as many as in each.
     needed
         Between which probabilities of the layers before, both included, the next one is asked; or the share of the
         positives in validation that may be passed without it: the lower bound is set so, and there is no upper one.
@@ -80,7 +85,7 @@ class Stack(Answering):
 
     Notes
     -----
-    Training costs about half as many member trainings more as there are folds, since early folds are short.
+    Training costs three quarters more than that of the members; with several parts, half as often more as there are.
 
     Examples
     --------
@@ -97,7 +102,8 @@ class Stack(Answering):
         self,
         *members: Estimator | tuple[str, Estimator] | Of,
         layers: Mapping[str, str] | None = None,
-        folds: int = 4,
+        folds: int = 1,
+        before: float | None = None,
         needed: float | tuple[float, float] = 0.01,
         calibration: str | None = "isotonic",
         sure: float = 0.9,
@@ -106,6 +112,7 @@ class Stack(Answering):
         self.members = members
         self.layers = layers
         self.folds = folds
+        self.before = before
         self.needed = needed
         self.calibration = calibration
         self.sure = sure
@@ -154,7 +161,7 @@ class Stack(Answering):
         self.names_ = tuple(names) if names is not None else tuple(f"f{i}" for i in range(X.shape[1]))
         self.categories_, self.classes_ = categories, np.array([0, 1])
         self.members_ = self._named()
-        cuts = fold_cuts(y, self.folds)
+        cuts = fold_cuts(y, self.folds, self._first_share())
         rounds = _Rounds(progress, len(self.members_) * (self.folds + 1))
         ahead = np.concatenate(
             [self._judged(X, y, weight, known, (first, last), rounds) for first, last in pairwise(cuts)], axis=1
@@ -269,6 +276,9 @@ class Stack(Answering):
             found[there] = weights, float(fitted[-1])
         return found
 
+    def _first_share(self) -> float | None:
+        return 0.75 if self.before is None and self.folds == 1 else self.before
+
     def _paying(
         self,
         weights: Mapping[int, tuple[FloatArray, float]],
@@ -321,10 +331,10 @@ class Stack(Answering):
         return self.scorer_
 
 
-def fold_cuts(y: FloatArray, folds: int) -> list[int]:
+def fold_cuts(y: FloatArray, folds: int, before: float | None = None) -> list[int]:
     """Return where the parts of rows in order of time begin that are judged ahead, and the end of the last.
 
-    Every part, and what comes before the first, has as many positives as the others, or one more.
+    Every part has as many positives as the others, or one more; so has what comes before the first, unless told.
 
     Parameters
     ----------
@@ -332,9 +342,13 @@ def fold_cuts(y: FloatArray, folds: int) -> list[int]:
         Outcomes, 0 or 1, earliest first.
     folds
         How many parts.
+    before
+        Share of the positives that come before the first part.
 
     Raises
     ------
+    DefinitionError
+        If there is no part, or the share lies not between 0 and 1.
     ShapeError
         If there are too few positives, or a part has nothing else.
 
@@ -342,12 +356,23 @@ def fold_cuts(y: FloatArray, folds: int) -> list[int]:
     --------
     >>> fold_cuts(np.array([1.0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0]), 2)
     [4, 8, 12]
+    >>> fold_cuts(np.array([1.0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0]), 1, before=0.7)
+    [8, 12]
     """
+    if folds < 1 or not (before is None or 0.0 < before < 1.0):
+        message = (
+            f"a stack judges at least one part, behind a share of the positives between 0 and 1, not {folds}, {before}"
+        )
+        raise DefinitionError(message)
     positive = np.flatnonzero(y == 1.0)
-    if len(positive) < 2 * (folds + 1):
+    parts = np.array_split(positive, folds + 1)
+    if before is not None:
+        first = int(before * len(positive))
+        parts = [positive[:first], *np.array_split(positive[first:], folds)]
+    if min(map(len, parts)) < 2:
         message = f"{len(positive)} positives in training are too few for {folds} folds: give more rows, or fewer folds"
         raise ShapeError(message)
-    ends = np.array([part[-1] + 1 for part in np.array_split(positive, folds + 1)])
+    ends = np.array([part[-1] + 1 for part in parts])
     cuts: list[int] = [*ends[:-1].tolist(), len(y)]
     if any((y[first:last] == 1.0).all() for first, last in pairwise([0, *cuts])):
         message = f"a fold of {folds} holds nothing but positives: give more rows, or fewer folds"
