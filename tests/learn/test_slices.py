@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from adjudge.errors import ShapeError
-from adjudge.learn.slices import FIGURES, OTHER, slicings
+from adjudge.learn.bootstrap import Interval
+from adjudge.learn.slices import FIGURES, OTHER, Gap, Slicing, _corrected, slicings
 from adjudge.learn.table import NEVER, Table
 from adjudge.typing import AnyArray, BoolArray, FloatArray
 
@@ -58,6 +61,36 @@ def test_where_there_is_no_gap_few_are_found() -> None:
         (one,) = slicings(table, alert, {"country": country}, rounds=60)
         found += any(gap.p < 0.05 for gap in one.gaps)
     assert found <= 6
+
+
+def test_events_of_one_customer_are_not_taken_for_many() -> None:
+    """Ten events each, all of them with an alert or none: a tenth as much is known as there are events."""
+    found = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        who = np.repeat(np.arange(200), 10)
+        alert, country = (random.random(200) < 0.3)[who], np.where(random.random(200) < 0.5, "AT", "BE")[who]
+        (one,) = slicings(events(np.zeros(2000), who), alert, {"country": country}, rounds=60)
+        found += any(gap.p < 0.05 for gap in one.gaps)
+    assert found <= 4
+
+
+def test_the_chance_of_a_gap_between_two_is_that_of_the_test_of_two_shares() -> None:
+    """Shares of 10 and 13 % of a thousand each; three gaps were looked at, so Holm takes it three times."""
+    alert = np.concatenate([np.arange(1000) < 100, np.arange(1000) < 130])
+    part = np.repeat(["a", "b"], 1000)
+    (one,) = slicings(events(np.zeros(2000)), alert, {"part": part}, rounds=400)
+    z = 0.03 / np.sqrt(0.1 * 0.9 / 1000 + 0.13 * 0.87 / 1000)
+    gaps = {gap.figure: gap.p for gap in one.gaps}
+    assert set(gaps) == {"alert_rate", "false_positive_rate", "precision"}
+    assert gaps["alert_rate"] == pytest.approx(3 * math.erfc(z / math.sqrt(2)), rel=0.3)
+
+
+def test_chances_are_corrected_by_holm() -> None:
+    """The least three times, the next twice and no less than the one before, the largest once and likewise."""
+    gaps = tuple(Gap("recall", "a", "b", Interval(0.1), p) for p in (0.04, 0.01, 0.03))
+    (one,) = _corrected([Slicing("field", (), gaps)])
+    assert [gap.p for gap in one.gaps] == pytest.approx([0.06, 0.03, 0.06])
 
 
 def test_numbers_are_put_into_bins_and_missing_ones_into_their_own() -> None:

@@ -45,6 +45,20 @@ def found(seed: int = 0, events: int = 30_000, rounds: int = 200) -> Unseen:
     return unseen(table, alert, score, truth=truth, rounds=rounds)
 
 
+def test_an_interval_draws_whole_customers() -> None:
+    """Every payment three times over tells no more than once; taken for those of three customers it would."""
+    table, alert, score, _ = world(0, 3_000)
+    rows = np.repeat(np.arange(len(table)), 3)
+    thrice, alone = table.select(rows), np.arange(len(rows))
+    widths = []
+    for entity in (np.repeat(np.arange(len(table)), 3), alone):
+        one = unseen(replace(thrice, entity=entity), alert[rows], score[rows], rounds=100).figures["fraud_share"]
+        assert one.weighted.low is not None
+        assert one.weighted.high is not None
+        widths.append(one.weighted.high - one.weighted.low)
+    assert 1.4 < widths[0] / widths[1] < 2.1
+
+
 def test_the_naive_estimate_is_wrong_and_the_weighted_one_is_right_within_its_interval() -> None:
     figures = found().figures
     for name in ("fraud_share", "frauds_per_day", "precision", "average_precision", "false_positive_rate"):
