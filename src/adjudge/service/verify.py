@@ -2,7 +2,8 @@
 
 The events are decided one at a time, and that is the reference. Then they go in again in batches, on threads, as a
 table, through a log with restarts between them, over HTTP in file order, and over HTTP from many connections at once,
-whose own log is replayed. Last comes a kernel that is broken on purpose: a proof that cannot fail proves nothing.
+whose own log is replayed. Last come kernels that are broken on purpose, that of windows and that of linked entities: a
+proof that cannot fail proves nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from adjudge.engine.batch import Marks
 from adjudge.engine.fold import conditions_of, fold_marks
 from adjudge.engine.truth import marked
 from adjudge.errors import DefinitionError, InputError, ParityError, ShapeError
-from adjudge.history import Histories
+from adjudge.history import ADVANCE, SCAN, Histories
 from adjudge.learn.pipeline import with_bundle
 from adjudge.learn.source import Source
 from adjudge.learn.timeline import timeline
@@ -34,7 +35,7 @@ from adjudge.models.scorers import Served
 from adjudge.service import table
 from adjudge.service.decode import BadBody, EventDecoder, EventStruct
 from adjudge.service.run import secret
-from adjudge.typing import AnyArray, HashArray
+from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,7 +94,7 @@ class Verification(msgspec.Struct, frozen=True):
     entry_points
         Each with its own counts.
     negative_control_failed
-        Whether the kernel that was broken on purpose was caught.
+        Whether every kernel that was broken on purpose was caught.
     """
 
     events: int
@@ -327,6 +328,39 @@ def broken(plan: Plan) -> State:
 _INCLUDABLE = ("count", "sum", "mean", "min", "max", "std")
 
 
+def broken_links(plan: Plan) -> State:
+    """Return a state whose linked entities wrongly count the event's own past among that of its neighbours."""
+    state = plan.start()
+    for i, history in enumerate(plan.histories):
+        if history.linked:
+            state.histories[i] = _SelfLinked(history.layout)
+    return state
+
+
+class _SelfLinked(Histories):
+    """Linked histories that do not know who asks, and so leave nobody out."""
+
+    def fold(
+        self,
+        kind: AnyArray,
+        keys: HashArray,
+        ts: IntArray,
+        seq: IntArray,
+        values: FloatArray,
+        out: FloatArray,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        """Ask without the event's own hash, then fold as it should be."""
+        asks = np.flatnonzero(kind == ADVANCE)
+        found = np.empty((len(out), len(asks)))
+        nobody = np.full((len(values), len(asks)), np.nan)
+        super().fold(np.full(len(asks), SCAN, np.int8), keys[asks], ts[asks], seq[asks], nobody, found)
+        super().fold(kind, keys, ts, seq, values, out, start=start, stop=stop)
+        out[:, asks] = found
+
+
 def threaded(plan: Plan, threads: int) -> Plan:
     """Return the same plan folding its histories on so many threads."""
     return replace(plan, pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None)
@@ -377,7 +411,7 @@ def verify_python(
     threads: Sequence[int] = THREADS,
     told: Progress,
 ) -> tuple[Outcome, list[EntryPoint], bool]:
-    """Return the reference, what every Python entry point came to, and whether the broken kernel was caught.
+    """Return the reference, what every Python entry point came to, and whether every broken kernel was caught.
 
     Parameters
     ----------
@@ -404,9 +438,19 @@ def verify_python(
             name = f"python, batches of {size}, {count} thread{'s' if count > 1 else ''}"
             began = time.perf_counter()
             points.append(compared(name, reference, run(name, threaded(plan, count), size), began))
-    control = Player(plan, script, 100).play(broken(plan), limit=CONTROL_EVENTS)
-    caught = compared("broken", reference, control, time.perf_counter(), limit=CONTROL_EVENTS)
-    return reference, points, caught.features_differing > 0
+    return reference, points, all(_caught(plan, script, reference, state) for state in controls(plan))
+
+
+def controls(plan: Plan) -> list[State]:
+    """Return a state for each kernel that is broken on purpose: of windows, and of links where there are any."""
+    return [broken(plan), *([broken_links(plan)] if any(h.linked for h in plan.histories) else [])]
+
+
+def _caught(plan: Plan, script: Script, reference: Outcome, state: State) -> bool:
+    """Return whether a broken kernel's features differ from the reference."""
+    found = Player(plan, script, 100).play(state, limit=CONTROL_EVENTS)
+    point = compared("broken", reference, found, time.perf_counter(), limit=CONTROL_EVENTS)
+    return point.features_differing > 0
 
 
 def verify(
