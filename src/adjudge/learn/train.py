@@ -541,8 +541,25 @@ def _facts(split: Split, parts: Parts, fitted: int, thresholds: Mapping[str, flo
 
 
 def _chosen(model: Any) -> dict[str, str]:
-    """Return which library's trees are served, and what each reached."""
+    """Return which library's trees are served and what each reached, or what the members of a stack weigh."""
+    if isinstance(model, Stack):
+        return _weighed(model.served())
     if not isinstance(model, Trees):
         return {}
     reached = ", ".join(f"{one.library} {one.ap:.4f} with {one.rounds} trees" for one in model.trained_)
     return {"Boosted trees": f"{model.chosen_.library}; average precision on validation: {reached}"}
+
+
+def _weighed(stack: StackScorer) -> dict[str, str]:
+    """Return the members of each layer with their weights where all layers take part, and who is asked further."""
+    weights = stack.mixes[max(stack.mixes)].weights.tolist()
+    members = list(zip(stack.members, weights, strict=True))
+    layers = [
+        f"{layer}: " + ", ".join(f"{member.name} {weight:.2f}" for member, weight in members if member.layer == layer)
+        for layer in stack.layers
+    ]
+    low, high = stack.needed
+    facts = {"Stack": f"weights of margins with every layer; {'; '.join(layers)}"}
+    if len(layers) > 1:
+        facts["Layers after the first"] = f"asked where the probability so far is from {low:.4g} to {high:.4g}"
+    return facts
