@@ -140,7 +140,7 @@ SPEED = FeatureGroup(
         )
     ]
     + [
-        user.count(hours(1), of="declined"),
+        user.count(hours(1), hours(24), of="declined"),
         card.count(hours(1), hours(24), of="declined"),
         user.count(hours(24), of="step_up_failed"),
         user.where("amount < 5", called="small").count(hours(1), hours(24)),
@@ -153,8 +153,12 @@ HABIT = FeatureGroup(
     owner="payments",
     meaning="How this payment compares with the customer's normal.",
     features=[
+        user.count(MONTH),
+        user.sum("amount", MONTH),
         user.mean("amount", MONTH),
         user.std("amount", MONTH),
+        user.max("amount", MONTH),
+        user.trend("amount", days(7)),
         feature("amount_zscore", "(amount - user_amount_mean_30d) / user_amount_std_30d"),
         feature("three_sigma", "abs(amount_zscore) > 3"),
         feature("amount_ratio", "amount / user_amount_mean_30d"),
@@ -165,6 +169,10 @@ HABIT = FeatureGroup(
         Payment.by("user", "device").is_new(),
         Payment.by("user", "device").since_first(),
         Payment.by("user", "postal_area").is_new(),
+        Payment.by("user", "address").is_new(),
+        Payment.by("user", "address").since_first(),
+        Payment.by("user", "card").since_first(),
+        Payment.by("user", "ip_country").is_new(),
         user.distinct("merchant", hours(24), days(7)),
         user.distinct("device", hours(24), days(7)),
         user.distinct("card", hours(24), days(7)),
@@ -174,8 +182,9 @@ HABIT = FeatureGroup(
         user.std("session_s", MONTH),
         feature("typing_zscore", "(typing_speed - user_typing_speed_mean_30d) / user_typing_speed_std_30d"),
         feature("session_zscore", "(session_s - user_session_s_mean_30d) / user_session_s_std_30d"),
-        Account.by("user").latest("opened", "verification", "home", "home_country"),
+        Account.by("user").latest("at", "opened", "verification", "home", "home_country"),
         feature("account_age_days", "(at - user_account_opened) / 86400", unit="d"),
+        feature("account_changed_s", "at - user_account_at", unit="s", meaning="since the account's last change"),
     ],
 )
 
@@ -194,6 +203,8 @@ COUNTERPART = FeatureGroup(
         user.count(MONTH, of="fraud"),
         area.count(hours(24), days(7)),
         merchant.count(MONTH),
+        feature("merchant_share_1d", "merchant_count_1d / merchant_count_30d", meaning="a day's part of a month"),
+        feature("merchant_share_7d", "merchant_count_7d / merchant_count_30d", meaning="a week's part of a month"),
         merchant.mean("amount", MONTH),
         merchant.std("amount", MONTH),
         feature("merchant_amount_zscore", "(amount - merchant_amount_mean_30d) / merchant_amount_std_30d"),
@@ -207,6 +218,11 @@ COUNTERPART = FeatureGroup(
         merchant.distinct("user", hours(24)),
         device.distinct("user", hours(24), MONTH),
         device.distinct("card", hours(24), MONTH),
+        device.distinct("address", MONTH),
+        device.count(MONTH),
+        device.since_first(),
+        address.count(MONTH, of="fraud"),
+        address.since_first(),
         address.distinct("user", MONTH),
         card.distinct("merchant", hours(1), hours(24)),
     ],
@@ -272,10 +288,10 @@ def payments(
         rules=rules if rules is not None else Rules.load(RULES),
         policy=policy or POLICY,
         lists=empty | dict(lists or {}),
-        model=Trees(n_trees=300, depth=6),
+        model=Trees(n_trees=400, depth=5, columns=0.3, min_rows=50, l2=5.0),
         amount="amount",
         card="card",
-        leave_out=["rate", "user_account_opened"],
+        leave_out=["rate", "user_account_at", "user_account_opened"],
         meaning="Decides card payments before authorisation.",
     )
 

@@ -26,6 +26,9 @@ REPORTING: dict[str, tuple[float, float]] = {
 CASE_SIGMA, VICTIM_SIGMA = 0.6, 0.55
 """Spread of the delay in logarithms: what all victims of a case share, and what is each one's own."""
 
+OVERLOOKED = 0.005
+"""Share of frauds that are missed on a statement, whoever the victim is."""
+
 LONGEST_DAYS = 75.0
 """Schemes take no dispute after this."""
 
@@ -48,7 +51,7 @@ def reports(rng: np.random.Generator, batch: Batch) -> tuple[IntArray, BoolArray
     """
     frauds = np.flatnonzero(batch.pattern >= 0)
     delay, reported = _by_victim(rng, batch.take(frauds))
-    overlooked = rng.random(len(frauds)) < 0.005
+    overlooked = rng.random(len(frauds)) < OVERLOOKED
     told = frauds[reported & ~overlooked]
     known = batch.at[told] + ((delay[reported & ~overlooked]) * DAY_US).astype(np.int64)
     known += (rng.exponential(2.0, len(told)) * HOUR_US).astype(np.int64)
@@ -84,8 +87,28 @@ def _capped(days: FloatArray) -> FloatArray:
 
 def _disputes(rng: np.random.Generator, batch: Batch) -> IntArray:
     honest = (batch.pattern < 0) & (batch.decline == 0)
-    # Dear things bought at a distance are disputed more often.
-    weight = np.where(batch.ip > 0, 2.0, 0.6) * np.clip(batch.minor / 5_000.0, 0.3, 3.0)
-    weight = weight * honest
-    share = DISPUTED * weight / max(float(weight[honest].mean()), 1e-12)
-    return np.flatnonzero(rng.random(len(batch)) < share)
+    share = chance_of_dispute(batch.ip > 0, batch.minor, among=honest)
+    return np.flatnonzero((rng.random(len(batch)) < share) & honest)
+
+
+def chance_of_dispute(distant: BoolArray, minor: IntArray, *, among: BoolArray) -> FloatArray:
+    """Return the chance that each payment is disputed, were it honest: dear and distant ones more often.
+
+    Parameters
+    ----------
+    distant
+        Which were made over a network.
+    minor
+        Amounts in minor units.
+    among
+        Of which payments `DISPUTED` is the share.
+
+    Examples
+    --------
+    >>> both = np.array([True, True])
+    >>> chance_of_dispute(np.array([True, False]), np.array([5_000, 5_000]), among=both).round(6).tolist()
+    [0.000462, 0.000138]
+    """
+    weight = np.where(distant, 2.0, 0.6) * np.clip(minor / 5_000.0, 0.3, 3.0)
+    share: FloatArray = DISPUTED * weight / max(float(weight[among].mean()) if among.any() else 0.0, 1e-12)
+    return share
