@@ -29,6 +29,7 @@ def test_figures_of_the_readme_are_those_of_the_last_full_runs() -> None:
     guide = (DOCS / "guides" / "train.md").read_text(encoding="utf-8")
     assert figures.imbalance() in guide, "run `make reference`"
     assert figures.layers() in guide, "run `make reference`"
+    assert figures.simulator() in (DOCS / "guides" / "simulate.md").read_text(encoding="utf-8"), "run `make reference`"
 
 
 def test_every_verb_has_a_section_and_help() -> None:

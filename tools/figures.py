@@ -20,6 +20,8 @@ LAYERS = "<!-- layers: written by `make reference` from benchmarks/results -->"
 VARIANTS = {"all": "all features", "plain": "without categories and merchants"}
 """What the benchmark of layers calls its two sets of features, and what the guide does."""
 
+SIMULATOR = "<!-- simulator: written by `make reference` from benchmarks/results -->"
+
 LINES: dict[str, tuple[str, ...]] = {
     "history": (
         "Backfill of identical window features, one thread: {ours_events_per_s:,.0f} events/s, "
@@ -59,6 +61,11 @@ LINES: dict[str, tuple[str, ...]] = {
     "verify": (
         "{events:,} handbook transactions, every entry point, {restarts} restarts: {features_differing} of "
         "{features_compared:,} features and {scores_differing} of {scores_compared:,} decisions differ",
+    ),
+    "verify_stack": (
+        "The same with every kind of model in one stack, on linked entities and last events: {events:,} simulated "
+        "payments, {restarts} restarts: {features_differing} of {features_compared:,} features and {scores_differing} "
+        "of {scores_compared:,} decisions differ",
     ),
     "soak": (
         "{seconds:,.0f} s at {rate_per_s:,}/s, half of the most: memory {growth_last_half:+.1%} in the last half "
@@ -113,6 +120,15 @@ LINES: dict[str, tuple[str, ...]] = {
         "A stack of all of them beside trees alone: average precision {over_trees[ap][0]:+.4f} "
         "({over_trees[ap][1]:+.4f} to {over_trees[ap][2]:+.4f})",
     ),
+    "simulator": (
+        "Simulated payments, {reported:,} reported frauds in the test: average precision of the stack "
+        "{lines[stack][ap][0]:.3f} ({lines[stack][ap][1]:.3f} to {lines[stack][ap][2]:.3f}), trees "
+        "{lines[trees][ap][0]:.3f}, logistic regression {lines[logistic][ap][0]:.3f}, oracle "
+        "{lines[oracle][ap][0]:.3f}; {lines[stack][of_oracle][0]:.1%} of the oracle's (target 90 %)",
+        "Recall at precision 0.95 of what is reported (asked 0.90): stack {lines[stack][recall][0]:.3f}, oracle "
+        "{lines[oracle][recall][0]:.3f}; precision at recall 0.90 (asked 0.95): stack "
+        "{lines[stack][precision][0]:.3f}, oracle {lines[oracle][precision][0]:.3f}",
+    ),
 }
 """What is told of each benchmark; a line whose keys a result does not have is left out."""
 
@@ -131,9 +147,15 @@ def block() -> str:
     return "\n".join([BEGIN, "| benchmark | measured |", "|---|---|", *rows, "", f"On {'; '.join(machines)}.", END])
 
 
-def write(readme: Path = ROOT / "README.md", guide: Path = ROOT / "docs" / "guides" / "train.md") -> None:
-    """Put the blocks into README and guide, where their marks are."""
-    for path, begin, made in ((readme, BEGIN, block()), (guide, IMBALANCE, imbalance()), (guide, LAYERS, layers())):
+def write(readme: Path = ROOT / "README.md", guides: Path = ROOT / "docs" / "guides") -> None:
+    """Put the blocks into README and guides, where their marks are."""
+    blocks = (
+        (readme, BEGIN, block()),
+        (guides / "train.md", IMBALANCE, imbalance()),
+        (guides / "train.md", LAYERS, layers()),
+        (guides / "simulate.md", SIMULATOR, simulator()),
+    )
+    for path, begin, made in blocks:
         pattern = re.compile(re.escape(begin) + r".*?" + re.escape(END), re.DOTALL)
         text = path.read_text(encoding="utf-8")
         path.write_text(pattern.sub(made.replace("\\", "\\\\"), text), encoding="utf-8")
@@ -191,6 +213,36 @@ def _benefit(called: str, one: dict[str, Any]) -> list[str]:
 def _with_interval(found: list[float], sign: str = "") -> str:
     value, low, high = (format(x, f"{sign}.3f") for x in found)
     return f"{value} ({low} to {high})"
+
+
+def simulator() -> str:
+    """Return the guide's tables of what can be found in the simulated world, marks included."""
+    rows: list[str] = []
+    if (path := RESULTS / "simulator.json").exists():
+        result = json.loads(path.read_text(encoding="utf-8"))
+        recalls = [r for r in result["recalls"] if r >= 0.3]
+        rows = [
+            "| ranking | average precision | " + " | ".join(f"at {r:.0%}" for r in recalls) + " |",
+            "|---" * (len(recalls) + 2) + "|",
+        ]
+        for name, points in result["points"].items():
+            told = [f"{p:.3f}" for r, p in zip(result["recalls"], points, strict=True) if r in recalls]
+            ap = "{:.3f} ({:.3f} to {:.3f})".format(*result["lines"][name]["ap"])
+            rows.append("| " + " | ".join([name, ap, *told]) + " |")
+        rows += ["", "| pattern | reported in the test | trees | stack |", "|---|---|---|---|"]
+        rows += [
+            f"| `{name}` | {one['reported']:,} | {one['trees']:.0%} | {one['stack']:.0%} |"
+            for name, one in result["patterns"].items()
+        ]
+        noise = result["noise"]
+        rows += [
+            "",
+            f"Of {result['reported']:,} reported payments {noise['visible_reported']:,} were frauds that can be seen, "
+            f"{noise['looks_honest_reported']:,} frauds that look honest, and {noise['honest_reported']:,} honest; "
+            f"{noise['visible_unreported']:,} frauds that can be seen and {noise['looks_honest_unreported']:,} that "
+            "look honest were never reported.",
+        ]
+    return "\n".join([SIMULATOR, *rows, END])
 
 
 def _told(line: str, result: dict[str, Any]) -> str:
