@@ -48,6 +48,7 @@ def system(lists: Mapping[str, Collection[str | float]] | None = None) -> System
             SequenceNet(hidden=16, head=16, epochs=3),
             folds=2,
             needed=0.2,
+            sure=0.0,
         ),
         meaning="Payments with every layer.",
     )

@@ -31,6 +31,7 @@ system = replace(
         Of(Logistic(bins=8), layer="deep", features=READ),
         folds=2,
         needed=0.2,
+        sure=0.0,
     ),
 )
 """

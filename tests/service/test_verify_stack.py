@@ -57,6 +57,7 @@ system = System(
         SequenceNet(hidden=4, head=8, epochs=1),
         folds=2,
         needed=0.2,
+        sure=0.0,
     ),
     amount="amount",
     card="card",
