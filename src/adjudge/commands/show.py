@@ -47,6 +47,7 @@ def show(facts: dict[str, Any], json: bool) -> None:
         as_json(facts)
         return
     with grid("", "") as table:
+        table.columns[1].justify = "left"
         for name, value in facts.items():
             table.add_row(name.replace("_", " "), words(value))
 
@@ -56,15 +57,15 @@ def words(value: Any) -> str:
 
     Examples
     --------
-    >>> words({"share": 0.123456}), words([1, "a"]), words(1234)
-    ('share 0.1235', '1, a', '1,234')
+    >>> words({"share": 0.123456}), words([1, "a"]), words(1234), words(float("inf"))
+    ('share 0.1235', '1, a', '1,234', 'never')
     """
     if isinstance(value, dict):
         return "\n".join(f"{k} {words(v)}" for k, v in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.4g}" if value < sys.float_info.max else "never"  # a threshold that nothing reaches
     if isinstance(value, int):
         return f"{value:,}"
     return str(getattr(value, "value", value))

@@ -238,9 +238,12 @@ class Decisions:
         sentences = [sentence_of(self.plan.rules[r]) for r in self.fired[i]]
         reasons = self.reasons(i)
         told = {name for text in sentences for name in placeholders(text)}
-        normals = (normal_of(reason.code, self.plan.names) for reason in reasons if reason.kind == "model")
+        codes = [reason.code for reason in reasons if reason.kind == "model"]
+        normals = (normal_of(code, self.plan.names) for code in codes)
         told |= {name for normal in normals if normal is not None for name in normal if name is not None}
-        return in_words(reasons, sentences, {name: self._value(name, i) for name in told})
+        values = {name: self._value(name, i) for name in told}
+        values |= {code: None for code in codes if self._value(code, i) is None}
+        return in_words(reasons, sentences, values, self.plan.names)
 
     def _value(self, name: str, i: int) -> float | None:
         return _plain(float(self.X[self.plan.slots[name].row, i]))

@@ -77,8 +77,8 @@ def value_captured(curves: Curves, queues: Sequence[tuple[str, float]]) -> str:
     for place, (name, queue) in enumerate(queues):
         colour = LOOKS[name][0]
         axes.axvline(queue, color=colour, linewidth=1, linestyle=(0, (2, 3)))
-        words = f" {name}: {_short(queue)} a day"
-        axes.annotate(words, (queue, 0.02 + 0.07 * place), color=colour, fontsize=8.5)
+        words = f"{name}: {_short(queue)} a day"
+        _beside(axes, words, (queue, 0.02 + 0.07 * place), colour)
     axes.xaxis.set_major_formatter(_tick)
     _percent(axes, "y")
     _legend(axes)
@@ -173,7 +173,7 @@ def importance(shares: Sequence[tuple[str, float]]) -> str:
     rows = list(reversed(shares))
     axes.barh(range(len(rows)), [share for _, share in rows], color=BLUE, height=0.62)
     for place, (_, share) in enumerate(rows):
-        axes.annotate(f" {100 * share:.1f} %", (share, place), va="center", fontsize=8.5, color=INK)
+        _beside(axes, f"{100 * share:.1f} %", (share, place), INK, va="center")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     longest = max((share for _, share in rows), default=1.0)
     axes.set(xlim=(0, longest * 1.14), ylim=(-0.6, len(rows) - 0.4))
@@ -202,7 +202,7 @@ def latency(edges_ms: Sequence[float], counts: Sequence[int], marks: Sequence[tu
     top = float(tall.max())
     for place, (name, at) in enumerate(marks):
         axes.axvline(at, color=INK, linewidth=1, linestyle=(0, (2, 3)))
-        axes.annotate(f" {name} {at:.3g} ms", (at, top * 2 * 2.6 ** (2 - place)), fontsize=8.5, color=INK)
+        _beside(axes, f"{name} {at:.3g} ms", (at, top * 2 * 2.6 ** (2 - place)), INK)
     axes.set(xscale="log", yscale="log", xlabel="milliseconds (log scale)", ylabel="answers (log scale)")
     axes.set_ylim(0.5, top * 40)
     for axis in (axes.xaxis, axes.yaxis):
@@ -290,6 +290,11 @@ def _line(axes: Axes, points: PointList, look: tuple[str, str, float], name: str
         markersize=4,
         label=name,
     )
+
+
+def _beside(axes: Axes, words: str, at: tuple[float, float], colour: str, va: str = "baseline") -> None:
+    """Write words a little to the right of a point."""
+    axes.annotate(words, at, (4, 0), textcoords="offset points", va=va, fontsize=8.5, color=colour)
 
 
 def _legend(axes: Axes) -> None:

@@ -263,9 +263,9 @@ def _badge(met: bool | None) -> str:
 def _headline_table(report: Report) -> str:
     rows = "".join(
         f"<tr><th scope=row>{escape(row.label)}<small>{escape(row.definition)}</small></th>"
-        f"<td>{escape(row.rules)}</td><td>{escape(row.model)}</td>"
-        f"<td><b>{escape(row.compared)}</b><small>{escape(row.interval)}</small></td>"
-        f"<td>{escape(row.target)}</td><td>{_badge(row.met)}</td></tr>"
+        f"<td data-of='rules alone'>{escape(row.rules)}</td><td data-of='rules and model'>{escape(row.model)}</td>"
+        f"<td data-of=result><b>{escape(row.compared)}</b><small>{escape(row.interval)}</small></td>"
+        f"<td data-of=target>{escape(row.target)}</td><td>{_badge(row.met)}</td></tr>"
         for row in headline(report)
     )
     found = report.evaluation

@@ -17,6 +17,9 @@ from adjudge.learn.unseen import TOTALS, Unseen
 MOVES = {"review": "Alert threshold", "block": "Block threshold"}
 """Which threshold moves, as a title."""
 
+RATES = ("alerts", "blocked", "frauds", "false_declines", "review_hours")
+"""What each choice of a threshold means for a day, in the order of the columns."""
+
 CERTAIN = 0.05
 """Chance below which a gap is taken to be more than luck."""
 
@@ -33,24 +36,34 @@ def _trade_off(table: TradeOffs) -> str:
         f"threshold<small>{unit}</small>", "alerts a day", "stopped a day", "frauds caught a day", "recall",
         "precision", "false positives", "false declines a day", "review hours a day", "money saved a day", "",
     ]  # fmt: skip
+    rates = [
+        _even([getattr(row, name) for row in table.rows])
+        for name in (
+            "alerts_per_day",
+            "blocked_per_day",
+            "frauds_per_day",
+            "false_declines_per_day",
+            "review_hours_per_day",
+        )
+    ]
     rows = [
         (
             [
                 _number(row.threshold, 4) if row.threshold is not None else "never",
-                _number(row.alerts_per_day),
-                _number(row.blocked_per_day),
-                _number(row.frauds_per_day),
+                alerts,
+                blocked,
+                frauds,
                 percent(row.recall),
                 percent(row.precision),
                 percent(row.false_positive_rate),
-                _number(row.false_declines_per_day),
-                _number(row.review_hours_per_day),
+                declines,
+                hours,
                 f"{row.saved_per_day:,.0f}",
                 "".join(f'<span class="mark">{escape(mark)}</span> ' for mark in row.marks).strip(),
             ],
             "chosen" if "set" in row.marks else "",
         )
-        for row in table.rows
+        for row, alerts, blocked, frauds, declines, hours in zip(table.rows, *rates, strict=True)
     ]
     words = (
         "The events of the test under every choice of this one threshold; the other stays. Money saved is against "
@@ -60,7 +73,7 @@ def _trade_off(table: TradeOffs) -> str:
     )
     return (
         f"<section><h2>{title}</h2><p>{words}</p>"
-        f"<div class=plot>{charts.trade_off(table)}</div>{_table(heads, rows)}</section>"
+        f"<div class=plot>{charts.trade_off(table)}</div>{_table(heads, rows, style='numbers')}</section>"
     )
 
 
@@ -179,7 +192,7 @@ def leakage(found: Leakage | None) -> str:
     said = "".join(
         f"<li><b>{escape(name.replace('_', ' '))}</b>: {escape(words)}</li>" for name, words in found.tests.items()
     )
-    table = _table(["feature", "test", "what was seen"], rows, words=True) if rows else ""
+    table = _table(["feature", "test", "what was seen"], rows, style="words") if rows else ""
     return (
         f"<section><h2>Leakage {badge}</h2><p>{found.features:,} features of {found.events:,} events; "
         f"{len(found.readers)} of them read the label.</p><ul class=gaps>{said}</ul>{table}</section>"
@@ -207,6 +220,18 @@ def _number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
 
 
+def _even(values: Sequence[float]) -> list[str]:
+    """Return the numbers of a column with as many decimals each, so that points stand below one another.
+
+    Examples
+    --------
+    >>> _even([0.962, 26.0, 1234.5]), _even([0.0, 0.0641])
+    (['1.0', '26.0', '1,234.5'], ['0.00', '0.06'])
+    """
+    digits = 1 if max(values, default=0.0) >= 10 else 2
+    return [f"{value:,.{digits}f}" for value in values]
+
+
 def _chance(p: float) -> str:
     return "below 0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -230,12 +255,12 @@ def _day(moment_us: int) -> str:
     return datetime.fromtimestamp(moment_us / 1e6, tz=UTC).strftime("%Y-%m-%d")
 
 
-def _table(heads: Iterable[str], rows: Iterable[tuple[Sequence[str], str]], *, words: bool = False) -> str:
-    """Return a table of cells that are HTML already; a row may have a class."""
+def _table(heads: Iterable[str], rows: Iterable[tuple[Sequence[str], str]], *, style: str = "") -> str:
+    """Return a table of cells that are HTML already; it and each row may have a class."""
     head = "".join(f"<th>{text}</th>" for text in heads)
     body = ""
     for (first, *cells), kind in rows:
         marked = f" class={kind}" if kind else ""
         body += f"<tr{marked}><th scope=row>{first}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    style = "dense words" if words else "dense"
-    return f'<div class=scroll><table class="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    classes = f"dense {style}".strip()
+    return f'<div class=scroll><table class="{classes}"><thead><tr>{head}</tr></thead>{body}</table></div>'

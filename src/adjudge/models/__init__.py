@@ -21,7 +21,6 @@ from adjudge.models.native import from_lightgbm, from_xgboost
 from adjudge.models.net import Net
 from adjudge.models.onnx import Onnx
 from adjudge.models.randomforest import RandomForest
-from adjudge.models.reasons import About, Sentences, normals
 from adjudge.models.sage import Sage
 from adjudge.models.scorers import ModelScorer, Served
 from adjudge.models.sequence import SequenceModel, find_steps
@@ -34,7 +33,6 @@ from adjudge.models.trees import Trees
 from adjudge.models.venn import VennAbers
 
 __all__ = [
-    "About",
     "Autoencoder",
     "Averaged",
     "BalancedBagging",
@@ -58,7 +56,6 @@ __all__ = [
     "Platt",
     "RandomForest",
     "Sage",
-    "Sentences",
     "SequenceModel",
     "SequenceNet",
     "Served",
@@ -74,6 +71,5 @@ __all__ = [
     "from_lightgbm",
     "from_xgboost",
     "load",
-    "normals",
     "save",
 ]

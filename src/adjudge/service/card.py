@@ -204,7 +204,9 @@ class Card(msgspec.Struct, frozen=True, dict=True):
         """
         ((reasons, fired),) = self._reasons(record.reshape(1), features.reshape(-1, 1))
         sentences = {rule.id: rule.sentence for rule in self.rules}
-        return in_words(reasons, [sentences[id_] for id_ in fired], {**event, **self.named(features)})
+        missing = {name: None for name, v in zip(self.names, features.tolist(), strict=True) if math.isnan(v)}
+        values = {**missing, **event, **self.named(features)}
+        return in_words(reasons, [sentences[id_] for id_ in fired], values, self.names)
 
     def _reasons(self, records: AnyArray, features: FloatArray) -> list[tuple[list[Reason], list[str]]]:
         """For each event its reasons, rules first, and the ids of the rules that fired."""
