@@ -87,7 +87,7 @@ DATASET = Dataset(
     name="banksim",
     meaning="BankSim: simulated payments of a Spanish bank's customers in 180 days",
     obtain="https://www.kaggle.com/datasets/ealaxi/banksim1 (bs140513_032310.csv)",
-    licence="CC BY-NC-SA 4.0",
+    licence="see the page of the set",
     files=("bs140513_032310", "banksim"),
     editions=(Edition("Kaggle", 594_643, 7_200),),
     forms=(Form(COLUMNS, _events, quote="'"),),

@@ -142,7 +142,7 @@ DATASET = Dataset(
     meaning="IEEE-CIS: card payments on the net of half a year, with masked columns and devices",
     obtain="https://www.kaggle.com/c/ieee-fraud-detection/data (train_transaction.csv, train_identity.csv; an account "
     "and the competition's rules are needed)",
-    licence="the competition's rules: research and education, no redistribution",
+    licence="see the rules of the competition",
     files=("train_transaction",),
     editions=(
         Edition("train_transaction.csv", 590_540, 20_663),
