@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,19 @@ from adjudge.engine import SECRET
 from adjudge.engine.hashing import TEXT_TAG, hash_text
 from adjudge.errors import DefinitionError, InputError
 from adjudge.learn.backtest import Asked, backtest
-from adjudge.learn.past import FRAUD, HONEST, UNLABELLED, Past
+from adjudge.learn.past import FRAUD, HONEST, UNLABELLED, YOUNG_FRAUD, Past
 from adjudge.log import Kind, MemoryLog
+from adjudge.log.sqlite import SqliteLog
+from adjudge.service.archive.files import Archive
+from adjudge.service.archive.joined import Joined
 from adjudge.service.changed import Change
 from adjudge.service.columns import logged_past
 from adjudge.service.export import export
 from adjudge.service.export.columns import exported_past
+from adjudge.service.home import LOG_FILE
 from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.versions.revision import Revision
+from tests.service.archive.old import archive, fill, place_in
 from tests.service.shop import RULES, START, Shop, many_purchases, shop
 from tests.service.test_decider import label
 
@@ -141,3 +147,25 @@ def test_an_export_tells_the_same_past(made: Made, tmp_path: Path) -> None:
         assert bits[0].tolist() == bits[1].tolist()
     with pytest.raises(InputError, match="there is no export of decisions"):
         exported_past(tmp_path, NAMES, secret=SECRET)
+
+
+def test_what_was_archived_is_read_with_the_archive_and_the_rest_without(tmp_path: Path) -> None:
+    """How the rest is read stands in the snapshot that the archive left; without it that is said."""
+    plan = shop()
+    fill(plan, lambda: SqliteLog(tmp_path / LOG_FILE), tmp_path)
+    with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
+        whole = logged_past(log, NAMES, secret=SECRET)
+    archive(plan, lambda: SqliteLog(tmp_path / LOG_FILE), tmp_path)
+    place = place_in(tmp_path)
+    with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
+        rest = logged_past(log, NAMES, secret=SECRET, snapshots=place.snapshots)
+        joined = logged_past(Joined(Archive(place.archive), log), NAMES, secret=SECRET)
+        with pytest.raises(InputError, match=r"nothing was ever decided|archived: give the archive"):
+            logged_past(log, NAMES, secret=SECRET)
+    assert joined.ids.tolist() == whole.ids.tolist()
+    assert np.array_equal(joined.columns.X, whole.columns.X, equal_nan=True)
+    assert joined.as_of > whole.as_of  # archiving is an entry of its own, a day later
+    frauds = [np.isin(past.known, (FRAUD, YOUNG_FRAUD)).tolist() for past in (joined, whole)]
+    assert frauds[0] == frauds[1]
+    assert set(rest.ids.tolist()) < set(whole.ids.tolist())
+    assert "plast" in rest.ids.tolist()

@@ -46,6 +46,8 @@ class Origin:
         Where the log is, where nothing of the above is given.
     since, until
         Bounds of the event time, UTC.
+    archive
+        Folder with the beginning of the log.
     """
 
     system: str | None
@@ -58,6 +60,7 @@ class Origin:
     log: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    archive: Path | None = None
 
     @property
     def span(self) -> tuple[int, int]:
@@ -123,15 +126,22 @@ def _of_log(origin: Origin, names: Collection[str], bars: Bars) -> tuple[Past, b
     from contextlib import closing
 
     from adjudge.commands.workspace import settings_of
+    from adjudge.service.archive.joined import open_with
     from adjudge.service.columns import logged_past
-    from adjudge.service.home import open_log
+    from adjudge.service.home import snapshots_of
     from adjudge.service.run import secret
 
-    key = secret()
-    with closing(open_log(settings_of(origin.workspace, origin.log))) as log:
-        return logged_past(
-            log, names, secret=key, system=origin.system, told=lambda done, of: bars("read", done, of)
-        ), key
+    key, settings = secret(), settings_of(origin.workspace, origin.log)
+    with closing(open_with(settings, origin.archive)) as log:
+        past = logged_past(
+            log,
+            names,
+            secret=key,
+            system=origin.system,
+            snapshots=snapshots_of(settings),
+            told=lambda done, of: bars("read", done, of),
+        )
+    return past, key
 
 
 def _of_export(origin: Origin, names: Collection[str], bars: Bars) -> tuple[Past, bytes]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import to_builtins
 
+from adjudge.commands.archive import ArchiveOption
 from adjudge.commands.origin import DataOption, SeedOption, SimulateOption
 from adjudge.commands.past import BundleOption, ExportOption, Origin, SinceOption, UntilOption, past_from
 from adjudge.commands.show import as_json, err, grid, out
@@ -52,6 +53,7 @@ def try_(
     log: LogOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    archive: ArchiveOption = None,
     rule: Annotated[str | None, typer.Option("--rule", help="Tell all that is known of one rule.")] = None,
     rounds: Annotated[int, typer.Option(min=0, help="Resamples of customers behind intervals; 0 for none.")] = 200,
     examples: Annotated[int, typer.Option(min=0, help="Events named of each kind.")] = 5,
@@ -73,7 +75,7 @@ def try_(
 
     made = Rules.load(draft)
     names = {name for each in made.rules for name in each.when.names}
-    origin = Origin(system, data, simulate, seed, bundle, export, workspace, log, since, until)
+    origin = Origin(system, data, simulate, seed, bundle, export, workspace, log, since, until, archive)
     with Bars(err) as bars:
         past, hash_text = past_from(origin, names, bars)
     asked = Asked(review_minutes, rounds, examples, seed=seed)
@@ -98,6 +100,7 @@ def report(
     log: LogOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    archive: ArchiveOption = None,
     dead: Annotated[int, typer.Option("--dead", min=1, help="Days without a hit after which a rule is dead.")] = 30,
     soon: Annotated[int, typer.Option("--soon", min=1, help="Days before its end when a rule expires soon.")] = 14,
     share: Annotated[
@@ -114,7 +117,7 @@ def report(
     """
     from adjudge.learn.rulereport import Limits, rule_report
 
-    origin = Origin(system, data, simulate, seed, bundle, export, workspace, log, since, until)
+    origin = Origin(system, data, simulate, seed, bundle, export, workspace, log, since, until, archive)
     with Bars(err) as bars:
         past, _ = past_from(origin, (), bars)
     limits = Limits(

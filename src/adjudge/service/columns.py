@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ from adjudge.log import Kind, Log
 from adjudge.log.codec import Changes, Events, Note
 from adjudge.log.scan import scan
 from adjudge.log.segment import Part, Stretch
+from adjudge.service import snapshot
 from adjudge.service.activation import Activation, FieldLayout, SystemActivation, fingerprint, rows_from, wrong_secret
 from adjudge.service.card import Card
 from adjudge.service.export.withheld import Withheld
@@ -64,6 +66,7 @@ def logged_past(
     *,
     secret: bytes,
     system: str | None = None,
+    snapshots: Path | None = None,
     told: Told = lambda position, stop: None,
 ) -> Past:
     """Return the past of a system from its log.
@@ -81,25 +84,30 @@ def logged_past(
         The workspace's 16 bytes.
     system
         Its name; None where there is only one.
+    snapshots
+        Folder of the log's snapshots: the one where an archived log begins says how to read it.
     told
         Told of progress.
 
     Raises
     ------
     InputError
-        If there is no such system, or it has decided nothing.
+        If there is no such system, or it has decided nothing, or what says how to read decisions was archived.
     DefinitionError
         If the log was made with another secret.
     """
-    active, entries = _active(log, secret)
+    active, entries = _active(log, secret, snapshots)
     name = named_system(active.systems, system)
     plan = plan_of(active.systems[name], secret)
-    return _Reader(log, plan, active.systems[name], entries, told).past(names)
+    return _Reader(log, plan, active.systems[name], entries, names, told).past()
 
 
-def _active(log: Log, secret: bytes) -> tuple[Activation, Entries]:
+def _active(log: Log, secret: bytes, snapshots: Path | None) -> tuple[Activation, Entries]:
     """Return what decides at the end of a log, and how to read what is hashed with its secret."""
-    entries = Entries()
+    entries, begin = Entries(), log.begin()
+    facts = snapshot.facts_at(snapshots, begin) if begin.position else None
+    if facts is not None:
+        entries = Entries(dict(facts.cards), dict(facts.fields), 0, Activation(facts.active, {}, facts.secret))
     for stretch in scan(log, parts=()):
         if isinstance(stretch.block, Note):
             entries.note(stretch.first, stretch.block)
@@ -164,15 +172,25 @@ def plan_of(active: SystemActivation, secret: bytes) -> Plan:
 class _Reader:
     """Reads the decided events of one system, and what became known about them."""
 
-    def __init__(self, log: Log, plan: Plan, active: SystemActivation, entries: Entries, told: Told) -> None:
+    def __init__(
+        self,
+        log: Log,
+        plan: Plan,
+        active: SystemActivation,
+        entries: Entries,
+        names: Collection[str],
+        told: Told,
+    ) -> None:
         self.log, self.plan, self.active, self.entries, self.told = log, plan, active, entries, told
         self.system = plan.system
+        self.names = reading(names, derived_of(plan))
+        self.kept: dict[str, dict[str, int]] = {}
         self.stop = log.end().position
         self.groups: dict[tuple[str, str], _Group] = {}
         self.labels: dict[str, float] = {}
         self.gone: set[str] = set()
 
-    def past(self, names: Collection[str]) -> Past:
+    def past(self) -> Past:
         """Read the log once, then lay columns out."""
         keys = [erasure.key for erasure in erasures(self.log) if erasure.key]
         withheld = Withheld(self.log, keys)
@@ -183,7 +201,7 @@ class _Reader:
         if not self.groups:
             message = f"system {self.system.name!r} has decided nothing in this workspace"
             raise InputError(message, field="workspace")
-        return self._laid_out(names)
+        return self._laid_out()
 
     def _take(self, stretch: Stretch, withheld: Withheld) -> None:
         block = stretch.block
@@ -193,16 +211,27 @@ class _Reader:
             return
         for made in block.made:
             card = self.entries.cards.get(made.card)
-            if card is None or card.system != self.system.name:
+            if card is None:
+                message = f"what says how decisions at position {stretch.first} are read was archived: give the archive"
+                raise InputError(message, field="archive", code="archived")
+            if card.system != self.system.name:
                 continue
             told = np.flatnonzero(withheld.events(block))
             ids = block.ids.texts()
             group = self.groups.setdefault((block.schema, made.card), _Group())
             group.positions.append(stretch.first + told)
             group.ids += ids if len(told) == len(ids) else [ids[i] for i in told.tolist()]
+            rows = np.array(list(self._kept_of(card).values()), np.int64)
             group.fields.append(block.matrix()[:, told])
-            group.features.append(card.matrix(made.features, len(block))[:, told])
+            group.features.append(card.matrix(made.features, len(block))[np.ix_(rows, told)])
             group.records.append(card.records(made.records)[told])
+
+    def _kept_of(self, card: Card) -> dict[str, int]:
+        """Return the names that are read among the features that a card keeps, and their rows."""
+        if card.digest not in self.kept:
+            wanted = {*self.names, *(f"{name}.2" for name in self.names)}
+            self.kept[card.digest] = {name: row for row, name in enumerate(card.names) if name in wanted}
+        return self.kept[card.digest]
 
     def _change(self, block: Changes) -> None:
         label = self.system.label
@@ -213,10 +242,10 @@ class _Reader:
             told = zip(block.ids.texts(), block.names, values, strict=True)
             self.labels.update({id_: value for id_, name, value in told if name == label.name})
 
-    def _laid_out(self, names: Collection[str]) -> Past:
+    def _laid_out(self) -> Past:
         """Return all groups as one past, in the order of event time."""
         plan, system = self.plan, self.system
-        slots, read = self._slots(reading(names, derived_of(plan)))
+        slots, read = self._slots()
         rules = tuple(dict.fromkeys(rule.id for key in self.groups for rule in self.entries.cards[key[1]].rules))
         parts = [self._part(key, group, read, rules) for key, group in self.groups.items()]
         ids = np.array([id_ for group in self.groups.values() for id_ in group.ids], object)
@@ -268,14 +297,14 @@ class _Reader:
         last = next(iter(self.log.read(self.stop - 1, self.stop)))
         return last.received_at
 
-    def _slots(self, names: Collection[str]) -> tuple[dict[str, Slot], list[str]]:
+    def _slots(self) -> tuple[dict[str, Slot], list[str]]:
         """Return where names stand that all groups keep: the time of the event, then what costs and people need."""
         plan, system = self.plan, self.system
         cards = [self.entries.cards[card] for _, card in self.groups]
         first = [clock_of(plan), *(name for name in (system.amount, system.card) if name)]
         slots: dict[str, Slot] = {}
         read: list[str] = []
-        for name in dict.fromkeys([*first, *sorted(names)]):
+        for name in dict.fromkeys([*first, *sorted(self.names)]):
             slot = plan.slots.get(name)
             if slot is None:
                 continue
@@ -292,11 +321,11 @@ class _Reader:
         now = self.plan.schema(self.plan.decides)
         if schema != now.digest:
             fields = rows_from(fields, self.entries.layouts[schema], now)
-        at = self.plan.stream(self.plan.decides).encoder.row
+        at, kept = self.plan.stream(self.plan.decides).encoder.row, list(self._kept_of(card))
         X = np.empty((len(read), fields.shape[1]))
         for i, name in enumerate(read):
             plain = name.removesuffix(".2")
-            X[i] = fields[at[plain] + (plain != name)] if plain in at else features[card.names.index(name)]
+            X[i] = fields[at[plain] + (plain != name)] if plain in at else features[kept.index(name)]
         records = np.concatenate(group.records)
         return _Laid(X, _fired(card, records, rules), _actions(card, self.system.policy, records), records["p"])
 
