@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from adjudge.learn.ranking import Ranking
 from adjudge.learn.train import SETTLED, thin, vocabulary_of
 from adjudge.models import Categories, Isolation, Logistic, Net, SequenceNet, Stack, StackScorer, Trees
 from adjudge.models.calibrate import logistic_weights
+from adjudge.models.sequence import find_steps
 from adjudge.models.stack import Of, known_before
 from adjudge.typing import AnyArray, FloatArray, IntArray
 from benchmarks.sparkov import WEEK_US, folder, split_of
@@ -80,7 +82,8 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 def _trained(data: Data, quick: bool, progress: Callable[[str], None]) -> Stack:
     """Return the stack; each of its members is trained on what was known a week before the part it judges."""
-    plain = tuple(n for n in data.names if "_last_" not in n)
+    steps = set(chain.from_iterable(find_steps(data.names)))
+    plain = tuple(n for n in data.names if n not in steps)
     epochs = 2 if quick else 8
     stack = Stack(
         Of(Trees(n_trees=60 if quick else 400, depth=6, threads=1), features=plain),

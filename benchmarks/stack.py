@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from adjudge.models.calibrate import Isotonic
 from adjudge.models.categories import Categories
 from adjudge.models.estimator import Estimator, margins
 from adjudge.models.scorers import ModelScorer
+from adjudge.models.sequence import find_steps
 from adjudge.models.stacked import Member, Mix, StackScorer
 from adjudge.typing import FloatArray
 from benchmarks import _orders
@@ -57,7 +59,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     return {
         **found["stack"],
         "trees_alone": found["trees_alone"],
-        "windows": sum(hasattr(f, "aggregation") and "_last_" not in f.name for f in plan.features.values()),
+        "windows": _orders.WINDOWS,
         "steps": STEPS,
         "trees": _orders.TREES,
         "rules": len(plan.rules),
@@ -67,10 +69,10 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 
 def orders() -> System:
-    """Return the orders of the other benchmarks, with the last events of a user as steps beside them."""
+    """Return the orders of the other benchmarks with the last events of a user as steps; no rule spares a layer."""
     base = _orders.system()
     last = [*_orders.user.last_n("amount", STEPS), *_orders.user.since_last_n(STEPS)]
-    return replace(base, features=[*base.features, *last])
+    return replace(base, features=[*base.features, *last], policy=replace(base.policy, soft_rules="advise"))
 
 
 def trained(rows: int, table: pl.DataFrame, *, trees: int, epochs: int = 2) -> StackScorer:
@@ -83,7 +85,8 @@ def trained(rows: int, table: pl.DataFrame, *, trees: int, epochs: int = 2) -> S
     words = {n: table[n].unique().sort().to_list() for n in ("method",) if n in plan.categorical}
     names = (*_orders.numbers(plan), *words)
     X = decisions.X[[plan.slots[n].row for n in names]].T
-    plain = [n for n in names if "_last_" not in n]
+    steps = set(chain.from_iterable(find_steps(names)))
+    plain = [n for n in names if n not in steps]
     categories = Categories.fit(X, y, names, words, secret=plan.stream(plan.decides).encoder.secret)
     half = len(X) // 2
     fitted: dict[str, Estimator] = {}

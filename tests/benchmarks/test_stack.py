@@ -23,6 +23,7 @@ def scorer() -> StackScorer:
 
 def test_every_model_weighs_in_every_mix_of_its_layer(scorer: StackScorer) -> None:
     assert scorer.family_names == ("trees", "logistic", "isolation", "net", "sequencenet")
+    assert "user_since_last_s" in scorer.members[0].model.names
     assert {there: (mix.weights > 0).sum() for there, mix in scorer.mixes.items()} == {1: 3, 2: 2, 3: 5}
 
 
