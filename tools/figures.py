@@ -183,6 +183,8 @@ def layers() -> str:
     if (path := RESULTS / "layers.json").exists():
         for name, one in json.loads(path.read_text(encoding="utf-8"))["variants"].items():
             parts += [*_benefit(VARIANTS[name], one), ""]
+    if (path := RESULTS / "nets.json").exists():
+        parts += [*_benefit("handbook, four test folds", json.loads(path.read_text(encoding="utf-8"))), ""]
     return "\n".join([LAYERS, *parts, END])
 
 
@@ -202,12 +204,16 @@ def _benefit(called: str, one: dict[str, Any]) -> list[str]:
         rows.append(f"| {'stack as served' if name == 'stack' else name} | {' | '.join(cells)} | {told} | {time} |")
     rows.append("")
     for layer in one["gains"]:
-        asked, pays = one["asked"][layer], one["pays"][layer]
+        asked, pays = one.get("asked", {}).get(layer), one["pays"][layer]
         verdict = "pays" if pays else "does not pay here, and is off unless `sure=0.0`"
         helped = one.get("helps", {}).get(layer)
         how = f", of help in {helped:.0%} of the draws" if helped is not None else ""
-        rows.append(f"- Layer `{layer}` {verdict}{how}; it was asked about {asked:.1%} of the events.")
+        rows.append(f"- Layer `{layer}` {verdict}{how}{_asked(asked)}.")
     return rows
+
+
+def _asked(share: float | None) -> str:
+    return "" if share is None else f"; it was asked about {share:.1%} of the events"
 
 
 def _with_interval(found: list[float], sign: str = "") -> str:
