@@ -11,12 +11,13 @@ import pytest
 from adjudge.define import Rules
 from adjudge.engine import Plan
 from adjudge.engine import compile as compile_system
-from adjudge.errors import DefinitionError
+from adjudge.errors import DefinitionError, UnavailableError
 from adjudge.log import Kind, Log, MemoryLog
 from adjudge.log.codec import Note, blocks_of
 from adjudge.service.changed import Change
 from adjudge.service.decider import Decider
 from adjudge.service.replay import replay
+from adjudge.service.versions import desk as desk_module
 from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.versions.revision import Entry, ListRevision, Revision
 from tests.service.shop import START, Shop, purchase, shop_system
@@ -149,6 +150,40 @@ def test_a_process_that_ended_before_it_listed_is_made_up_for(site: Site) -> Non
     site.start()
     site.desk.resume()
     assert site.held() == []
+
+
+def test_a_running_service_lists_beside_its_decisions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that cannot be written is tried again; what was told before the end is listed before it."""
+    decider, tries = site.shop.decider, iter((UnavailableError("full"), None))
+    activate = decider.activate
+
+    def hesitant(*given: Any, **more: Any) -> int:
+        problem = next(tries)
+        if problem is not None:
+            raise problem
+        return activate(*given, **more)
+
+    monkeypatch.setattr(decider, "activate", hesitant)
+    monkeypatch.setattr(desk_module, "RETRY_S", 0.0)
+    site.desk = LiveDesk(decider)
+    site.confirm("p1")
+    assert site.desk._listing is not None
+    site.desk._listing.submit(lambda: None).result(timeout=60)  # the one thread has come to the end of what it had
+    site.desk.stop()
+    assert [entry.value for entry in site.held()] == ["c1"]
+    site.confirm("p1", value=False)
+    site.confirm("p1")  # after the end: the next process makes up for it
+    assert len(site.activations()) == 1
+
+
+def test_a_list_that_went_away_is_told_and_nothing_breaks(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    lists = dict.fromkeys(["blocked"], ListRevision(add=[Entry("c1", "2026-03-02")]))
+    wanted = [("rule large", Revision("x", "shop", {"blokced": lists["blocked"]}))]
+    with caplog.at_level("WARNING"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk_module, "wanted", lambda *_: wanted)
+        site.confirm("p1")
+    assert "what rule large wanted listed is not: there is no list 'blokced'" in caplog.text
+    assert site.buy(2, 1) == "approve"
 
 
 def test_an_event_that_was_imported_or_is_unknown_lists_nothing(site: Site) -> None:
