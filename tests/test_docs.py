@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from adjudge.cli import app
 from tests.documents import DOCUMENTS, ROOT, commands
-from tools import figures, reference
+from tools import figures, graphs, reference
 
 DOCS = ROOT / "docs"
 VERBS: dict[str, Any] = dict(reference.verbs(get_command(app)))
@@ -22,6 +22,12 @@ VERBS: dict[str, Any] = dict(reference.verbs(get_command(app)))
 def test_generated_page_is_what_the_code_says(page: str) -> None:
     shown = (reference.FOLDER / page).read_text(encoding="utf-8")
     assert shown == reference.PAGES[page](), "run `make reference`"
+
+
+def test_tables_of_the_guide_to_graphs_are_those_of_the_last_full_runs() -> None:
+    guide = (DOCS / "guides" / "graph.md").read_text(encoding="utf-8")
+    for table in (graphs.rings(), graphs.schedules(), graphs.sharing()):
+        assert table in guide, "run `make reference`"
 
 
 def test_figures_of_the_readme_are_those_of_the_last_full_runs() -> None:

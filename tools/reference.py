@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tools import figures
+from tools import figures, graphs
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -289,6 +289,7 @@ def main() -> None:
         (FOLDER / name).write_text(write(), encoding="utf-8")
         print(f"docs/reference/{name}")
     figures.write()
+    graphs.write()
 
 
 if __name__ == "__main__":

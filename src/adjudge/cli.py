@@ -30,7 +30,9 @@ from adjudge.commands import (
     keys,
     outbox,
     proposals,
+    refresh,
     rekey,
+    rings,
     rules,
     tell,
     tune,
@@ -52,7 +54,23 @@ app = typer.Typer(
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for group in (workspace, decide, tell, activate, inspect, health, erase, rekey, backup, archive, analyse, tune, judge):
+for group in (
+    workspace,
+    decide,
+    tell,
+    activate,
+    inspect,
+    health,
+    erase,
+    refresh,
+    rekey,
+    backup,
+    archive,
+    analyse,
+    tune,
+    judge,
+    rings,
+):
     for command in group.COMMANDS:
         app.command()(command)
 app.add_typer(keys.app, name="keys")

@@ -80,7 +80,7 @@ def activate(
     rule_file = None if rules is None else Rules.load(rules).document()
     spec = None if definitions is None else to_spec(find(definitions).build({}))
     revision = Revision(why, system, {}, rule_file, _document(policy), bundle, spec)
-    with _desk(workspace, log, url, who) as desk:
+    with desk_of(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
 
@@ -109,7 +109,7 @@ def set_(
     revision = Revision(
         why, system, {name: ListRevision(set=_entries(elements, source, expires, reason, why, numbers))}
     )
-    with _desk(workspace, log, url, who) as desk:
+    with desk_of(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
 
@@ -142,7 +142,7 @@ def add(
     revision = Revision(
         why, system, {name: ListRevision(add=_entries(elements, source, expires, reason, why, numbers))}
     )
-    with _desk(workspace, log, url, who) as desk:
+    with desk_of(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
 
@@ -166,7 +166,7 @@ def remove(
     from adjudge.service.versions.revision import ListRevision, Revision
 
     revision = Revision(why, system, {name: ListRevision(remove=_elements(elements, numbers))})
-    with _desk(workspace, log, url, who) as desk:
+    with desk_of(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
 
@@ -185,7 +185,7 @@ def show(
 
     Example: adjudge lists show blocked --workspace payments
     """
-    with _desk(workspace, log, url, None) as desk:
+    with desk_of(workspace, log, url, None) as desk:
         if name is not None:
             _show_list(desk.held(name, system), json)
             return
@@ -201,7 +201,7 @@ def show(
 
 
 @contextmanager
-def _desk(workspace: Path | None, log: str | None, url: str | None, who: str | None) -> Iterator[Desk]:
+def desk_of(workspace: Path | None, log: str | None, url: str | None, who: str | None) -> Iterator[Desk]:
     """Open what is changed: the log of a workspace, or the service that runs on it."""
     if url is None:
         from adjudge.service.run import secret

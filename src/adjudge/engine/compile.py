@@ -204,6 +204,7 @@ class _Compiler:
             scorer_rows=scorer_rows,
             thresholds={action: float(value) for action, value in thresholds.items()},
             pool=ThreadPoolExecutor(threads, "histories") if threads > 1 else None,
+            asked=self._asked(names, scorer),
         )
 
     # streams and names
@@ -589,6 +590,17 @@ class _Compiler:
             else _default_inputs(self.decided, self.features, scope)
         )
         return tuple(n for n in chosen if n not in set(self.system.leave_out))
+
+    def _asked(self, names: tuple[str, ...], scorer: Scorer | None) -> tuple[str, ...]:
+        """Return the fields that the system's model, or the one it decides with, reads as they are."""
+        fields_of = getattr(self.system.model, "fields_of", None)
+        try:
+            fields = () if fields_of is None else tuple(fields_of(self.decided))
+        except DefinitionError as error:
+            msg = f"{self.place}, model: {error}"
+            raise DefinitionError(msg) from None
+        read = () if scorer is None else scorer.names
+        return tuple(dict.fromkeys((*fields, *(name for name in read if name not in names))))
 
     def _bind(self, scorer: Scorer | None, scope: Mapping[str, Slot]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         if scorer is None:

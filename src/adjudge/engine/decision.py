@@ -178,7 +178,7 @@ class Decisions:
         scores, scorer = self.scores, self.plan.scorer
         if scores is None or scorer is None or not scorer.names:
             return [[] for _ in range(len(self))]
-        names, hidden = scorer.names, self.plan.categorical
+        names, hidden = scorer.names, self.plan.hidden
         tops = scores.top
         values = self.X[self.plan.scorer_rows[tops], np.arange(len(tops))[:, None]]  # -1 reads the last: left out below
         return [

@@ -166,6 +166,8 @@ class Plan:
         What a model may read, and the rows it stands in.
     categorical
         Those of `names` that are text.
+    asked
+        Fields that the system's model reads as they are, keys and times, beside what every model may read.
     versions
         Short hashes of system, layout, rules, policy, contents of lists, and model where there is one.
     scorer, scorer_rows
@@ -199,6 +201,7 @@ class Plan:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     bundle: str = ""
     pool: ThreadPoolExecutor | None = None
+    asked: tuple[str, ...] = ()
 
     @functools.cached_property
     def layered(self) -> Layered | None:
@@ -231,6 +234,13 @@ class Plan:
     def row(self, name: str) -> int | None:
         """Return the row of a field, a feature or a name in `kept`; None if there is none."""
         return self.slots[name].row if name in self.slots else self.kept.get(name)
+
+    @functools.cached_property
+    def hidden(self) -> frozenset[str]:
+        """Names among those that are told of a decision whose slots hold no number: texts, keys, times and places."""
+        read = () if self.scorer is None else self.scorer.names
+        plain = ("text", "time", "place")
+        return self.categorical | {name for name in read if name in self.slots and self.slots[name].type in plain}
 
     @property
     def decides(self) -> str:

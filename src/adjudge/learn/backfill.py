@@ -37,7 +37,8 @@ class Backfilled:
     Parameters
     ----------
     table
-        One column per event of the decided stream, in event order; ``extra["rules"]`` is the position in the policy's
+        One column per event of the decided stream, in event order, with the plan's inputs and behind them the fields
+        that its model asks for; ``extra["rules"]`` is the position in the policy's
         actions that the rules alone come to, ``extra["rules_beside_model"]`` the one that they still come to where a
         model sees no risk, ``extra["settled"]`` whether they decide whatever a score may be.
     state
@@ -109,7 +110,9 @@ class _Backfill:
         n = self.frames[plan.decides].height
         self.ts = np.empty(n, np.int64)
         self.keys: HashArray = np.empty((len(plan.stream(plan.decides).entity_names), n), np.uint64)
-        self.X = np.empty((len(plan.names), n))
+        self.names = (*plan.names, *(name for name in plan.asked if name not in plan.names))
+        self.read = np.array([plan.slots[name].row for name in self.names], np.int64)
+        self.X = np.empty((len(self.names), n))
         self.rows, self.kept = rows, np.empty((len(rows), n))
         self.amount = np.ones(n)
         self.entity: AnyArray = np.arange(n, dtype=np.uint64)
@@ -193,7 +196,7 @@ class _Backfill:
         plan = self.plan
         X = batch.matrix
         plan.program.run(X)
-        self.X[:, part] = X[plan.rows]
+        self.X[:, part] = X[self.read]
         self.kept[:, part] = X[self.rows]
         self.rules[part] = plan.combine.run(X, np.full(X.shape[1], np.nan)).action
         self.beside[part] = plan.combine.run(X, np.zeros(X.shape[1])).action
@@ -214,7 +217,7 @@ class _Backfill:
             known_at[entry.row] = entry.known_us
         frame = self.frames[self.plan.decides]
         table = Table(
-            names=self.plan.names,
+            names=self.names,
             X=self.X,
             ts=self.ts,
             label=label,

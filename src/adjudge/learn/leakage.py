@@ -166,6 +166,7 @@ def leakage(
     compute = recompute or (lambda given: backfill(plan, given.frames, given.labels).table)
     steps = 1 + len(how.cuts)
     whole = compute(source) if table is None else table
+    whole = whole.features(tuple(name for name in whole.names if name not in plan.asked))
     found: list[Suspicion] = []
     tests: dict[str, str] = {}
     moments = [int(whole.ts[0] + share * (whole.ts[-1] - whole.ts[0])) for share in how.cuts]

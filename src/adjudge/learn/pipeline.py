@@ -121,7 +121,7 @@ def run(
     if system.label.name not in source.labels:
         msg = f"the data holds no labels {system.label.name!r}, so there is nothing to train on"
         raise InputError(msg, field=system.label.name, code="no_labels")
-    plan = compile(system, secret=secret)
+    plan = compile(system if estimator is None else replace(system, model=estimator), secret=secret)
     table = table_of(plan, source, progress)
     split = split_by_share(int(table.ts.min()), int(table.ts.max()) + 1, gap_us=micros(system.label.delay))
     trained = train(

@@ -16,6 +16,7 @@ import numpy as np
 
 from adjudge.define import Capacity, Policy, System
 from adjudge.engine import Plan
+from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.errors import DefinitionError, ShapeError
 from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evaluate
 from adjudge.learn.metrics import auc, average_precision
@@ -29,7 +30,9 @@ from adjudge.learn.threshold import (
 )
 from adjudge.learn.unseen import PROPENSITY
 from adjudge.models.categories import Categories
+from adjudge.models.graph.refresh import refreshed
 from adjudge.models.logistic import Logistic
+from adjudge.models.past import Past
 from adjudge.models.scorers import Served
 from adjudge.models.stack import Stack, known_before
 from adjudge.models.stacked import StackScorer
@@ -142,16 +145,23 @@ def train(
     for name, part in (("training", first), ("validation", second)):
         _check_both(name, part.label)
     fitted = fit(
-        plan, first, second, vocabulary=vocabulary, estimator=estimator, rows=rows, seed=seed, progress=progress
+        plan,
+        first,
+        second,
+        vocabulary=vocabulary,
+        estimator=estimator,
+        rows=rows,
+        seed=seed,
+        past=table,
+        progress=progress,
     )
-    names, categories = fitted.names, fitted.categories
-    held_out = second.features(names)
+    names, categories = tuple(n for n in fitted.names if n not in plan.asked), fitted.categories
     few, few_weight = thin(first, BASELINE_ROWS, seed)
     few_weight = few_weight * _stands_for(few)
     few = few.features(names)
     logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
-    scorer = fitted.estimator.served()
-    p = probabilities(scorer, held_out)
+    scorer = refreshed(fitted.estimator.served(), int(table.ts[-1]) + 1)
+    p = probabilities(scorer, second)
     policy = plan.policy if queue_share is None else _shared(plan.policy, second, queue_share)
     thresholds = thresholds_for(policy, second, p)
     return Trained(
@@ -198,6 +208,7 @@ def fit(
     estimator: Any = None,
     rows: int = ROWS,
     seed: int = 0,
+    past: Table | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
     """Fit a copy of an estimator on one part of a table, with a later one for early stopping and calibration.
@@ -210,13 +221,18 @@ def fit(
         Labelled events to fit on, and later ones.
     vocabulary, estimator, rows, seed, progress
         See `train`.
+    past
+        All events, for estimators that look back on them; each sees of it what was known when it came.
     """
     drawn, weight = thin(first, rows, seed)
     weight = weight * _stands_for(drawn)
     categories = _categories(plan, drawn, weight, vocabulary or {})
-    names = tuple(n for n in drawn.names if n not in plan.categorical or n in categories.texts)
+    plain = (n for n in plan.names if n not in plan.categorical or n in categories.texts)
+    names = (*(n for n in plain if n not in plan.asked), *plan.asked)
     inputs, held_out = drawn.features(names), second.features(names)
     model = copy.deepcopy(estimator_of(plan.system) if estimator is None else estimator)
+    if plan.asked and past is not None:
+        model = model.looking_back(past_of(plan, past, categories))
     ahead = {"known": known_before(drawn.ts, _microseconds(plan))} if isinstance(model, Stack) else {}
     model.fit(
         inputs.X.T,
@@ -229,6 +245,25 @@ def fit(
         **ahead,
     )
     return Fitted(model, names, categories, len(drawn))
+
+
+def past_of(plan: Plan, table: Table, categories: Categories | None) -> Past:
+    """Return what an estimator may look back on.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    table
+        All events.
+    categories
+        How texts become numbers.
+    """
+    secret = plan.stream(plan.decides).encoder.secret
+    ids = np.zeros(len(table), np.uint64)
+    if table.ids.shape[0] and table.ids.dtype == object:
+        ids = hash_texts(secret, TEXT_TAG, table.ids.tolist())
+    return Past(table.names, table.X, table.ts, table.label, table.known_at, ids, _microseconds(plan), categories)
 
 
 def estimator_of(system: System) -> Any:

@@ -277,6 +277,7 @@ class Bench:
             estimator=estimator,
             rows=self.search.rows,
             seed=self.search.seed,
+            past=self.table,
         )
         return margins(made.estimator.served(), self.judged[fold])
 

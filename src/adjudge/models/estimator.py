@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -14,9 +15,13 @@ from adjudge.engine.scorer import Scores
 from adjudge.errors import DefinitionError, ShapeError, did_you_mean
 from adjudge.models.calibrate import FITTED, Calibrator
 from adjudge.models.categories import Categories
+from adjudge.models.past import Past
 from adjudge.models.raw import Model
 from adjudge.models.scorers import ModelScorer, Served
 from adjudge.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from adjudge.define import Schema
 
 Progress = Callable[[int, int], None]
 """Called after each round of training with how many are done and how many are planned."""
@@ -213,12 +218,36 @@ class Estimator(Answering):
     layer: ClassVar[str] = "fast"
     """The layer of a stack that it stands in unless the stack says otherwise."""
 
+    past: Past | None = None
+    """What it may look back on, where something was given to look back on."""
+
     calibration: str | None
     top: int
     model_: Model
     calibrator_: Calibrator | None
     names_: tuple[str, ...]
     categories_: Categories | None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the event that it reads as they are, keys as hashes, beside the features that any model reads."""
+        return ()
+
+    def fields_of(self, schema: Schema) -> tuple[str, ...]:
+        """Return `fields` after looking for them in the stream that is decided.
+
+        Raises
+        ------
+        DefinitionError
+            If one is not there, or is of no use; names the parameter.
+        """
+        return self.fields
+
+    def looking_back(self, past: Past) -> Self:
+        """Return a copy that may look back on a past when it is fitted; most have no use for one."""
+        copied = copy.deepcopy(self)
+        copied.past = past
+        return copied
 
     @abstractmethod
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Model:

@@ -19,9 +19,10 @@ from adjudge.models.search import Trial
 from adjudge.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
+    from adjudge.define import Schema
     from adjudge.models.graph.net import Targets
 
-DAY_US = 86_400_000_000
+DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 REACH = Fanout()
 """How far a neighbourhood reaches unless said otherwise."""
@@ -33,20 +34,24 @@ JUDGED = 10_000
 class Sage(Estimator):
     """An inductive GraphSAGE net over events and the entities they share, in the manner of scikit-learn.
 
-    Rows are the numbers, the keys of the entities as hashes in float slots, and the event's time in microseconds.
+    Rows are the numbers, the keys of the entities as hashes in float slots, and the event's time in microseconds. As
+    the model of a system, or of a member of its stack, it gets keys and time beside the numbers by naming them here.
 
     Parameters
     ----------
     entities
-        Inputs that hold keys; each is a kind of node.
+        Key fields; each is a kind of node.
     time
-        Input that holds the event's time.
+        The field that holds the event's time.
     graph
         The history that events look back on, with the numbers as its columns and labels with the times at which they
-        became known. None: the training rows and then the validation rows, in order of time, their labels known
-        after `delay_days`.
+        became known. None: the past that training gives, which is every event of the table; without one, the training
+        rows and then the validation rows, in order of time, their labels known after `delay_days`.
     delay_days
         See `graph`.
+    refresh_hours
+        How often the vectors of entities are computed anew where the model decides. Training and judging see every
+        entity as of the last refresh, as decisions will; 0 sees everything up to the event.
     fanout
         How far a neighbourhood reaches.
     sizes
@@ -75,6 +80,7 @@ class Sage(Estimator):
         time: str = "at",
         graph: EventGraph | None = None,
         delay_days: float = 7.0,
+        refresh_hours: float = 24.0,
         fanout: Fanout = REACH,
         sizes: tuple[int, int, int] = (32, 16, 32),
         dropout: float = 0.1,
@@ -93,6 +99,7 @@ class Sage(Estimator):
         self.time = time
         self.graph = graph
         self.delay_days = delay_days
+        self.refresh_hours = refresh_hours
         self.fanout = fanout
         self.sizes = sizes
         self.dropout = dropout
@@ -116,6 +123,33 @@ class Sage(Estimator):
             "gamma": trial.suggest_float("gamma", 0.0, 2.0),
             "negatives": trial.suggest_int("negatives", 5, 50, log=True),
         }
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The keys, then the time."""
+        return (*self.entities, self.time)
+
+    def fields_of(self, schema: Schema) -> tuple[str, ...]:
+        """Return the keys and the time after looking for them in the stream that is decided."""
+        keys = [f.name for f in schema if f.role == "key"]
+        for name in self.entities:
+            if name not in schema.names:
+                msg = f"entities: {schema.name!r} has no field {name!r}{did_you_mean(name, keys)}"
+                raise DefinitionError(msg)
+            if name not in keys:
+                msg = f"entities: {name!r} is a {schema[name].role}, and only keys tie events together: "
+                raise DefinitionError(msg + ", ".join(keys))
+        if not self.entities or len(set(self.entities)) < len(self.entities):
+            msg = f"entities: name each key once, and one at least: {', '.join(keys)}"
+            raise DefinitionError(msg)
+        if self.time != schema.time_field:
+            msg = f"time: the time of {schema.name!r} is {schema.time_field!r}, not {self.time!r}"
+            raise DefinitionError(msg)
+        if self.refresh_hours < 0:
+            msg = f"refresh_hours: hours between two refreshes, or 0, not {self.refresh_hours:g}"
+            raise DefinitionError(msg)
+        self.fanout.bounds(len(self.entities))
+        return self.fields
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> SageModel:
         import adjudge.models.graph.net as nets
@@ -145,7 +179,11 @@ class Sage(Estimator):
         usual = targets.take(np.random.default_rng(self.seed).permutation(len(targets.y))[:2000])
         layers = nets.layers_of(net, graph, self.fanout, usual, scale, self._shift(task))
         self.net_ = net
-        return SageModel(layers, graph, self.time, self.fanout, Embeddings.empty(layers))
+        return SageModel(layers, graph, self.time, self.fanout, Embeddings.empty(layers), self._refresh_us)
+
+    @property
+    def _refresh_us(self) -> int:
+        return round(self.refresh_hours * HOUR_US)
 
     def _numbers(self, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in (*self.entities, self.time):
@@ -163,6 +201,8 @@ class Sage(Estimator):
                 msg = f"a graph of {self.graph.kinds} with {self.graph.names} is not one of these rows"
                 raise ShapeError(msg)
             return self.graph
+        if self.past is not None:
+            return self.past.graph(self.entities, numbers)
         parts = [task] if held_out is None else [task, held_out]
         X, y = np.concatenate([part.X for part in parts]), np.concatenate([part.y for part in parts])
         keys, ts = _keys(X, len(numbers), len(self.entities)), _times(X)
@@ -177,6 +217,7 @@ class Sage(Estimator):
         import adjudge.models.graph.net as nets
 
         x, ts = task.X[:, : len(graph.names)], _times(task.X)
+        ts = ts - ts % self._refresh_us if self._refresh_us else ts
         weight = np.ones(len(ts)) if task.weight is None else task.weight
         return nets.Targets(
             np.concatenate([_scaled(x, *scale), np.isnan(x)], axis=1).astype(np.float32),

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -21,9 +21,13 @@ from adjudge.errors import DefinitionError, ShapeError, did_you_mean
 from adjudge.models.calibrate import Platt, logistic_weights
 from adjudge.models.categories import Categories
 from adjudge.models.estimator import Answering, Estimator, Parameters, Progress, Validation, fit_calibrator
+from adjudge.models.past import Past
 from adjudge.models.search import Trial, search_inside
 from adjudge.models.stacked import LAYERS, Member, Mix, StackScorer, layer_called
 from adjudge.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from adjudge.define import Schema
 
 HELD_OUT = 5
 """One in so many of the positives before a fold, the latest, stops the fold's members early."""
@@ -45,7 +49,7 @@ class Of:
     layer
         Its layer; the class's ``layer``, else ``fast``, if empty.
     features
-        What it reads; everything, if empty.
+        What it reads; every feature, if empty. Fields that the estimator names itself, such as keys, come with it.
     """
 
     estimator: Estimator
@@ -118,6 +122,21 @@ class Stack(Answering):
         self.sure = sure
         self.top = top
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the event that members read as they are, beside features."""
+        return tuple(dict.fromkeys(name for of in self._of() for name in of.estimator.fields))
+
+    def fields_of(self, schema: Schema) -> tuple[str, ...]:
+        """Return `fields` after looking for them in the stream that is decided."""
+        return tuple(dict.fromkeys(name for of in self._of() for name in of.estimator.fields_of(schema)))
+
+    def looking_back(self, past: Past) -> Self:
+        """Return a copy whose members may look back on a past when they are fitted."""
+        copied = copy.deepcopy(self)
+        copied.members = tuple(replace(of, estimator=of.estimator.looking_back(past)) for of in self._of())
+        return copied
+
     def fit(
         self,
         X: FloatArray,
@@ -176,6 +195,11 @@ class Stack(Answering):
         self.scorer_ = self._served(weights, validation)
         return self
 
+    def _of(self) -> list[Of]:
+        """Return the members as they were given, each with what it reads."""
+        pairs = [Of(one[1], one[0]) if isinstance(one, tuple) else one for one in self.members]
+        return [one if isinstance(one, Of) else Of(one) for one in pairs]
+
     def _inside(self) -> dict[str, Parameters]:
         return {name: of.estimator for name, of in self._called().items()}
 
@@ -186,8 +210,7 @@ class Stack(Answering):
     def _called(self) -> dict[str, Of]:
         """Return the members by name, in the order in which they were given."""
         found: dict[str, Of] = {}
-        for given in self.members:
-            of = given if isinstance(given, Of) else Of(given[1], given[0]) if isinstance(given, tuple) else Of(given)
+        for of in self._of():
             own = of.name or type(of.estimator).__name__.lower()
             name, count = own, 1
             while name in found:
@@ -202,13 +225,16 @@ class Stack(Answering):
     def _named(self) -> dict[str, Of]:
         """Return the members by name, in the order of their layers, with all that they leave open."""
         found = self._called()
+        plain = [name for name in self.names_ if name not in self.fields]
         for name, of in found.items():
             for feature in of.features:
                 if feature not in self.names_:
                     message = f"member {name!r} reads {feature!r}, which is no feature"
                     raise DefinitionError(message + did_you_mean(feature, self.names_))
             layer = (self.layers or {}).get(name) or of.layer or of.estimator.layer
-            found[name] = Of(of.estimator, name, layer_called(layer), tuple(of.features) or self.names_)
+            fields = of.estimator.fields
+            read = (*(feature for feature in of.features or plain if feature not in fields), *fields)
+            found[name] = Of(of.estimator, name, layer_called(layer), read)
         for name in self.layers or {}:
             if name not in found:
                 message = f"layers: a stack has no member {name!r}{did_you_mean(name, found)}"

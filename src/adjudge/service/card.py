@@ -101,7 +101,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
             actions=list(plan.combine.actions),
             rules=rules,
             names=list(names),
-            hidden=sorted(plan.categorical | (plan.kept.keys() - plain)),
+            hidden=sorted(plan.hidden | (plan.kept.keys() - plain)),
             inputs=list(read),
             top=0 if scorer is None else scorer.top,
             families=[] if scorer is None else list(scorer.family_names),

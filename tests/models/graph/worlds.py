@@ -67,5 +67,6 @@ def sage(**settings: object) -> Sage:
         "learning_rate": 0.02,
         "dropout": 0.0,
         "calibration": None,
+        "refresh_hours": 0.0,
     }
     return Sage(**(defaults | settings))  # type: ignore[arg-type]

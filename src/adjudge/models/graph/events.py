@@ -93,6 +93,8 @@ class EventGraph:
         Nodes of one kind stand together, sorted by hash: node v of kind k has start[k] <= v < start[k + 1].
     indptr, edges
         The events of node v are ``edges[indptr[v] : indptr[v + 1]]``, in the order of the log.
+    ids
+        A hash of each event's id, by which it is found again; 0 where it is not known, shape (n,).
 
     Examples
     --------
@@ -115,6 +117,7 @@ class EventGraph:
     hashes: HashArray
     indptr: IntArray
     edges: AnyArray
+    ids: HashArray
 
     @classmethod
     def build(
@@ -126,6 +129,7 @@ class EventGraph:
         x: AnyArray | None = None,
         names: Sequence[str] = (),
         labels: tuple[AnyArray, IntArray] | None = None,
+        ids: HashArray | None = None,
     ) -> Self:
         """Sort nodes and edges of a table of events.
 
@@ -141,6 +145,8 @@ class EventGraph:
             What each event brings, shape (n, F), and what its columns are called.
         labels
             The label (1, 0, or NaN where it stays unknown) and the time from which it is known.
+        ids
+            A hash of each event's id.
 
         Raises
         ------
@@ -150,8 +156,9 @@ class EventGraph:
         n = len(ts)
         x = np.empty((n, 0), np.float32) if x is None else np.ascontiguousarray(x, np.float32)
         label, known_at = labels if labels is not None else (np.full(n, np.nan), np.zeros(n, np.int64))
+        ids = np.zeros(n, np.uint64) if ids is None else ids
         fits = keys.shape == (len(kinds), n) and x.shape == (n, len(names)) and label.shape == known_at.shape == (n,)
-        if not fits or n > MOST_EVENTS:
+        if not fits or ids.shape != (n,) or n > MOST_EVENTS:
             msg = f"{n} events, keys {keys.shape}, columns {x.shape} and {len(label)} labels do not make a graph"
             raise ShapeError(msg)
         of_event = np.full((n, len(kinds)), -1, np.int32)
@@ -179,6 +186,7 @@ class EventGraph:
             np.concatenate([np.empty(0, np.uint64), *hashes]),
             indptr,
             edges,
+            np.ascontiguousarray(ids, np.uint64),
         )
 
     @property
@@ -218,19 +226,40 @@ class EventGraph:
         """Return the part to be written as JSON."""
         return {"kinds": list(self.kinds), "names": list(self.names)}
 
+    @property
+    def keys(self) -> HashArray:
+        """Hash of each entity of each event, 0 where it has none, shape (kinds, n)."""
+        of_event = self.of_event.astype(np.int64)
+        if not self.nodes:
+            return np.zeros(of_event.T.shape, np.uint64)
+        return np.ascontiguousarray(np.where(of_event >= 0, self.hashes[of_event], np.uint64(0)).T)
+
+    @property
+    def labels(self) -> FloatArray:
+        """The label of each event as `build` takes it: 1, 0, or NaN where it stays unknown."""
+        return np.where(self.label == UNLABELLED, np.nan, self.label.astype(np.float64))
+
+    def take(self, rows: AnyArray) -> Self:
+        """Return the graph of some events only, in the order in which they stand."""
+        return self.build(
+            self.kinds,
+            np.ascontiguousarray(self.keys[:, rows]),
+            self.ts[rows],
+            x=self.x[rows],
+            names=self.names,
+            labels=(self.labels[rows], self.known_at[rows]),
+            ids=self.ids[rows],
+        )
+
     def arrays(self) -> Arrays:
         """Return the part to be written as arrays; nodes and edges follow from them."""
-        of_event = self.of_event.astype(np.int64)
-        keys = (
-            np.where(of_event >= 0, self.hashes[of_event], np.uint64(0)) if self.nodes else of_event.astype(np.uint64)
-        )
-        label = np.where(self.label == UNLABELLED, np.nan, self.label.astype(np.float64))
         return {
-            "keys": np.ascontiguousarray(keys.T),
+            "keys": self.keys,
             "ts": self.ts,
             "x": self.x,
-            "label": label,
+            "label": self.labels,
             "known_at": self.known_at,
+            "ids": self.ids,
         }
 
     @classmethod
@@ -245,6 +274,7 @@ class EventGraph:
                 x=take(arrays, "x", np.float32, 2),
                 names=meta["names"],
                 labels=(label, take(arrays, "known_at", np.int64)),
+                ids=take(arrays, "ids", np.uint64),
             )
         except ShapeError as error:
             raise BundleError(str(error)) from error

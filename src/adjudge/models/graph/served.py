@@ -1,9 +1,9 @@
 """GraphSAGE as it is served: an event's own numbers, and its entities' vectors from a table or computed on the spot.
 
-What the engine gives today: keys as 64-bit hashes in float slots, and the event's time, by the names of the fields.
-What it does not give yet: the events since the graph was made. Until the histories hand over each entity's last
-rows, a service refreshes graph and table together (`SageModel.refreshed`), and an entity that came after that is
-nobody to its neighbours: its own vector is that of an entity without a past, those of its device or address are not.
+The engine gives keys as 64-bit hashes in float slots and the event's time, by the names of the fields. It does not give
+the events since the graph was made: a service refreshes graph and table together on a schedule, and an entity that came
+after that has the vector of one without a past, while those of its device or address are as the last refresh had them.
+Training is made to see the same: whatever an event looks back on, it sees as of the last refresh before it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ def _cut(latest: IntArray, t: int) -> int:
 
 
 @kernel
+def moment_of(t: int, refresh_us: int) -> int:
+    """Return the last refresh before a time, or the time itself where there is no schedule."""
+    return t - t % refresh_us if refresh_us > 0 else t
+
+
+@kernel
 def _rows(
     X: FloatArray,
     bits: HashArray,
@@ -61,7 +67,7 @@ def _rows(
 ) -> None:
     """Judge each event alone: its numbers, then the vector of each of its entities."""
     start, hashes, latest = nodes
-    as_of, table_start, table_hashes, vectors = table
+    as_of, refresh_us, table_start, table_hashes, vectors = table
     mean, scale = scales
     features, kinds, d2 = len(mean), len(start) - 1, layers[3].shape[1]
     z, hidden = np.empty(2 * features + kinds * d2), np.empty(len(head[2]))
@@ -88,7 +94,10 @@ def _rows(
                 out[:] = vectors[known]
                 continue
             v = find(hashes, start[kind], start[kind + 1], mark)
-            embed(columns, layers, (v, kind, _cut(latest, t), t), bounds, room, size, out)
+            s = moment_of(t, refresh_us)
+            if t >= as_of:
+                s = max(s, as_of)  # the table is the last refresh
+            embed(columns, layers, (v, kind, _cut(latest, s), s), bounds, room, size, out)
             sizes[j] += size
         margin[j] = judge(head, z, hidden, explain, push)
         if explain:
@@ -117,6 +126,9 @@ class SageModel:
         How far a neighbourhood reaches.
     table
         Vectors computed ahead; an event before its moment, or an entity it does not hold, is computed from the graph.
+    refresh_us
+        How often graph and table are made anew: what is computed from the graph is computed as of the last multiple
+        of it, as a table would have had it. 0 computes everything as of the event.
     """
 
     layers: Layers
@@ -124,6 +136,7 @@ class SageModel:
     time: str
     fanout: Fanout
     table: Embeddings
+    refresh_us: int = 0
 
     def __post_init__(self) -> None:
         kinds, features = len(self.graph.kinds), len(self.graph.names)
@@ -201,7 +214,7 @@ class SageModel:
             rows,
             graph.columns,
             (graph.start, graph.hashes, self._latest),
-            (table.as_of, table.start, table.hashes, table.vectors),
+            (table.as_of, self.refresh_us, table.start, table.hashes, table.vectors),
             layers.graph,
             (layers.mean, layers.scale),
             layers.head,
@@ -218,7 +231,7 @@ class SageModel:
     def meta(self) -> Meta:
         """Return the part to be written as JSON."""
         reach = [getattr(self.fanout, name) for name in ("first", "second", "cap", "kept", "alert")]
-        meta: Meta = {"kind": "sage", "time": self.time, "fanout": reach}
+        meta: Meta = {"kind": "sage", "time": self.time, "fanout": reach, "refresh_us": self.refresh_us}
         return meta | {"graph": self.graph.meta(), "table": self.table.meta()}
 
     def arrays(self) -> Arrays:
@@ -235,4 +248,5 @@ class SageModel:
             str(meta["time"]),
             Fanout(*meta["fanout"]),
             Embeddings.from_arrays(meta["table"], sub(arrays, "table")),
+            int(meta["refresh_us"]),
         )
