@@ -62,9 +62,11 @@ def schedules() -> str:
     rows = [f"| refreshed | {' | '.join(SETTINGS[key] for key in settings)} |", "|---" * (len(settings) + 1) + "|"]
     ways = {"sage": "at every event", "sage_hourly": "hourly", "sage_daily": "daily", "sage_weekly": "weekly"}
     for name, words in ways.items():
-        if all(name in one["ap"] for one in settings.values()):
-            told = (f"{one['ap'][name]:.4f}, {one['recall'][name]['value']:.3f}" for one in settings.values())
-            rows.append(f"| {words} | {' | '.join(told)} |")
+        told = (
+            f"{one['ap'][name]:.4f}, {one['recall'][name]['value']:.3f}" if name in one["ap"] else ""
+            for one in settings.values()
+        )
+        rows.append(f"| {words} | {' | '.join(told)} |")
     return "\n".join([SCHEDULES, *rows, END])
 
 
