@@ -180,8 +180,8 @@ class Stack(Answering):
         self.names_ = tuple(names) if names is not None else tuple(f"f{i}" for i in range(X.shape[1]))
         self.categories_, self.classes_ = categories, np.array([0, 1])
         self.members_ = self._named()
-        cuts = fold_cuts(y, self.folds, self._first_share())
-        rounds = _Rounds(progress, len(self.members_) * (self.folds + 1))
+        cuts = enough_known(fold_cuts(y, self.folds, self._first_share()), y, known)
+        rounds = _Rounds(progress, len(self.members_) * len(cuts))
         ahead = np.concatenate(
             [self._judged(X, y, weight, known, (first, last), rounds) for first, last in pairwise(cuts)], axis=1
         )
@@ -404,6 +404,41 @@ def fold_cuts(y: FloatArray, folds: int, before: float | None = None) -> list[in
         message = f"a fold of {folds} holds nothing but positives: give more rows, or fewer folds"
         raise ShapeError(message)
     return cuts
+
+
+def enough_known(cuts: Sequence[int], y: FloatArray, known: IntArray | None) -> list[int]:
+    """Return the cuts without those of parts before which too few positives were known to train a member.
+
+    Parameters
+    ----------
+    cuts
+        Where parts begin, and the end of the last.
+    y
+        Outcomes, 0 or 1, earliest first.
+    known
+        See `Stack.fit`.
+
+    Raises
+    ------
+    ShapeError
+        If no part is left.
+
+    Examples
+    --------
+    Every second row is positive; of the first 12 rows 4 are known when the first part begins, 40 before the second:
+
+    >>> y = np.tile([1.0, 0.0], 40)
+    >>> enough_known([12, 48, 80], y, np.arange(80) - 8)
+    [48, 80]
+    """
+    if known is None:
+        return list(cuts)
+    least = 2 * HELD_OUT
+    left = [cut for cut in cuts[:-1] if y[: min(cut, int(known[cut]))].sum() >= least]
+    if not left:
+        message = f"fewer than {least} positives were known before the last part of training began: give a longer time"
+        raise ShapeError(message)
+    return [*left, cuts[-1]]
 
 
 def known_before(ts: IntArray, delay_us: int) -> IntArray:
