@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.engine.layers import NOT_NEEDED, RAN, layers_of
 from adjudge.engine.scorer import Layered
 from adjudge.errors import BundleError, DefinitionError, ShapeError
@@ -306,3 +308,16 @@ def test_a_stack_that_was_tampered_with_is_refused(fitted: Stack) -> None:
     one = served.members[0]
     with pytest.raises(DefinitionError, match="in the order of their layers"):
         StackScorer([Member("a", "deep", one.model, one.calibrator), one], served.mixes)
+
+
+def test_what_is_judged_ahead_does_not_order_the_categories_that_judge_it() -> None:
+    """Of three hundred shops without any meaning a member must find none in rows that it was not trained on."""
+    random, shops = np.random.default_rng(0), [f"shop {i}" for i in range(300)]
+    column = hash_texts(SECRET, TEXT_TAG, [shops[i] for i in random.integers(0, 300, 6000)]).view(np.float64)
+    X, y = np.stack([column, random.normal(size=6000)], axis=1), (random.random(6000) < 0.05).astype(np.float64)
+    categories = Categories.fit(X, y, ["shop", "noise"], {"shop": shops}, secret=SECRET)
+    made = Stack(Trees(n_trees=20, depth=3, threads=1), folds=2).fit(
+        X, y, names=["shop", "noise"], categories=categories
+    )
+    ahead = made.out_of_time_[0]
+    assert 0.4 < roc_auc_score(y[-len(ahead) :], ahead) < 0.6

@@ -140,6 +140,17 @@ class Categories:
         """Return those of some features."""
         return Categories({name: words for name, words in self.texts.items() if name in names}, self.secret)
 
+    def learnt(self, X: FloatArray, y: FloatArray, names: Sequence[str]) -> Categories:
+        """Return the same texts in the order that other rows give them; those too rare among them are left out.
+
+        Parameters
+        ----------
+        X, y, names
+            See `fit`; text features hold bit-cast hashes.
+        """
+        here = {name: words for name, words in self.texts.items() if name in names}
+        return Categories.fit(X, y, names, here, secret=self.secret)
+
     def rehashed(self, secret: bytes) -> Categories:
         """Return the same categories for a workspace with another secret."""
         return Categories(self.texts, secret)

@@ -252,6 +252,7 @@ class Stack(Answering):
         weight: FloatArray | None,
         validation: Validation | None,
         progress: Progress,
+        categories: Categories | None = None,
     ) -> Estimator:
         columns = [self.names_.index(name) for name in of.features]
         later = None if validation is None else (np.asarray(validation[0])[:, columns], validation[1])
@@ -260,7 +261,7 @@ class Stack(Answering):
             y,
             names=of.features,
             validation=later,
-            categories=self.categories_,
+            categories=self.categories_ if categories is None else categories,
             weight=weight,
             progress=progress,
         )
@@ -280,9 +281,11 @@ class Stack(Answering):
         held = fold_cuts(y[:end], HELD_OUT - 1)[-2]
         before, later = slice(0, held), (X[held:end], y[held:end])
         some = None if weight is None else np.asarray(weight)[before]
+        # categories are ordered by outcomes: those of the rows judged here must not be among them
+        own = None if self.categories_ is None else self.categories_.learnt(X[before], y[before], self.names_)
         judged = []
         for of in self.members_.values():
-            fitted = self._fit(of, X[before], y[before], some, later, rounds.next())
+            fitted = self._fit(of, X[before], y[before], some, later, rounds.next(), own)
             judged.append(_margins(fitted, X[first:last], self.names_))
         return np.stack(judged)
 
