@@ -540,7 +540,8 @@ def _as_table(plan: Plan, source: Source, reference: Outcome, told: Progress) ->
     began = time.perf_counter()
     labels = _with_own_outcomes(plan, source, reference)
     table = backfill(plan, source.frames, labels, progress=lambda done, of: told("as a table", done, of)).table
-    found = Outcome(table.X.T.copy().view(np.uint64), reference.probability, reference.action, len(table))
+    features = table.features(plan.names).X.T.copy().view(np.uint64)
+    found = Outcome(features, reference.probability, reference.action, len(table))
     if plan.scorer is not None:
         found.probability = probabilities(cast(Served, plan.scorer), table).view(np.uint64)
     return compared("as a table, for training", reference, found, began)
