@@ -205,9 +205,12 @@ def _benefit(called: str, one: dict[str, Any]) -> list[str]:
     rows.append("")
     for layer in one["gains"]:
         asked, pays = one.get("asked", {}).get(layer), one["pays"][layer]
-        verdict = "pays" if pays else "does not pay here, and is off unless `sure=0.0`"
         helped = one.get("helps", {}).get(layer)
-        how = f", of help in {helped:.0%} of the draws" if helped is not None else ""
+        if helped is None:
+            verdict, how = "pays" if pays else "does not pay here, and is off unless `sure=0.0`", ""
+        else:
+            verdict = "pays" if pays else "is not sure to pay here"
+            how = f"; a stack {'leaves it on' if helped >= 0.9 else 'has it off'}, of help in {helped:.0%} of the draws"
         rows.append(f"- Layer `{layer}` {verdict}{how}{_asked(asked)}.")
     return rows
 
