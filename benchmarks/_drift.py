@@ -12,7 +12,8 @@ The protocol, which stood before anything that detects:
 - A scenario without a change is a *false alarm* if any of its twelve looks raises an alarm. The three looks before a
   real change count in the rate by looks, which stands beside.
 
-Sizes are in `SCENARIOS` and were not changed afterwards. Columns are those of the simulator's payments, browser and
+Sizes are in `SCENARIOS` and were not changed afterwards; the keys of card, device, address and network were added to the
+columns after a first look, because every system of payments has them. Columns are those of the simulator's payments, browser and
 system by family alone, beside the amount in euros, and the probability and reason of a fixed scorecard that is computed
 from what arrives.
 """
@@ -45,9 +46,9 @@ Change = Callable[["Setting", pl.DataFrame], pl.DataFrame]
 """From what would have come after the change to what comes."""
 
 COLUMNS = (
-    "payment_id", "at", "utc_offset_min", "user", "merchant", "category", "amount", "currency", "rate", "method",
-    "channel", "browser", "system", "ip_country", "card_country", "address_country", "proxy", "typing_speed",
-    "session_s", "lat", "lon",
+    "payment_id", "at", "utc_offset_min", "user", "card", "device", "address", "ip", "merchant", "category", "amount",
+    "currency", "rate", "method", "channel", "browser", "system", "ip_country", "card_country", "address_country",
+    "proxy", "typing_speed", "session_s", "lat", "lon",
 )  # fmt: skip
 """What is kept of the simulator's payments."""
 
@@ -216,7 +217,7 @@ def scored(payments: pl.DataFrame) -> pl.DataFrame:
         "risky_category": pl.col("category").replace_strict(risky, default=0.0, return_dtype=pl.Float64),
         "night": 0.8 * (hour < 6).cast(pl.Float64),
         "ip_abroad": 1.4 * (pl.col("ip_country") != pl.col("card_country")).fill_null(False).cast(pl.Float64),
-        "proxy": 1.1 * pl.col("proxy").cast(pl.Float64),
+        "proxied": 1.1 * pl.col("proxy").cast(pl.Float64),
         "fast_typing": 0.5 * (pl.col("typing_speed").fill_null(3.5) - 3.5).clip(-2, 4),
     }
     named = payments.with_columns(amount_eur=pl.col("amount") * pl.col("rate")).with_columns(**terms)
