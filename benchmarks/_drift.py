@@ -12,10 +12,10 @@ The protocol, which stood before anything that detects:
 - A scenario without a change is a *false alarm* if any of its twelve looks raises an alarm. The three looks before a
   real change count in the rate by looks, which stands beside.
 
-Sizes are in `SCENARIOS` and were not changed afterwards; the keys of card, device, address and network were added to the
-columns after a first look, because every system of payments has them. Columns are those of the simulator's payments, browser and
-system by family alone, beside the amount in euros, and the probability and reason of a fixed scorecard that is computed
-from what arrives.
+Sizes are in `SCENARIOS` and were not changed afterwards; the keys of card, device, address and network were added to
+the columns after a first look, because every system of payments has them. Columns are those of the simulator's
+payments, browser and system by family alone, beside the amount in euros, and the probability and reason of a fixed
+scorecard that is computed from what arrives.
 """
 
 from __future__ import annotations

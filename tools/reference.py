@@ -32,6 +32,7 @@ MODULES = (
     "adjudge.models",
     "adjudge.learn",
     "adjudge.learn.datasets",
+    "adjudge.monitor",
     "adjudge.log",
     "adjudge.service",
     "adjudge.client",

@@ -28,6 +28,7 @@ from adjudge.commands import (
     inspect,
     judge,
     keys,
+    monitor,
     outbox,
     proposals,
     refresh,
@@ -79,6 +80,7 @@ app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(monitor.app, name="monitor")
 
 
 def main() -> None:

@@ -85,7 +85,9 @@ class Days:
         return date_of(self.start_us(day))
 
 
-def days_of(at: IntArray, watch_us: int, *, end_us: int | None = None, offset_min: IntArray | None = None) -> Days:
+def days_of(
+    at: IntArray, watch_us: int | None, *, end_us: int | None = None, offset_min: IntArray | None = None
+) -> Days:
     """Return the days of some rows.
 
     Parameters
@@ -93,7 +95,8 @@ def days_of(at: IntArray, watch_us: int, *, end_us: int | None = None, offset_mi
     at
         Time of each row, microseconds UTC.
     watch_us
-        Rows from here on are watched, rows before it are the reference; rounded up to a midnight.
+        Rows from here on are watched, rows before it are the reference; rounded up to a midnight. None: all rows are
+        the reference.
     end_us
         End of what is watched; the end of the last row's day unless given.
     offset_min
@@ -115,8 +118,9 @@ def days_of(at: IntArray, watch_us: int, *, end_us: int | None = None, offset_mi
         raise InputError(message, field="reference", code="nothing_to_compare")
     first = int(at.min()) // DAY_US
     end = int(at.max()) + 1 if end_us is None else end_us
-    count, watched = -(-end // DAY_US) - first, -(-watch_us // DAY_US) - first
-    if watched < 1 or count <= watched:
+    count = -(-end // DAY_US) - first
+    watched = count if watch_us is None else -(-watch_us // DAY_US) - first
+    if watch_us is not None and (watched < 1 or count <= watched):
         message = f"events run from {date_of(int(at.min()))} to {date_of(end - 1)}: nothing lies on one side of "
         message += date_of(watch_us)
         raise InputError(message, field="reference", code="nothing_to_compare")

@@ -15,7 +15,7 @@ from adjudge.monitor.days import Days
 from adjudge.monitor.questions import HOURS, Family, Question
 from adjudge.typing import BoolArray, FloatArray
 
-RATE = 0.01
+RATE = 0.005
 """Share of false ones among what is told to have drifted, by Benjamini and Hochberg over fields and days."""
 
 TOGETHER_DAYS = 14
@@ -30,10 +30,10 @@ LARGE_HOURS = 0.06
 SMALL = (0.002, 0.006)
 """Share of all rows that a change has to concern on both of two days, and on one of them."""
 
-ONCE = 5.0
+ONCE = 3.0
 """How much more a change has to surprise that is seen on one day alone, beside those that are small and go on."""
 
-BOTH = 1.5
+BOTH = 1.0
 """Distance, in what days differ by, that each of two days has to have at least."""
 
 

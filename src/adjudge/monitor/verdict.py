@@ -48,7 +48,7 @@ CONTRADICTED = 0.2
 POWER = 0.12
 """Distance of a ratio's logarithm to base ten from a whole number for it to be a unit."""
 
-SEGMENT = 30
+SEGMENT = 100
 """Rows of the day that a segment's median needs."""
 
 FROZEN = 0.03
@@ -140,8 +140,8 @@ def _of_fields(
     for field in fields:
         yield from _missing(field, usual, seen, categories)
         if kinds[field] == "number":
-            within = [drift.within for drift in found if drift.field == field and drift.within]
-            yield from _number(field, usual, seen, list(dict.fromkeys(within)) or categories)
+            own = [drift for drift in found if drift.field == field]
+            yield from _number(own, usual, seen, categories)
         elif kinds[field] == "category":
             yield from _category(field, usual, seen, categories)
 
@@ -196,7 +196,12 @@ def _only_where(field: str, usual: pl.DataFrame, seen: pl.DataFrame, categories:
     return words
 
 
-def _number(field: str, usual: pl.DataFrame, seen: pl.DataFrame, within: Sequence[str]) -> Iterator[Evidence]:
+def _number(
+    own: Sequence[Drift], usual: pl.DataFrame, seen: pl.DataFrame, categories: Sequence[str]
+) -> Iterator[Evidence]:
+    """Yield what has happened to a number that has drifted, in all events or within segments."""
+    field = own[0].field
+    within = list(dict.fromkeys(drift.within for drift in own if drift.within)) or categories
     ratio = _ratio(usual[field], seen[field])
     value, share, before = _mode(usual[field], seen[field])
     if share - before > FROZEN:
@@ -211,18 +216,31 @@ def _number(field: str, usual: pl.DataFrame, seen: pl.DataFrame, within: Sequenc
             words = f"the median of {field} is {one:.4g} times the usual one where {name}"
             yield Evidence("pipeline", "unit", field, words)
             return
-    if abs(np.log(ratio)) > 0.04:
-        yield Evidence("world", "scaled", field, _scaled(field, ratio, parts))
+    named = {f"{drift.within} is {drift.segment}" for drift in own if drift.within}
+    only = [(name, one) for name, one in parts if name in named and all(drift.within for drift in own)]
+    if only or abs(np.log(ratio)) > 0.04:
+        yield Evidence("world", "scaled", field, _scaled(field, ratio, parts, only))
 
 
-def _scaled(field: str, ratio: float, parts: Sequence[tuple[str, float]]) -> str:
-    """Return by how much a number has moved, and whether everywhere."""
+def _scaled(field: str, ratio: float, parts: Sequence[tuple[str, float]], only: Sequence[tuple[str, float]]) -> str:
+    """Return by how much a number has moved, and where: in some segments alone, or in most of them alike."""
+    if only:
+        where = ", ".join(f"{_by(one)} where {name}" for name, one in only[:3])
+        return f"the median of {field} is {where}, and {_by(ratio)} over all events"
     same = sum(abs(np.log(one / ratio)) < abs(np.log(ratio)) / 2 for _, one in parts)
-    words = f"the median of {field} is {ratio - 1:+.0%}"
-    if parts and same >= 0.6 * len(parts):
-        return f"{words}, about the same in {same} of {len(parts)} segments"
-    most = sorted(parts, key=lambda part: -abs(np.log(part[1])))[:2]
-    return words + "".join(f", {name} {one - 1:+.0%}" for name, one in most)
+    words = f"the median of {field} is {_by(ratio)}"
+    return f"{words}, about the same in {same} of {len(parts)} segments" if 2 * same >= len(parts) > 0 else words
+
+
+def _by(ratio: float) -> str:
+    """Return a change in words.
+
+    Examples
+    --------
+    >>> _by(1.18), _by(0.85)
+    ('up 18%', 'down 15%')
+    """
+    return f"{'up' if ratio >= 1 else 'down'} {abs(ratio - 1):.0%}"
 
 
 def _ratios(field: str, other: str, usual: pl.DataFrame, seen: pl.DataFrame) -> list[tuple[str, float]]:

@@ -151,8 +151,31 @@ def watch(
     return Watch(tuple(days), span, kinds, asked, expected)
 
 
+def learned(
+    frame: pl.DataFrame, *, time: str = "at", offset: str | None = None, ignore: Collection[str] = ()
+) -> Expectations:
+    """Return what a table leads one to expect of a day; all of its rows are the reference.
+
+    Parameters
+    ----------
+    frame, time, offset, ignore
+        See `watch`.
+
+    Raises
+    ------
+    InputError
+        If a column is not there, or there are no rows.
+    """
+    frame, part = _spanned(frame, None, time, offset, None)
+    columns = frame.drop([name for name in {time, offset, *ignore} if name is not None], strict=False)
+    kinds = _kinds(columns, part, None, np.ones(len(frame), np.bool_))
+    twice = next(family for family in families(columns, part, kinds) if family.field == "events").found.seen[0]
+    watched = {name: kind for name, kind in kinds.items() if kind != "unread"}
+    return learn(columns, part, watched, float(np.nan_to_num(twice).max()))
+
+
 def _spanned(
-    frame: pl.DataFrame, watch_us: int, time: str, offset: str | None, until_us: int | None
+    frame: pl.DataFrame, watch_us: int | None, time: str, offset: str | None, until_us: int | None
 ) -> tuple[pl.DataFrame, Days]:
     import polars as pl
 
