@@ -80,8 +80,8 @@ def _notes() -> list[str]:
     return [
         "A day is held against the reference's share at the same hours of working days, Saturdays and Sundays. What is "
         "unusual is measured in what reference days differ by among themselves.",
-        "Chances are corrected for all questions about a field, and held to a false discovery rate of one in two hundred "
-        "over fields and the last fourteen watched days; a change has to be large on one day, or go on for two.",
+        "Chances are corrected for all questions about a field, and held to a false discovery rate of 0.5 % over "
+        "fields and the last fourteen watched days; a change has to be large on one day, or go on for two.",
         "Estimates from scores suppose that probabilities mean what they say; calibration shows whether they did.",
     ]
 
@@ -184,7 +184,7 @@ def _days(found: Overview) -> str:
         words = escape(day.verdict.evidence[0].words) if day.verdict is not None else ""
         badge = f"{BADGE[cause]}" if cause else "as usual"
         rows.append(([day.date, f"{day.events:,}", badge, words, wrong], f"alarm-{cause}" if cause else ""))
-    table = _table(["day", "events", "", "what", "expectations not met"], rows, words=True)
+    table = _table(["day", "events", "", "what", "expectations not met"], rows, style="words")
     return f"<section><h2>Day by day</h2>{table}</section>"
 
 
@@ -264,4 +264,4 @@ def _notices(found: Overview) -> str:
         day = next(day.date for day in found.days if day.start_us + 86_400_000_000 == notice.at_us)
         words = "<br>".join(escape(one.words) for one in notice.incidents[:5])
         rows.append(([day, notice.kind, escape(notice.group), words], ""))
-    return f"<section><h2>Alerts</h2>{_table(['end of', '', 'group', 'incidents'], rows, words=True)}</section>"
+    return f"<section><h2>Alerts</h2>{_table(['end of', '', 'group', 'incidents'], rows, style='words')}</section>"
