@@ -188,5 +188,8 @@ def collect(frame: pl.LazyFrame, where: str) -> pl.DataFrame:
 
 
 def unreadable(where: str, error: Exception) -> InputError:
-    """Return the error of a file that cannot be read."""
-    return InputError(f"{where} cannot be read: {str(error).splitlines()[0]}", code="unreadable_file")
+    """Return the error of a file that is not there or cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"there is no file {where!r}", code="no_file")
+    kind = " as parquet" if where.endswith(".parquet") else ""
+    return InputError(f"{where} cannot be read{kind}: {str(error).splitlines()[0]}", code="unreadable_file")
