@@ -1,4 +1,8 @@
-"""What drift is found: the forty scenarios of `_drift`, on the seed that was looked at and on one that was held out."""
+"""What drift is found: the forty scenarios of `_drift`, on the seed that was looked at and on two that were held out.
+
+Of the first held-out set some looks had been seen, of an earlier setting, when the rate of false discoveries was halved;
+the second one was first run after everything was fixed.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,14 @@ from benchmarks._drift import DAY_US, DAYS, HELD_OUT, SCENARIOS, Case, Look, bui
 SEEN = 1
 """Seed of the set that was looked at while the detector was made."""
 
+FRESH = 11
+"""Seed of the set that was first run after everything was fixed."""
+
 TARGETS = {"flagged": 0.95, "false_alarms": 0.05, "told_apart": 0.80}
 
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Watch every scenario of both sets.
+    """Watch every scenario of all sets.
 
     Parameters
     ----------
@@ -27,9 +34,9 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     progress
         Where to say what is being done.
     """
-    sets = {"looked_at": (SEEN, SCENARIOS[::4])} if quick else {
-        "looked_at": (SEEN, SCENARIOS), "held_out": (HELD_OUT, SCENARIOS),
-    }  # fmt: skip
+    sets = {"looked_at": (SEEN, SCENARIOS[::4] if quick else SCENARIOS)}
+    if not quick:
+        sets |= {"held_out": (HELD_OUT, SCENARIOS), "fresh": (FRESH, SCENARIOS)}
     result: dict[str, Any] = {"targets": TARGETS}
     for name, (seed, scenarios) in sets.items():
         cases, seconds = [], []
