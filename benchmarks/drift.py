@@ -1,7 +1,7 @@
 """What drift is found: the forty scenarios of `_drift`, on the seed that was looked at and on two that were held out.
 
-Of the first held-out set some looks had been seen, of an earlier setting, when the rate of false discoveries was halved;
-the second one was first run after everything was fixed.
+Of the first held-out set some looks had been seen, of an earlier setting, when the rate of false discoveries was
+halved; the second one was first run after everything was fixed.
 """
 
 from __future__ import annotations
