@@ -217,6 +217,7 @@ def concurrently(
     for first, last in ((0, half), (half, len(decided))):
         if first < last:
             _flood(sender, decided[first:last], port)
+            client.close()  # idle for as long as that took, it may have been closed; the next request opens it again
             sender.ids += [getattr(e, plan.schema(plan.decides).id_field) for e in decided[first:last]]
             told(last)
         for known in marks if first == 0 else ():
