@@ -47,7 +47,7 @@ def check(expression: Expression, types: Mapping[str, Type], lists: Mapping[str,
     'boolean'
     >>> check(parse("amuont > 3"), {"amount": "money"})
     Traceback (most recent call last):
-    adjudge.errors.DefinitionError: unknown name 'amuont' at column 1; did you mean 'amount'?
+    adjudge.errors.ExpressionError: unknown name 'amuont' at column 1; did you mean 'amount'?
       amuont > 3
       ^
     """

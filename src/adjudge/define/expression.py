@@ -129,7 +129,7 @@ def parse(text: str) -> Expression:
     'not (a > 1 and b is missing)'
     >>> parse("a + open('x')")
     Traceback (most recent call last):
-    adjudge.errors.DefinitionError: unknown function 'open' at column 5
+    adjudge.errors.ExpressionError: unknown function 'open' at column 5
       a + open('x')
           ^
     """

@@ -78,8 +78,8 @@ def mistakes(text: str, known: Known | None = None) -> tuple[Mistake, ...]:
     >>> [(each.line, each.column, each.message.splitlines()[0]) for each in mistakes(text, known)]
     ... # doctest: +NORMALIZE_WHITESPACE
     [(3, 21, "unknown name 'amuont'; did you mean 'amount'?"),
-     (4, 31, 'invalid syntax'),
-     (4, 33, "unknown action 'reveiw'; did you mean 'review'?")]
+     (4, 29, 'invalid syntax'),
+     (4, 39, "unknown action 'reveiw'; did you mean 'review'?")]
     """
     try:
         root = yaml.compose(text, Loader=StrictLoader)
