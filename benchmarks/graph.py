@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from adjudge.models.graph import EventGraph, Fanout, Sizes, surroundings
-from adjudge.models.graph.layers import Layers
-from adjudge.models.graph.sample import width
 from adjudge.models.graph.table import embeddings
 from adjudge.typing import FloatArray, IntArray
+from benchmarks._sage import random_layers
 
 EVENTS, ENTITIES, COLUMNS = 2_000_000, 300_000, 8
 
@@ -126,21 +125,7 @@ def hubs(graph: EventGraph, fanout: Fanout, degree: IntArray) -> float:
 
 def vectors(graph: EventGraph, fanout: Fanout, count: int) -> float:
     """Return the seconds of one vector of a table, with layers of the usual size and random weights."""
-    random = np.random.default_rng(4)
-    told, kinds, (d1, d2, hidden) = width(graph), len(KINDS), (32, 16, 32)
-    inputs = 2 * COLUMNS + kinds * d2
-    layers = Layers(
-        mean=np.zeros(COLUMNS),
-        scale=np.ones(COLUMNS),
-        w1=random.normal(size=(kinds, told, d1)),
-        b1=random.normal(size=(kinds, d1)),
-        w2=random.normal(size=(kinds, 2 * d1, d2)),
-        b2=random.normal(size=(kinds, d2)),
-        wh=random.normal(size=(inputs, hidden)),
-        bh=random.normal(size=hidden),
-        wo=random.normal(size=hidden),
-        base=np.zeros(inputs + 1),
-    )
+    layers = random_layers(graph)
     keys = graph.hashes[graph.of_event[-count // len(KINDS) :]].T
     as_of = int(graph.ts[-1]) + 1
     embeddings(layers, graph, fanout, as_of, keys=keys[:, :1])

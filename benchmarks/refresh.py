@@ -18,12 +18,11 @@ import numpy as np
 
 from adjudge.models import ModelScorer, load, save
 from adjudge.models.graph import EventGraph, Fanout, Sizes
-from adjudge.models.graph.layers import Layers
 from adjudge.models.graph.refresh import merged, trimmed
-from adjudge.models.graph.sample import OWN
 from adjudge.models.graph.served import SageModel
 from adjudge.models.graph.table import Embeddings
 from adjudge.typing import HashArray
+from benchmarks._sage import random_layers
 
 DAY_US = 86_400_000_000
 
@@ -65,7 +64,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     short = trimmed(again, as_of, LATENESS_US)
     trimming = time.process_time() - began
     progress("vectors")
-    net = layers()
+    net = random_layers(short)
     model = SageModel(net, short, "at", Fanout(), Embeddings.empty(net), DAY_US)
     model.rescheduled(as_of, keys=short.keys[:, :10])  # compiled, or read from the cache
     began = time.process_time()
@@ -140,21 +139,3 @@ def payments(count: int) -> EventGraph:
     names = [f"x{f}" for f in range(COLUMNS)]
     ids = np.arange(1, count + 1, dtype=np.uint64)
     return EventGraph.build(KINDS, keys, ts, x=x, names=names, labels=(label, ts + 7 * DAY_US), ids=ids)
-
-
-def layers() -> Layers:
-    """Return weights of the size that `Sage` has unless told otherwise."""
-    random, (d1, d2, hidden), kinds = np.random.default_rng(0), (32, 16, 32), len(KINDS)
-    width, inputs = OWN + kinds + COLUMNS + 2, 2 * COLUMNS + kinds * d2
-    return Layers(
-        mean=np.zeros(COLUMNS),
-        scale=np.ones(COLUMNS),
-        w1=random.normal(size=(kinds, width, d1)),
-        b1=random.normal(size=(kinds, d1)),
-        w2=random.normal(size=(kinds, 2 * d1, d2)),
-        b2=random.normal(size=(kinds, d2)),
-        wh=random.normal(size=(inputs, hidden)),
-        bh=random.normal(size=hidden),
-        wo=random.normal(size=hidden),
-        base=np.zeros(inputs + 1),
-    )
