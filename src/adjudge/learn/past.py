@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from adjudge.define import DerivedFeature, Rules, System
+from adjudge.define import DerivedFeature, Rules, System, micros
 from adjudge.define.expression import parse
 from adjudge.define.functions import Type
 from adjudge.engine.plan import Plan
@@ -194,6 +194,89 @@ def known_of(
     known = np.where(fraud, FRAUD, np.where(silent & stopped, UNLABELLED, HONEST))
     codes: CodeArray = np.where(young, np.where(fraud, YOUNG_FRAUD, YOUNG), known).astype(np.uint8)
     return codes
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written down of events when they were decided, in the order of event time.
+
+    Parameters
+    ----------
+    ids, seq
+        Their ids and positions in the log, shape (n,).
+    label
+        The truth as far as it was told; NaN where nobody did.
+    action, p
+        What was done, by its place in the policy, and the model's probability; NaN where there was none.
+    rules, fired
+        Ids of rules, and where each fired, as `Past` holds it.
+    """
+
+    ids: AnyArray
+    seq: IntArray
+    label: FloatArray
+    action: IntArray
+    p: FloatArray
+    rules: tuple[str, ...]
+    fired: HashArray
+
+
+def written_past(
+    plan: Plan,
+    slots: Mapping[str, Slot],
+    X: FloatArray,
+    written: Written,
+    *,
+    as_of: int,
+    modelled: bool,
+    since: Mapping[str, int] | None = None,
+) -> Past:
+    """Return the past of a system from what was written down of it.
+
+    Parameters
+    ----------
+    plan
+        What decides now.
+    slots, X
+        Where fields and features stand, and what they were, shape (rows, n); the first row is the event's time.
+    written
+        What else was written down.
+    as_of
+        Microseconds UTC up to which labels are known.
+    modelled
+        Whether a model decides.
+    since
+        Time of the first event that each rule was asked of, where it is known.
+    """
+    system, ts, n = plan.system, X[0].astype(np.int64), X.shape[1]
+    matures_us = 0 if system.label is None else micros(system.label.delay)
+    amount = X[slots[system.amount].row] if system.amount else np.ones(n)
+    entity = (
+        X.view(np.uint64)[slots[system.card].row]
+        if system.card is not None and system.card in slots
+        else written.seq.astype(np.uint64)
+    )
+    stopped = written.action == len(system.policy.actions) - 1
+    alone = combining(system, Rules(), plan.thresholds)
+    return Past(
+        Columns(dict(slots), X, types_of(plan), derived_of(plan), clock_of(plan)),
+        ts,
+        known_of(written.label, ts, as_of=as_of, matures_us=matures_us, stopped=stopped),
+        amount,
+        entity,
+        written.ids,
+        written.action,
+        written.p,
+        alone.run(amount[None], written.p, modelled=True).action if modelled else np.zeros(n, np.int64),
+        written.rules,
+        written.fired,
+        system,
+        as_of,
+        matures_us,
+        dict(plan.thresholds),
+        modelled,
+        dict(since or {}),
+    )
 
 
 def combining(system: System, rules: Rules, thresholds: Mapping[str, float]) -> Combine:

@@ -13,22 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adjudge.define import Policy, micros
+from adjudge.define import Policy
 from adjudge.define.spec import from_spec
 from adjudge.engine import Plan, compile
 from adjudge.engine.vm import Slot
 from adjudge.errors import InputError, did_you_mean
 from adjudge.learn.past import (
-    Columns,
     Past,
+    Written,
     clock_of,
-    combining,
     derived_of,
-    known_of,
     reading,
-    types_of,
     width,
     words,
+    written_past,
 )
 from adjudge.log import Kind, Log
 from adjudge.log.codec import Changes, Events, Note
@@ -244,7 +242,7 @@ class _Reader:
 
     def _laid_out(self) -> Past:
         """Return all groups as one past, in the order of event time."""
-        plan, system = self.plan, self.system
+        plan = self.plan
         slots, read = self._slots()
         rules = tuple(dict.fromkeys(rule.id for key in self.groups for rule in self.entries.cards[key[1]].rules))
         parts = [self._part(key, group, read, rules) for key, group in self.groups.items()]
@@ -256,33 +254,17 @@ class _Reader:
         ts = X[0]
         order = np.lexsort((position, ts))
         order = order[there[order]]
-        X, fired, action, p, ids, ts = X[:, order], fired[:, order], action[order], p[order], ids[order], ts[order]
+        X, fired, action, p, ids = X[:, order], fired[:, order], action[order], p[order], ids[order]
         label = np.array([self.labels.get(id_, np.nan) for id_ in ids.tolist()])
-        as_of = max(self._last_received(), 0)
-        matures_us = 0 if system.label is None else micros(system.label.delay)
-        modelled = "model" in self.active.card.versions
-        amount = X[slots[system.amount].row] if system.amount else np.ones(len(ids))
-        model = combining(system, type(system.rules)(), plan.thresholds)
-        entity = X.view(np.uint64)[slots[system.card].row] if system.card else position[order].astype(np.uint64)
-        stopped = action == len(system.policy.actions) - 1
-        return Past(
-            Columns(slots, X, types_of(plan), derived_of(plan), clock_of(plan)),
-            ts.astype(np.int64),
-            known_of(label, ts.astype(np.int64), as_of=as_of, matures_us=matures_us, stopped=stopped),
-            amount,
-            entity,
-            ids,
-            action,
-            p,
-            model.run(amount[None], p, modelled=modelled).action if modelled else np.zeros(len(ids), np.int64),
-            rules,
-            fired,
-            system,
-            as_of,
-            matures_us,
-            dict(plan.thresholds),
-            modelled,
-            self._since(parts, list(self.groups)),
+        written = Written(ids, position[order], label, action, p, rules, fired)
+        return written_past(
+            plan,
+            slots,
+            X,
+            written,
+            as_of=max(self._last_received(), 0),
+            modelled="model" in self.active.card.versions,
+            since=self._since(parts, list(self.groups)),
         )
 
     def _since(self, parts: Sequence[_Laid], keys: Sequence[tuple[str, str]]) -> dict[str, int]:

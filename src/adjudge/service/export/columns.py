@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adjudge.define import Rules, Schema, micros
+from adjudge.define import Schema
 from adjudge.engine.encode import Encoder
 from adjudge.engine.vm import Slot
 from adjudge.errors import InputError
 from adjudge.learn.past import (
-    Columns,
     Past,
+    Written,
     clock_of,
-    combining,
     derived_of,
-    known_of,
     reading,
-    types_of,
     width,
     words,
+    written_past,
 )
 from adjudge.log import Kind
 from adjudge.log.codec import Note
@@ -96,39 +94,16 @@ class _Reader:
     def _laid_out(
         self, frame: pl.DataFrame, features: pl.DataFrame | None, labels: pl.DataFrame | None, names: Collection[str]
     ) -> Past:
-        plan, system = self.plan, self.plan.system
-        fields = self._fields(frame)
-        slots, X = self._columns(frame, fields, features, reading(names, derived_of(plan)))
-        ts = X[0].astype(np.int64)
-        n = len(ts)
-        as_of = _latest(frame, labels)
-        matures_us = 0 if system.label is None else micros(system.label.delay)
+        plan = self.plan
+        slots, X = self._columns(frame, self._fields(frame), features, reading(names, derived_of(plan)))
         rules, fired = _fired(frame)
-        action = np.array([action_of(name, self.active.card, system.policy) for name in frame["decision"]], np.int64)
+        card = self.active.card
+        action = np.array([action_of(name, card, plan.system.policy) for name in frame["decision"]], np.int64)
         p = frame["probability"].cast(float).fill_null(np.nan).to_numpy()
-        modelled = "model" in self.active.card.versions
-        amount = X[slots[system.amount].row] if system.amount else np.ones(n)
-        model = combining(system, Rules(), plan.thresholds)
-        entity = X.view(np.uint64)[slots[system.card].row] if system.card in slots else frame["seq"].to_numpy()
-        stopped = action == len(system.policy.actions) - 1
-        return Past(
-            Columns(slots, X, types_of(plan), derived_of(plan), clock_of(plan)),
-            ts,
-            known_of(self._labels(frame, labels), ts, as_of=as_of, matures_us=matures_us, stopped=stopped),
-            amount,
-            entity,
-            frame["id"].to_numpy(),
-            action,
-            p,
-            model.run(amount[None], p, modelled=True).action if modelled else np.zeros(n, np.int64),
-            rules,
-            fired,
-            system,
-            as_of,
-            matures_us,
-            dict(plan.thresholds),
-            modelled,
-        )
+        label = self._labels(frame, labels)
+        written = Written(frame["id"].to_numpy(), frame["seq"].to_numpy(), label, action, p, rules, fired)
+        as_of = _latest(frame, labels)
+        return written_past(plan, slots, X, written, as_of=as_of, modelled="model" in card.versions)
 
     def _fields(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the fields of the events as an encoder takes them."""
