@@ -32,7 +32,9 @@ from adjudge.commands import (
     outbox,
     proposals,
     refresh,
+    registry,
     rekey,
+    retrain,
     rings,
     rules,
     tell,
@@ -64,6 +66,7 @@ for group in (
     health,
     erase,
     refresh,
+    retrain,
     rekey,
     backup,
     archive,
@@ -80,6 +83,7 @@ app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(registry.app, name="registry")
 app.add_typer(monitor.app, name="monitor")
 
 

@@ -46,7 +46,7 @@ MANIFEST_LIMIT = 16 * 2**20
 SIZE_LIMIT = 2**30
 """Largest file of a bundle, packed or unpacked, in bytes."""
 
-_FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?\.(json|npz)")
+_FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?\.(json|npz|md)")
 _LIBRARIES = ("numpy", "numba", "llvmlite", "scipy", "scikit-learn", "lightgbm", "xgboost-cpu", "xgboost")
 
 
@@ -179,9 +179,19 @@ class Bundle:
 
     def evaluation(self) -> bytes | None:
         """Return the stored evaluation as JSON, or None where there is none."""
-        if EVALUATION not in self.manifest.files:
+        return self.paper(EVALUATION)
+
+    def paper(self, name: str) -> bytes | None:
+        """Return what else a bundle holds, by its file, or None where it does not hold it.
+
+        Raises
+        ------
+        BundleError
+            If it was changed after it was written.
+        """
+        if name not in self.manifest.files:
             return None
-        return _checked(self.path, EVALUATION, self.manifest.files[EVALUATION])
+        return _checked(self.path, name, self.manifest.files[name])
 
 
 _TRAINING_ONLY = frozenset({"scipy", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu"})
@@ -198,6 +208,7 @@ def write(
     metrics: Mapping[str, float | None] | None = None,
     training: Mapping[str, Any] | None = None,
     evaluation: bytes | None = None,
+    papers: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write a bundle: all of it or nothing.
 
@@ -218,6 +229,8 @@ def write(
         See `Manifest`.
     evaluation
         The whole evaluation as JSON.
+    papers
+        What else it holds, by file: a model card, what it was held against.
 
     Raises
     ------
@@ -246,6 +259,8 @@ def write(
         save(scorer, draft / MODEL)
         if evaluation is not None:
             (draft / EVALUATION).write_bytes(evaluation)
+        for name, content in (papers or {}).items():
+            (draft / name).write_bytes(content)
         manifest = Manifest(
             format=FORMAT,
             system=plan.system.name,

@@ -210,6 +210,8 @@ class Written:
         What was done, by its place in the policy, and the model's probability; NaN where there was none.
     rules, fired
         Ids of rules, and where each fired, as `Past` holds it.
+    label_at
+        When each label was told, microseconds UTC, where that was asked; `adjudge.learn.table.NEVER` where nobody did.
     """
 
     ids: AnyArray
@@ -219,6 +221,7 @@ class Written:
     p: FloatArray
     rules: tuple[str, ...]
     fired: HashArray
+    label_at: IntArray | None = None
 
 
 def written_past(

@@ -137,7 +137,57 @@ def train(
     ShapeError
         If a part has no positives, or nothing but positives.
     """
-    parts = split.parts(table, matures_us=_microseconds(plan))
+    return train_on(
+        plan,
+        split.parts(table, matures_us=_microseconds(plan)),
+        past=table,
+        gap_us=split.gap_us,
+        until_us=0 if split.validation is None else split.validation.end,
+        vocabulary=vocabulary,
+        estimator=estimator,
+        queue_share=queue_share,
+        rows=rows,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def train_on(
+    plan: Plan,
+    parts: Parts,
+    *,
+    past: Table,
+    gap_us: int,
+    until_us: int,
+    vocabulary: Mapping[str, Sequence[str]] | None = None,
+    estimator: Any = None,
+    queue_share: float | None = None,
+    rows: int = ROWS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Trained:
+    """Do what `train` does with parts that are cut already.
+
+    Parameters
+    ----------
+    plan, vocabulary, estimator, queue_share, rows, seed, progress
+        See `train`.
+    parts
+        What is fitted on, what is calibrated on, and the test.
+    past
+        All events, for estimators that look back on them.
+    gap_us
+        Time left out between the parts.
+    until_us
+        End of the second part, microseconds UTC.
+
+    Raises
+    ------
+    DefinitionError
+        If there is no second part, or the system has no label.
+    ShapeError
+        If a part has no positives, or nothing but positives.
+    """
     first, second = parts.train, parts.validation
     if second is None or plan.system.label is None:
         message = f"training {plan.system.name!r} needs a label and a split with a validation part"
@@ -152,7 +202,7 @@ def train(
         estimator=estimator,
         rows=rows,
         seed=seed,
-        past=table,
+        past=past,
         progress=progress,
     )
     names, categories = tuple(n for n in fitted.names if n not in plan.asked), fitted.categories
@@ -160,7 +210,7 @@ def train(
     few_weight = few_weight * _stands_for(few)
     few = few.features(names)
     logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
-    scorer = refreshed(fitted.estimator.served(), int(table.ts[-1]) + 1)
+    scorer = refreshed(fitted.estimator.served(), int(past.ts[-1]) + 1)
     p = probabilities(scorer, second)
     policy = plan.policy if queue_share is None else _shared(plan.policy, second, queue_share)
     thresholds = thresholds_for(policy, second, p)
@@ -173,7 +223,7 @@ def train(
             "validation_auc": auc(second.label, p),
             "validation_average_precision": average_precision(second.label, p),
         },
-        _facts(split, parts, fitted.rows, thresholds) | _chosen(fitted.estimator),
+        _facts(parts, gap_us, until_us, fitted.rows, thresholds) | _chosen(fitted.estimator),
     )
 
 
@@ -559,17 +609,17 @@ def _scored(scorer: Served, table: Table, what: str) -> FloatArray:
     return result
 
 
-def _facts(split: Split, parts: Parts, fitted: int, thresholds: Mapping[str, float]) -> dict[str, str]:
+def _facts(parts: Parts, gap_us: int, until_us: int, fitted: int, thresholds: Mapping[str, float]) -> dict[str, str]:
     def words(part: Table) -> str:
         return f"{len(part):,} labelled events, {int(part.label.sum()):,} of them frauds known then"
 
     facts = {
         "Training part": f"{words(parts.train)}; {fitted:,} drawn to fit on",
-        "Left out for labels": f"{split.gap_us / DAY_US:g} days before and after validation",
+        "Left out for labels": f"{gap_us / DAY_US:g} days before and after validation",
     }
-    if parts.validation is not None and split.validation is not None:
+    if parts.validation is not None:
         facts["Validation part"] = words(parts.validation)
-        facts[FITTED_UNTIL] = datetime.fromtimestamp(split.validation.end / 1e6, tz=UTC).isoformat()
+        facts[FITTED_UNTIL] = datetime.fromtimestamp(until_us / 1e6, tz=UTC).isoformat()
     if thresholds:
         facts["Thresholds"] = ", ".join(f"{name} above {cut:.4f}" for name, cut in thresholds.items())
     return facts

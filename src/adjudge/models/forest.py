@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from adjudge.errors import DefinitionError
 from adjudge.models import descent, packing
 from adjudge.models.raw import Arrays, Kernelled, Meta, Raw, check_matrix, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
@@ -98,6 +99,47 @@ class Forest(Kernelled):
     def bias(self) -> float:
         """The margin before any feature is looked at: the mean over the training rows."""
         return self._packed.bias
+
+    def joined(self, more: Forest) -> Forest:
+        """Return the sum of this forest and another one over the same features: its trees, then the other's.
+
+        Parameters
+        ----------
+        more
+            Trees that were trained to go on from this forest's margins.
+
+        Raises
+        ------
+        DefinitionError
+            If the features differ, numbers are read in another way, or one of them is a mean.
+
+        Examples
+        --------
+        >>> def stump(value):
+        ...     numbers = dict(node_start=[0, 1], leaf_start=[0, 2], feature=[0], kind=[0], threshold=[1.0], left=[-1],
+        ...                    right=[-2], leaf_value=[0.0, value], leaf_cover=[1, 1], set_start=[0], set_values=[])
+        ...     return Forest(("a",), **{k: np.array(v, _ARRAYS[k]) for k, v in numbers.items()}, base=0.5)
+        >>> both = stump(1.0).joined(stump(2.0))
+        >>> both.trees, both.raw(np.array([[0.0, 5.0]]), np.array([0]), 0).margin.tolist()
+        (2, [1.0, 4.0])
+        """
+        if self.names != more.names or self.flush != more.flush or not self.divisor == more.divisor == 1.0:
+            msg = "two forests are joined only where both are sums over the same features, read in the same way"
+            raise DefinitionError(msg)
+        shifted = more.threshold.copy()
+        shifted[np.isin(more.kind, (descent.SET_IN, descent.SET_OUT))] += len(self.set_start) - 1
+
+        def ends(name: str) -> AnyArray:
+            own, other = getattr(self, name), getattr(more, name)
+            return np.concatenate([own, other[1:] + own[-1]])
+
+        def run(name: str) -> AnyArray:
+            return np.concatenate([getattr(self, name), getattr(more, name)])
+
+        starts = {name: ends(name) for name in ("node_start", "leaf_start", "set_start")}
+        runs = {name: run(name) for name in _ARRAYS if name not in starts}
+        runs["threshold"] = np.concatenate([self.threshold, shifted])
+        return Forest(names=self.names, **starts, **runs, base=self.base + more.base, flush=self.flush)
 
     def _write(self, X: FloatArray, rows: IntArray, k: int, result: Raw, every: FloatArray) -> None:
         check_matrix(X, rows, len(self.names))

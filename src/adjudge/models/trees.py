@@ -6,6 +6,7 @@ is kept is the served form, and `predict_proba` answers from it.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -101,6 +102,9 @@ class Trees(Estimator):
     True
     """
 
+    start: Forest | None = None
+    """What boosting goes on from, see `going_on`."""
+
     def __init__(
         self,
         library: Library = "auto",
@@ -150,9 +154,36 @@ class Trees(Estimator):
             "l2": trial.suggest_float("l2", 0.1, 30.0, log=True),
         }
 
+    def going_on(self, start: Forest) -> Trees:
+        """Return a copy that leaves the trees of a forest as they are and adds others behind them (a warm start).
+
+        The new trees are trained from the forest's margins on, by the library whose trees it is made of.
+
+        Parameters
+        ----------
+        start
+            The trees of LightGBM or XGBoost, over the features that the copy is fitted on, in their order.
+
+        Examples
+        --------
+        >>> X = np.arange(200.0)[:, None]
+        >>> small = Trees("lightgbm", n_trees=3, depth=2, min_rows=5, threads=1, patience=0)
+        >>> first = small.fit(X, X[:, 0] >= 100).model_
+        >>> more = small.going_on(first).fit(X, X[:, 0] >= 150).model_
+        >>> first.trees, more.trees
+        (3, 6)
+        """
+        copied = copy.deepcopy(self)
+        copied.start = start
+        copied.library = "lightgbm" if start.flush else "xgboost"
+        return copied
+
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> Forest:
         if not self.focal >= 0:
             msg = f"gamma of the focal loss must not be negative, and focal is {self.focal!r}"
+            raise DefinitionError(msg)
+        if self.start is not None and (self.focal or self.start.names != names):
+            msg = "trees go on from a forest over the same features in the same order, with the log loss"
             raise DefinitionError(msg)
         libraries = self._libraries(held_out)
         planned = self.n_trees * len(libraries)
@@ -235,10 +266,14 @@ def _lightgbm(
         data.set_init_score(np.full(len(task.y), base))
         parameters |= {"objective": lambda margin, _: focal.objective(margin, task.y, trees.focal, weight)}
         del parameters["scale_pos_weight"]
+    elif trees.start is not None:
+        data.set_init_score(margins(trees.start, task.X))
     callbacks: list[Callable[[Any], None]] = [lambda env: report(env.iteration + 1)]
     valid = []
     if held_out is not None:
         valid.append(lightgbm.Dataset(held_out.X, held_out.y, reference=data, params={"verbose": -1}))
+        if trees.start is not None:
+            valid[0].set_init_score(margins(trees.start, held_out.X))
         if trees.patience:
             callbacks.append(lightgbm.early_stopping(trees.patience, verbose=False))
     booster = lightgbm.train(parameters, data, trees.n_trees, valid_sets=valid, callbacks=callbacks)
@@ -247,6 +282,7 @@ def _lightgbm(
     some = task.X[:CHECKED_ROWS]
     raw = np.asarray(booster.predict(some, raw_score=True, num_iteration=rounds))
     difference = check_model(forest, some, base + raw)
+    forest = forest if trees.start is None else trees.start.joined(forest)
     return Trained("lightgbm", forest, _average_precision(forest, held_out), rounds, difference)
 
 
@@ -287,6 +323,10 @@ def _xgboost(
         objective = lambda margin, _: focal.objective(margin.astype(np.float64), task.y, trees.focal, weight)  # noqa: E731
     data = xgboost.DMatrix(_finite(task.X), task.y, weight=task.weight)
     evals = [] if held_out is None else [(xgboost.DMatrix(_finite(held_out.X), held_out.y), "validation")]
+    if trees.start is not None:
+        parameters["base_score"] = 0.5
+        for matrix, rows in zip([data, *(one for one, _ in evals)], (task, held_out), strict=False):
+            matrix.set_base_margin(margins(trees.start, rows.X) if rows is not None else None)
     booster = xgboost.train(
         parameters,
         data,
@@ -304,6 +344,7 @@ def _xgboost(
     forest = from_xgboost(booster.save_raw("json"), names)
     some = task.X[:CHECKED_ROWS]
     difference = check_model(forest, some, booster.predict(xgboost.DMatrix(_finite(some)), output_margin=True))
+    forest = forest if trees.start is None else trees.start.joined(forest)
     return Trained("xgboost", forest, _average_precision(forest, held_out), rounds, difference)
 
 

@@ -28,6 +28,7 @@ from adjudge.learn.past import (
     words,
     written_past,
 )
+from adjudge.learn.table import NEVER
 from adjudge.log import Kind, Log
 from adjudge.log.codec import Changes, Events, Note
 from adjudge.log.scan import scan
@@ -94,14 +95,41 @@ def logged_past(
     DefinitionError
         If the log was made with another secret.
     """
-    active, entries = _active(log, secret, snapshots)
+    active, entries = active_of(log, secret, snapshots)
     name = named_system(active.systems, system)
     plan = plan_of(active.systems[name], secret)
-    return _Reader(log, plan, active.systems[name], entries, names, told).past()
+    reader = Reader(log, plan, entries, names, told)
+    laid = reader.laid()
+    return written_past(
+        plan,
+        laid.slots,
+        laid.X,
+        laid.written,
+        as_of=max(reader.last_received(), 0),
+        modelled="model" in active.systems[name].card.versions,
+        since=laid.since,
+    )
 
 
-def _active(log: Log, secret: bytes, snapshots: Path | None) -> tuple[Activation, Entries]:
-    """Return what decides at the end of a log, and how to read what is hashed with its secret."""
+def active_of(log: Log, secret: bytes, snapshots: Path | None) -> tuple[Activation, Entries]:
+    """Return what decides at the end of a log, and how to read what is hashed with its secret.
+
+    Parameters
+    ----------
+    log
+        Only read.
+    secret
+        The workspace's 16 bytes.
+    snapshots
+        Folder of the log's snapshots.
+
+    Raises
+    ------
+    InputError
+        If nothing was ever decided.
+    DefinitionError
+        If the log was made with another secret.
+    """
     entries, begin = Entries(), log.begin()
     facts = snapshot.facts_at(snapshots, begin) if begin.position else None
     if facts is not None:
@@ -167,44 +195,96 @@ def plan_of(active: SystemActivation, secret: bytes) -> Plan:
     return compile(from_spec(active.spec), secret=secret, thresholds=active.thresholds, lateness=active.lateness)
 
 
-class _Reader:
-    """Reads the decided events of one system, and what became known about them."""
+@dataclass(frozen=True)
+class Laid:
+    """Decided events of a system as columns, in the order of event time.
+
+    Parameters
+    ----------
+    slots, X
+        Where fields and features stand, and what they were, shape (rows, n); the first row is the event's time.
+    written
+        What else was written down.
+    since
+        Time of the first event that each rule was asked of.
+    """
+
+    slots: dict[str, Slot]
+    X: FloatArray
+    written: Written
+    since: dict[str, int]
+
+
+class Reader:
+    """Reads the decided events of one system, and what became known about them.
+
+    Parameters
+    ----------
+    log
+        Only read.
+    plan
+        What decides now.
+    entries
+        How to read what was decided.
+    names
+        Fields and features that are to be read.
+    told
+        Told of progress.
+    needed
+        Fields and features without which a decision is left out, and counted; where absent, what some decisions lack is
+        read of none.
+    start, stop
+        Positions between which the log is read; what became known of events is read up to `stop`, too.
+
+    Attributes
+    ----------
+    lacking
+        Decisions that were left out because they lack something that is needed.
+    """
 
     def __init__(
         self,
         log: Log,
         plan: Plan,
-        active: SystemActivation,
         entries: Entries,
         names: Collection[str],
         told: Told,
+        *,
+        needed: Collection[str] = (),
+        start: int = 0,
+        stop: int | None = None,
     ) -> None:
-        self.log, self.plan, self.active, self.entries, self.told = log, plan, active, entries, told
+        self.log, self.plan, self.entries, self.told = log, plan, entries, told
         self.system = plan.system
         self.names = reading(names, derived_of(plan))
         self.kept: dict[str, dict[str, int]] = {}
-        self.stop = log.end().position
+        self.start = max(start, entries.start)
+        self.stop = log.end().position if stop is None else stop
         self.groups: dict[tuple[str, str], _Group] = {}
-        self.labels: dict[str, float] = {}
+        self.labels: dict[str, tuple[float, int]] = {}
         self.gone: set[str] = set()
+        self.lacking = 0
+        self._needed = self._rows_of(needed)
 
-    def past(self) -> Past:
+    def laid(self) -> Laid:
         """Read the log once, then lay columns out."""
         keys = [erasure.key for erasure in erasures(self.log) if erasure.key]
         withheld = Withheld(self.log, keys)
         parts: frozenset[Part] = READ | {"bodies"} if keys else READ
-        for stretch in scan(self.log, self.entries.start, self.stop, parts):
+        for stretch in scan(self.log, self.start, self.stop, parts):
             self._take(stretch, withheld)
             self.told(stretch.first, self.stop)
         if not self.groups:
             message = f"system {self.system.name!r} has decided nothing in this workspace"
+            if self.lacking:
+                message += f" by its present definitions; {self.lacking:,} decisions lack a feature of theirs"
             raise InputError(message, field="workspace")
         return self._laid_out()
 
     def _take(self, stretch: Stretch, withheld: Withheld) -> None:
         block = stretch.block
         if isinstance(block, Changes) and block.stream == self.plan.decides:
-            self._change(block)
+            self._change(block, stretch.received_at)
         if not isinstance(block, Events) or block.stream != self.plan.decides:
             return
         for made in block.made:
@@ -213,6 +293,9 @@ class _Reader:
                 message = f"what says how decisions at position {stretch.first} are read was archived: give the archive"
                 raise InputError(message, field="archive", code="archived")
             if card.system != self.system.name:
+                continue
+            if self._needed and not self._needed <= {*card.names}:
+                self.lacking += len(block)
                 continue
             told = np.flatnonzero(withheld.events(block))
             ids = block.ids.texts()
@@ -231,18 +314,23 @@ class _Reader:
             self.kept[card.digest] = {name: row for row, name in enumerate(card.names) if name in wanted}
         return self.kept[card.digest]
 
-    def _change(self, block: Changes) -> None:
+    def _rows_of(self, needed: Collection[str]) -> set[str]:
+        """Return the rows of features that a decision needs; what is a field of the event is there anyway."""
+        fields, slots = self.plan.schema(self.plan.decides).names, self.plan.slots
+        rows = [[name, f"{name}.2"][: width(slots[name].type)] for name in needed if name not in fields]
+        return {row for two in rows for row in two}
+
+    def _change(self, block: Changes, received_at: int) -> None:
         label = self.system.label
         if block.kind == Kind.RETRACTION:
             self.gone.update(block.ids.texts())
         elif block.kind == Kind.LABEL and label is not None:
             values = np.frombuffer(block.values, "<f8").tolist()
             told = zip(block.ids.texts(), block.names, values, strict=True)
-            self.labels.update({id_: value for id_, name, value in told if name == label.name})
+            self.labels.update({id_: (value, received_at) for id_, name, value in told if name == label.name})
 
-    def _laid_out(self) -> Past:
-        """Return all groups as one past, in the order of event time."""
-        plan = self.plan
+    def _laid_out(self) -> Laid:
+        """Return all groups as one, in the order of event time."""
         slots, read = self._slots()
         rules = tuple(dict.fromkeys(rule.id for key in self.groups for rule in self.entries.cards[key[1]].rules))
         parts = [self._part(key, group, read, rules) for key, group in self.groups.items()]
@@ -255,19 +343,12 @@ class _Reader:
         order = np.lexsort((position, ts))
         order = order[there[order]]
         X, fired, action, p, ids = X[:, order], fired[:, order], action[order], p[order], ids[order]
-        label = np.array([self.labels.get(id_, np.nan) for id_ in ids.tolist()])
-        written = Written(ids, position[order], label, action, p, rules, fired)
-        return written_past(
-            plan,
-            slots,
-            X,
-            written,
-            as_of=max(self._last_received(), 0),
-            modelled="model" in self.active.card.versions,
-            since=self._since(parts, list(self.groups)),
-        )
+        said = [self.labels.get(id_, (np.nan, NEVER)) for id_ in ids.tolist()]
+        label, at = np.array([value for value, _ in said]), np.array([when for _, when in said], np.int64)
+        written = Written(ids, position[order], label, action, p, rules, fired, at)
+        return Laid(slots, X, written, self._since(parts, list(self.groups)))
 
-    def _since(self, parts: Sequence[_Laid], keys: Sequence[tuple[str, str]]) -> dict[str, int]:
+    def _since(self, parts: Sequence[_Part], keys: Sequence[tuple[str, str]]) -> dict[str, int]:
         """Return the time of the first event that each rule was asked of."""
         since: dict[str, int] = {}
         for part, (_, digest) in zip(parts, keys, strict=True):
@@ -275,7 +356,8 @@ class _Reader:
                 since[rule.id] = min(since.get(rule.id, 2**62), int(part.X[0].min(initial=2.0**62)))
         return since
 
-    def _last_received(self) -> int:
+    def last_received(self) -> int:
+        """Return when the last entry that is read was received, in microseconds."""
         last = next(iter(self.log.read(self.stop - 1, self.stop)))
         return last.received_at
 
@@ -296,7 +378,7 @@ class _Reader:
                 read += rows
         return slots, read
 
-    def _part(self, key: tuple[str, str], group: _Group, read: list[str], rules: tuple[str, ...]) -> _Laid:
+    def _part(self, key: tuple[str, str], group: _Group, read: list[str], rules: tuple[str, ...]) -> _Part:
         """Return the columns of one group."""
         schema, card = key[0], self.entries.cards[key[1]]
         fields, features = np.concatenate(group.fields, 1), np.concatenate(group.features, 1)
@@ -309,10 +391,10 @@ class _Reader:
             plain = name.removesuffix(".2")
             X[i] = fields[at[plain] + (plain != name)] if plain in at else features[kept.index(name)]
         records = np.concatenate(group.records)
-        return _Laid(X, _fired(card, records, rules), _actions(card, self.system.policy, records), records["p"])
+        return _Part(X, _fired(card, records, rules), _actions(card, self.system.policy, records), records["p"])
 
 
-class _Laid(NamedTuple):
+class _Part(NamedTuple):
     """The columns of one group of events."""
 
     X: FloatArray

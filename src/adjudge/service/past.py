@@ -61,7 +61,7 @@ def import_source(decider: Decider, source: Source, system: str, *, until: datet
         known = frame.sort("known_at", maintain_order=True)
         if until is not None:
             known = known.filter(pl.col("known_at") < until)
-        changes = list(_changes(plan, plan.truth(name), known))
+        changes = list(told_of(plan, plan.truth(name), known))
         for start in range(0, len(changes), LABELS):
             for result in decider.change(changes[start : start + LABELS]):
                 if isinstance(result, InputError):
@@ -69,8 +69,18 @@ def import_source(decider: Decider, source: Source, system: str, *, until: datet
     return count
 
 
-def _changes(plan: Plan, truth: Truth, known: pl.DataFrame) -> Iterator[Change]:
-    """Yield what is known of decided events, in the order of a table."""
+def told_of(plan: Plan, truth: Truth, known: pl.DataFrame) -> Iterator[Change]:
+    """Yield what is known of decided events, in the order of a table.
+
+    Parameters
+    ----------
+    plan
+        The compiled system.
+    truth
+        The label or outcome that is told.
+    known
+        The events' ids, and ``value``.
+    """
     kind = Kind.LABEL if isinstance(truth, Label) else Kind.OUTCOME
     ids = known[plan.schema(plan.decides).id_field].to_list()
     for id_, value in zip(ids, known["value"].to_list(), strict=True):

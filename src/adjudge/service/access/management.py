@@ -8,6 +8,7 @@ from adjudge.service.access.approval import Approvals, Proposal
 from adjudge.service.access.keys import Key, Keys
 from adjudge.service.access.ledger import Act
 from adjudge.service.archive.archives import Archived, Archives
+from adjudge.service.registry.entries import Release, Releases
 from adjudge.service.versions.coming import Accepted, Coming
 
 
@@ -24,12 +25,15 @@ class ManagementFacts(msgspec.Struct, frozen=True):
         What waits for a second person, and what came to its end lately.
     coming
         What was accepted and decides as soon as its state is folded.
+    releases
+        What is registered: bundles and rule sets.
     """
 
     keys: list[Key] = []
     archived: Archived | None = None
     proposals: list[Proposal] = []
     coming: list[Accepted] = []
+    releases: list[Release] = []
 
 
 class Management:
@@ -47,6 +51,7 @@ class Management:
         self.archives = Archives(facts.archived)
         self.approvals = Approvals(facts.proposals)
         self.coming = Coming(facts.coming)
+        self.releases = Releases(facts.releases)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
@@ -54,7 +59,10 @@ class Management:
         self.archives.apply(act)
         self.approvals.apply(act)
         self.coming.apply(act)
+        self.releases.apply(act)
 
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
-        return ManagementFacts(list(self.keys), self.archives.last, list(self.approvals), list(self.coming))
+        return ManagementFacts(
+            list(self.keys), self.archives.last, list(self.approvals), list(self.coming), list(self.releases)
+        )

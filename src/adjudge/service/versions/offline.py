@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from adjudge.engine.versions import state_version
 from adjudge.errors import InputError, did_you_mean
 from adjudge.log import Log
+from adjudge.log.codec import Note
 from adjudge.service.access.ledger import check_signed
 from adjudge.service.activation import Activation, SystemActivation
 from adjudge.service.bundles import Bundles
@@ -61,13 +62,15 @@ class OfflineDesk:
         active = Last.before(self._log, self._snapshots, len(self._log)).active
         return HeldList.of(self._resolver.plan(active[_named(active, system)]), name)
 
-    def revise(self, revision: Revision) -> Activated:
+    def revise(self, revision: Revision, notes: Sequence[Note] = ()) -> Activated:
         """Write down that something else decides from here on.
 
         Parameters
         ----------
         revision
             What is to be different.
+        notes
+            Management entries of the same commit; where nothing would be different they are not written either.
 
         Raises
         ------
@@ -94,7 +97,7 @@ class OfflineDesk:
         if now == active[name].card:
             return Activated(name, "unchanged", last.activated[now.digest], now.versions)
         seq = writer.position
-        writer.append([activation.note(self._who, revision.why)], self._clock())
+        writer.append([activation.note(self._who, revision.why), *notes], self._clock())
         return Activated(name, "active", seq, now.versions)
 
 

@@ -57,7 +57,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from adjudge.errors import InputError
+from adjudge.errors import InputError, did_you_mean
 from adjudge.systems.payments.simulate import naming
 from adjudge.systems.payments.simulate.batch import Batch
 from adjudge.systems.payments.simulate.customers import CARD_SLOTS, make_customers
@@ -87,6 +87,7 @@ def simulate(
     customers: int | None = None,
     merchants: int | None = None,
     patterns: Mapping[str, float] = SHARES,
+    begins: Mapping[str, float] | None = None,
 ) -> World:
     """Return a world of payments; the same settings and seed give the same world.
 
@@ -108,6 +109,9 @@ def simulate(
         How many; one for 300 events by default, 700 at least.
     patterns
         Weight of each fraud pattern; ``{"device_farm": 1, "quiet": 1}`` has rings and little else.
+    begins
+        Day from which on there is a pattern, for those that are not there from the first day on. What would have come
+        earlier is left out, honest payments stand in its place, and its share holds for the days that are left.
 
     Raises
     ------
@@ -121,11 +125,12 @@ def simulate(
     (2000, 100)
     """
     _check(events, days, fraud_share, start, customers, merchants)
+    first = _first_days(begins or {}, days)
     start = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     frauds = budgets(round(events * fraud_share), patterns)
     world_rng, life_rng, fraud_rng, label_rng, name_rng, desk_rng = np.random.default_rng(seed).spawn(6)
     society = _society(world_rng, events, days, frauds, start, customers, merchants)
-    batch, scene = _payments(life_rng, fraud_rng, society, events, frauds)
+    batch, scene = _payments(life_rng, fraud_rng, society, events, frauds, first)
     row, reported, known_at = reports(label_rng, batch)
     names = naming.Names(int(name_rng.integers(1, 1 << 31)))
     card = naming.card_numbers(batch, _replacements(label_rng, society, batch, row[reported], known_at[reported]))
@@ -164,6 +169,18 @@ def _check(
             raise InputError(message, field=field, code="out_of_bounds")
 
 
+def _first_days(begins: Mapping[str, float], days: int) -> dict[str, float]:
+    """Return the first day of each pattern that is not there from the beginning, after looking at them."""
+    for name, day in begins.items():
+        if name not in SHARES:
+            message = f"no fraud pattern {name!r}{did_you_mean(name, SHARES)}"
+            raise InputError(message, field="begins", code="unknown_pattern")
+        if not 0 <= day < days:
+            message = f"begins: day {day:g} of {name!r} must lie between 0 and {days}"
+            raise InputError(message, field="begins", code="out_of_bounds")
+    return dict(begins)
+
+
 def _society(
     rng: np.random.Generator,
     events: int,
@@ -186,6 +203,7 @@ def _payments(
     society: Society,
     events: int,
     frauds: dict[str, int],
+    begins: Mapping[str, float],
 ) -> tuple[Batch, Scene]:
     """Return all payments in order of time, exactly as many of each kind as asked for."""
     honest = events - sum(frauds.values())
@@ -197,7 +215,8 @@ def _payments(
         farm=np.arange(society.honest, len(society.customers)),
         blocked=crime.permutation(old)[: max(5, len(old) // 400)],
     )
-    crimes = [fraud(crime, scene, frauds)] if any(frauds.values()) else []
+    crimes = [fraud(crime, scene, frauds, begins)] if any(frauds.values()) else []
+    honest = events - sum(map(len, crimes))
     while _still_there(scene).sum() < honest:
         scene.honest = Batch.join([scene.honest, _drawn(life, society, spare)])
     there = np.flatnonzero(_still_there(scene))

@@ -12,6 +12,7 @@ import numpy as np
 
 from adjudge.errors import InputError, did_you_mean
 from adjudge.systems.payments.simulate.batch import Batch
+from adjudge.systems.payments.simulate.draws import DAY_US
 from adjudge.systems.payments.simulate.fraud.lone import (
     account_takeover,
     card_testing,
@@ -95,7 +96,9 @@ def budgets(frauds: int, shares: Mapping[str, float] = SHARES) -> dict[str, int]
     return dict(zip(SHARES, np.diff(ends, prepend=0).tolist(), strict=True))
 
 
-def fraud(rng: np.random.Generator, scene: Scene, wanted: Mapping[str, int]) -> Batch:
+def fraud(
+    rng: np.random.Generator, scene: Scene, wanted: Mapping[str, int], begins: Mapping[str, float] | None = None
+) -> Batch:
     """Return the fraudulent payments of all patterns.
 
     Parameters
@@ -106,6 +109,8 @@ def fraud(rng: np.random.Generator, scene: Scene, wanted: Mapping[str, int]) -> 
         The world and its honest payments; patterns leave word in it of what else they changed.
     wanted
         How many payments of each pattern; those that get none are left out.
+    begins
+        Day from which on there is a pattern: cases that begin earlier are left out.
     """
     parts, cases = [], 0
     for name, count in wanted.items():
@@ -116,8 +121,19 @@ def fraud(rng: np.random.Generator, scene: Scene, wanted: Mapping[str, int]) -> 
         batch.case = batch.case + cases
         cases = int(batch.case.max()) + 1
         batch.at = _within(scene, batch)
-        parts.append(batch)
+        parts.append(batch if name not in (begins or {}) else _from(scene, batch, (begins or {})[name]))
     return Batch.join(parts)
+
+
+def _from(scene: Scene, batch: Batch, day: float) -> Batch:
+    """Return the cases that begin on a day or later; customers who would have vanished in others stay."""
+    first = np.full(int(batch.case.max()) + 1, scene.society.end_us)
+    np.minimum.at(first, batch.case, batch.at)
+    later = first[batch.case] >= scene.society.start_us + round(day * DAY_US)
+    kept = batch.take(np.flatnonzero(later))
+    for who in {*batch.who[~later].tolist()} - {*kept.who.tolist()}:
+        scene.stopped.pop(who, None)
+    return kept
 
 
 def _within(scene: Scene, batch: Batch) -> IntArray:

@@ -1,0 +1,229 @@
+"""Entries of the registry, and the fold over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from adjudge.errors import InputError, NotFoundError
+from adjudge.service.access.ledger import Act
+
+REGISTERED, APPROVED, STAGED = "release_registered", "release_approved", "release_staged"
+"""The actions: something is there, somebody has approved it, it decides here."""
+
+KEPT = 500
+"""How many that nobody has approved and that never decided are shown; the log has all."""
+
+ENVIRONMENTS = ("development", "staging", "production")
+"""Where something can decide; a workspace is one of them."""
+
+What = Literal["bundle", "rules"]
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """Somebody has approved something.
+
+    Parameters
+    ----------
+    who, why
+        Their name, and the reason.
+    at_us
+        When.
+    holders
+        Everybody who has the credential that it was approved with.
+    environment
+        For where.
+    """
+
+    who: str
+    why: str
+    at_us: int
+    holders: list[str]
+    environment: str
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Something was put in force.
+
+    Parameters
+    ----------
+    environment
+        Where.
+    who, why, at_us
+        Who did it, the reason, and when.
+    """
+
+    environment: str
+    who: str
+    why: str
+    at_us: int
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """One bundle or rule set.
+
+    Parameters
+    ----------
+    id
+        Hash of its content.
+    what
+        Which of the two.
+    system
+        Whose.
+    how
+        How it came to be: ``full`` or ``incremental`` for a retrain, ``given`` by somebody, ``imported``.
+    seq, at_us, who, why
+        Its entry: position, time, who made it and for what reason.
+    holders
+        Everybody who has the credential that it was registered with.
+    parents
+        Ids of what it was made from or held against.
+    evidence
+        What it was judged by, as JSON: of a bundle a duel, of rules a back-test; empty where there is none.
+    origin
+        Environment it came from.
+    package
+        Hash of the package it came in; empty where it was made here.
+    rules
+        The document of a rule set.
+    approvals, stages
+        Who approved it, and where it was put in force; those of before it came here are among them.
+    """
+
+    id: str
+    what: What
+    system: str
+    how: str
+    seq: int
+    at_us: int
+    who: str
+    why: str
+    holders: list[str] = []
+    parents: list[str] = []
+    evidence: dict[str, Any] = {}
+    origin: str = ENVIRONMENTS[0]
+    package: str = ""
+    rules: dict[str, Any] | None = None
+    approvals: list[Approval] = []
+    stages: list[Stage] = []
+
+    @property
+    def verdict(self) -> str:
+        """What the evidence says in a word; empty where it says none."""
+        return str(self.evidence.get("verdict", ""))
+
+
+class _Registered(msgspec.Struct):
+    """What the entry of something new says."""
+
+    id: str
+    what: What
+    system: str
+    how: str
+    holders: list[str] = []
+    parents: list[str] = []
+    evidence: dict[str, Any] = {}
+    origin: str = ENVIRONMENTS[0]
+    package: str = ""
+    rules: dict[str, Any] | None = None
+    approvals: list[Approval] = []
+    stages: list[Stage] = []
+
+
+class _Said(msgspec.Struct):
+    """What an entry about something says."""
+
+    id: str
+    environment: str = ENVIRONMENTS[0]
+    holders: list[str] = []
+
+
+class Releases:
+    """Everything that is registered.
+
+    Parameters
+    ----------
+    releases
+        Those of a snapshot.
+
+    Examples
+    --------
+    >>> from adjudge.service.access.ledger import MemoryLedger
+    >>> releases = Releases()
+    >>> ledger = MemoryLedger(lambda: 0, releases)
+    >>> content = {"id": "ab12", "what": "bundle", "system": "shop", "how": "full", "evidence": {"verdict": "better"}}
+    >>> seq = ledger.record(REGISTERED, "ada", "labels of May", content)
+    >>> seq = ledger.record(STAGED, "bob", "better", {"id": "ab12", "environment": "production"})
+    >>> [(one.id, one.verdict, one.stages[0].environment) for one in releases]
+    [('ab12', 'better', 'production')]
+    """
+
+    def __init__(self, releases: Iterable[Release] = ()) -> None:
+        self._releases = {one.id: one for one in releases}
+
+    def __len__(self) -> int:
+        return len(self._releases)
+
+    def __iter__(self) -> Iterator[Release]:
+        return iter([*self._releases.values()])  # somebody may register one meanwhile, on another thread
+
+    def get(self, id_: str) -> Release | None:
+        """Return what has that id, None if nothing has."""
+        return self._releases.get(id_)
+
+    def find(self, beginning: str) -> Release:
+        """Return what has an id that begins so.
+
+        Raises
+        ------
+        NotFoundError
+            If nothing has.
+        InputError
+            If several have.
+        """
+        found = [one for id_, one in self._releases.items() if beginning and id_.startswith(beginning)]
+        if not found:
+            message = f"nothing is registered here whose id begins with {beginning[:64]!r}"
+            raise NotFoundError(message)
+        if len(found) > 1:
+            message = f"{len(found)} ids begin with {beginning[:64]!r}: give more of it"
+            raise InputError(message, field="id", code="ambiguous")
+        return found[0]
+
+    def apply(self, act: Act) -> None:
+        """Fold the next management action."""
+        if act.action == REGISTERED:
+            said = msgspec.convert(act.content, _Registered)
+            before = self._releases.pop(said.id, None)  # what is registered again stands last
+            content = msgspec.structs.asdict(said)
+            if before is not None:
+                content["approvals"] = _merged(before.approvals, said.approvals)
+                content["stages"] = _merged(before.stages, said.stages)
+                content["evidence"] = said.evidence or before.evidence
+            self._releases[said.id] = Release(seq=act.seq, at_us=act.at_us, who=act.who, why=act.why, **content)
+            self._forget()
+        elif act.action in (APPROVED, STAGED):
+            about = msgspec.convert(act.content, _Said)
+            one = self._releases.get(about.id)
+            if one is not None:
+                self._releases[one.id] = _noted(one, act, about)
+
+    def _forget(self) -> None:
+        """Forget the oldest that nobody approved and that decided nowhere, so that a snapshot stays small."""
+        idle = [id_ for id_, one in self._releases.items() if not one.approvals and not one.stages]
+        for id_ in idle[: max(len(idle) - KEPT, 0)]:
+            del self._releases[id_]
+
+
+def _noted(one: Release, act: Act, about: _Said) -> Release:
+    if act.action == APPROVED:
+        made = Approval(act.who, act.why, act.at_us, about.holders, about.environment)
+        return msgspec.structs.replace(one, approvals=[*one.approvals, made])
+    stage = Stage(about.environment, act.who, act.why, act.at_us)
+    return msgspec.structs.replace(one, stages=[*one.stages, stage])
+
+
+def _merged(before: list[Any], more: list[Any]) -> list[Any]:
+    return [*before, *(one for one in more if one not in before)]

@@ -1,0 +1,217 @@
+"""Moving releases: out of one workspace as a package, into another one that checks it before it is registered there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adjudge.define import Rules
+from adjudge.engine import Plan
+from adjudge.errors import BundleError, ConflictError, InputError
+from adjudge.learn import bundle
+from adjudge.learn.modelcard import DUEL
+from adjudge.log import Log
+from adjudge.service.bundles import Bundles
+from adjudge.service.follow import Last
+from adjudge.service.registry import package
+from adjudge.service.registry.entries import REGISTERED, Release
+from adjudge.service.registry.promote import check_environment
+from adjudge.service.registry.registrars import AtRest, Running
+from adjudge.service.resolver import Resolver
+from adjudge.service.versions.revision import Revision, revised
+
+EVIDENCE_LIMIT = 256 * 1024
+"""Largest evidence that an entry of the log holds, in bytes of JSON."""
+
+
+def active_plan(log: Log, snapshots: Path | None, bundles: Bundles, system: str | None) -> Plan:
+    """Return what decides at the end of a log.
+
+    Raises
+    ------
+    InputError
+        If there is no such system, or several and none is named.
+    """
+    from adjudge.service.columns import named_system
+
+    active = Last.before(log, snapshots, len(log)).active
+    if not active:
+        message = "nothing has decided on this log yet: serve it once"
+        raise InputError(message, field="workspace")
+    return Resolver((), bundles).plan(active[named_system(active, system)])
+
+
+def export(
+    release: Release, plan: Plan, bundles: Bundles, path: Path, *, environment: str, key: Path | None = None
+) -> str:
+    """Write a package of a release, and return the hash of its content.
+
+    Parameters
+    ----------
+    release
+        What is to move.
+    plan
+        What decides there.
+    bundles
+        Where its bundle is.
+    path
+        The file.
+    environment
+        Where it comes from.
+    key
+        File with the key to sign it with, or None.
+
+    Raises
+    ------
+    ConflictError
+        If it has no evidence.
+    """
+    if not release.evidence:
+        message = f"{release.what} {release.id[:12]} has no evidence, so it stays where it is"
+        raise ConflictError(message, field="id", code="no_evidence")
+    folder = None
+    if release.what == "bundle":
+        folder = bundles.read(release.id).path
+    return package.write(path, release, check_environment(environment), plan.versions, folder, key)
+
+
+def take_in(
+    registrar: AtRest | Running, plan: Plan, bundles: Bundles, path: Path, why: str, trusted: Path | None
+) -> tuple[str, int]:
+    """Check a package against what decides here, keep its bundle, and register it; nothing is activated.
+
+    Parameters
+    ----------
+    registrar
+        Where it is registered, by whom.
+    plan
+        What decides here.
+    bundles
+        Where its bundle goes.
+    path
+        The file.
+    why
+        The reason, for the log.
+    trusted
+        File with the key that must have signed it, or None.
+
+    Returns
+    -------
+    tuple[str, int]
+        Its id, and the position of the entry.
+
+    Raises
+    ------
+    BundleError
+        If it is damaged, not signed as it must be, made for other definitions, or has another evidence than its bundle.
+    InputError
+        If its rules do not go with the system.
+    """
+    found = package.read(path, trusted)
+    release = found.head.release
+    if release.system != plan.system.name:
+        message = f"{path.name} is for system {release.system!r}, not {plan.system.name!r}"
+        raise BundleError(message)
+    if not release.evidence:
+        message = f"{path.name} says nothing of how it was judged"
+        raise BundleError(message)
+    if release.what == "bundle":
+        _keep(found, plan, bundles, path)
+    else:
+        revised(plan, Revision("check", plan.system.name, rules=release.rules), bundles)
+    content = msgspec.to_builtins(release)
+    for name in ("seq", "at_us", "who", "why", "holders"):
+        del content[name]
+    content |= {"how": "imported", "origin": found.head.environment, "package": found.sha256}
+    return release.id, registrar.record(REGISTERED, why, content)
+
+
+def add(
+    registrar: AtRest | Running, plan: Plan, bundles: Bundles, why: str, *, path: Path, evidence: Path | None
+) -> Release:
+    """Register a bundle or a rule set that somebody has made.
+
+    Parameters
+    ----------
+    registrar
+        Where it is registered, by whom.
+    plan
+        What decides here.
+    bundles
+        Where a bundle goes.
+    why
+        The reason, for the log.
+    path
+        Directory of a bundle, or a rule file.
+    evidence
+        How it was judged, as JSON: what `adjudge rules test --json` or `adjudge judge --json` prints. A bundle has its
+        own evaluation, which is taken where nothing is given.
+
+    Raises
+    ------
+    BundleError
+        If the bundle was made for other definitions.
+    InputError
+        If the rules do not go with the system, or the evidence is no JSON object.
+    """
+    content: dict[str, Any] = {"system": plan.system.name, "how": "given", "evidence": _evidence(evidence)}
+    if path.is_dir():
+        made = bundle.read(path, bundles.secret)
+        made.check(plan)
+        content |= {"id": bundles.keep(path).id, "what": "bundle"}
+        content["evidence"] = content["evidence"] or _own(made)
+    else:
+        rules = Rules.load(path)
+        document = rules.document()
+        revised(plan, Revision(why, plan.system.name, rules=document), bundles)
+        content |= {"id": package.rules_id(document), "what": "rules", "rules": document}
+    registrar.record(REGISTERED, why, content)
+    return registrar.releases.find(content["id"])
+
+
+def _keep(found: package.Package, plan: Plan, bundles: Bundles, path: Path) -> None:
+    """Check the bundle of a package and keep it."""
+    release = found.head.release
+    with tempfile.TemporaryDirectory(prefix=".taken-in-", dir=bundles.home) as scratch:
+        found.unpack(Path(scratch))
+        made = bundle.read(Path(scratch) / "bundle", bundles.secret)
+        if made.id != release.id:
+            message = f"{path.name} holds another bundle than {release.id[:12]}"
+            raise BundleError(message)
+        made.check(plan)
+        fought = made.paper(DUEL)
+        if fought is not None and not msgspec.json.decode(fought).items() <= release.evidence.items():
+            message = f"{path.name}: its evidence is not what its bundle says"
+            raise BundleError(message)
+        bundles.keep(Path(scratch) / "bundle")
+
+
+def _own(made: bundle.Bundle) -> dict[str, Any]:
+    """Return what a bundle says of how it was judged: a duel, or the headline of its evaluation."""
+    fought, judged = made.paper(DUEL), made.evaluation()
+    if fought is not None:
+        return dict(msgspec.json.decode(fought))
+    if judged is None:
+        return {}
+    whole: Mapping[str, Any] = msgspec.json.decode(judged)
+    named = {name: whole[name] for name in ("events", "frauds", "days", "start_us", "end_us") if name in whole}
+    return named | {"lines": whole.get("lines", [])}
+
+
+def _evidence(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    content = path.read_bytes()
+    try:
+        found = msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        message = f"{path.name} is no JSON: {error}"
+        raise InputError(message, field="evidence") from None
+    if not isinstance(found, dict) or len(content) > EVIDENCE_LIMIT:
+        message = f"{path.name} must hold one JSON object of at most {EVIDENCE_LIMIT // 1024} KiB"
+        raise InputError(message, field="evidence")
+    return found

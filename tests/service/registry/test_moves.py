@@ -1,0 +1,251 @@
+"""Releases: evidence before anything else, approval where it is needed, and packages that are checked byte by byte."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from adjudge.engine import SECRET
+from adjudge.errors import AdjudgeError, BundleError, ConflictError, InputError
+from adjudge.log.sqlite import SqliteLog
+from adjudge.service.access.management import Management
+from adjudge.service.home import LOG_FILE
+from adjudge.service.registry import moves
+from adjudge.service.registry.entries import Release
+from adjudge.service.registry.promote import approve, missing, promotion
+from adjudge.service.registry.registrars import AtRest, at_rest
+from adjudge.service.settings import Settings
+from adjudge.service.versions.offline import open_desk
+from tests.service.retrain.lived import Life, place_of, run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a workspace in which a bundle was made, and its id."""
+    home = tmp_path_factory.mktemp("development")
+    with closing(SqliteLog(home / LOG_FILE)) as log:
+        life = Life(log).live(20)
+        return home, run(life, home).bundle
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Return another workspace in which the shop has decided once."""
+    with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
+        Life(log).live(1)
+    return tmp_path
+
+
+def settings(home: Path) -> Settings:
+    return Settings(workspace=str(home))
+
+
+class Desk:
+    """A workspace at rest and somebody who works in it."""
+
+    def __init__(self, home: Path, who: str = "ada") -> None:
+        self.home, self.who = home, who
+        self.bundles = place_of(Life(), home).bundles
+
+    def __enter__(self) -> AtRest:
+        self.opened = at_rest(settings(self.home), self.who)
+        return self.opened.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.opened.__exit__(*error)
+
+    def export(self, id_: str, path: Path, **given: Any) -> str:
+        with self as registrar:
+            plan = moves.active_plan(registrar.log, None, self.bundles, None)
+            return moves.export(
+                registrar.releases.find(id_), plan, self.bundles, path, environment="development", **given
+            )
+
+    def take_in(self, path: Path, trusted: Path | None = None) -> str:
+        with self as registrar:
+            plan = moves.active_plan(registrar.log, None, self.bundles, None)
+            return moves.take_in(registrar, plan, self.bundles, path, "of May", trusted)[0]
+
+    def add(self, path: Path, evidence: Path | None = None) -> Release:
+        with self as registrar:
+            plan = moves.active_plan(registrar.log, None, self.bundles, None)
+            return moves.add(registrar, plan, self.bundles, "a draft", path=path, evidence=evidence)
+
+    def approve(self, id_: str, environment: str) -> None:
+        with self as registrar:
+            approve(registrar, registrar.releases.find(id_), environment, "looks well")
+
+    def promote(self, id_: str, environment: str, second: frozenset[str] = frozenset()) -> str:
+        with self as registrar:
+            release = registrar.releases.find(id_)
+        revision, note = promotion(release, environment, self.who, "it is time", second_person=second)
+        with open_desk(settings(self.home), SECRET, self.who) as desk:
+            return desk.revise(revision, [note]).status
+
+    def release(self, id_: str) -> Release:
+        with self as registrar:
+            return registrar.releases.find(id_)
+
+
+def test_what_is_made_here_and_better_may_decide_here(made: tuple[Path, str], tmp_path: Path) -> None:
+    home, id_ = made
+    assert missing(Desk(home).release(id_[:8]), "development", frozenset()) == ""
+    assert "nobody but who registered it" in missing(Desk(home).release(id_), "development", frozenset({"bundle"}))
+
+
+def test_a_package_of_the_same_release_has_the_same_bytes(made: tuple[Path, str], tmp_path: Path) -> None:
+    home, id_ = made
+    hashes = {Desk(home).export(id_, tmp_path / name) for name in ("a", "b")}
+    assert len(hashes) == 1
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_elsewhere_it_takes_an_approval_and_then_decides(made: tuple[Path, str], other: Path) -> None:
+    home, id_ = made
+    path = other / "may.adjudge"
+    Desk(home).export(id_, path)
+    assert Desk(other).take_in(path) == id_
+    release = Desk(other).release(id_)
+    assert (release.how, release.origin, release.verdict) == ("imported", "development", "first")
+    with pytest.raises(ConflictError, match="comes from development, and nobody has approved it for production"):
+        Desk(other).promote(id_, "production")
+    with pytest.raises(ConflictError, match=r"nobody but who registered it \(ada\) has approved"):
+        Desk(other).promote(id_, "production", frozenset({"bundle"}))
+    Desk(other).approve(id_, "production")  # ada has registered it, so her word is that of one person
+    with pytest.raises(ConflictError, match=r"nobody but who registered it \(ada\) has approved"):
+        Desk(other).promote(id_, "production", frozenset({"bundle"}))
+    Desk(other, "bob").approve(id_, "staging")
+    with pytest.raises(ConflictError, match="for production"):
+        Desk(other).promote(id_, "production", frozenset({"bundle"}))
+    Desk(other, "bob").approve(id_, "production")
+    assert Desk(other).promote(id_, "production", frozenset({"bundle"})) == "active"
+    (stage,) = Desk(other).release(id_).stages
+    assert (stage.environment, stage.who) == ("production", "ada")
+
+
+def test_the_registry_is_a_fold_over_the_log_and_survives_a_snapshot(made: tuple[Path, str]) -> None:
+    home, _ = made
+    with Desk(home) as registrar:
+        facts = registrar._ledger.management.facts()
+    again = Management(msgspec.json.decode(msgspec.json.encode(facts), type=type(facts)))
+    assert again.facts() == facts
+    assert len(list(again.releases)) == 1
+
+
+@pytest.mark.parametrize("what", ["bundle/card.md", "bundle/bundle.json", "package.json"])
+def test_a_package_that_was_changed_is_refused(made: tuple[Path, str], other: Path, what: str) -> None:
+    home, id_ = made
+    path, changed = other / "may.adjudge", other / "changed.adjudge"
+    Desk(home).export(id_, path)
+    with tarfile.open(path) as source, tarfile.open(changed, "w") as target:
+        for entry in source:
+            reader = source.extractfile(entry)
+            assert reader is not None
+            content = reader.read()
+            if entry.name == what:
+                content = content.replace(b"shop", b"shap")
+            entry.size = len(content)
+            target.addfile(entry, io.BytesIO(content))
+    with pytest.raises(BundleError):
+        Desk(other).take_in(changed)
+    with Desk(other) as registrar:
+        assert not list(registrar.releases)
+    assert not (other / "bundles").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "bundle/../../evil.json", "bundle/run.py"])
+def test_a_package_may_hold_nothing_else(other: Path, name: str) -> None:
+    path = other / "evil.adjudge"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    with pytest.raises(BundleError, match="something that no package may hold"):
+        Desk(other).take_in(path)
+
+
+def test_what_is_no_package_is_said_to_be_none(other: Path) -> None:
+    path = other / "empty.adjudge"
+    for content in (b"", b"nothing", b"\0" * 10240):
+        path.write_bytes(content)
+        with pytest.raises(BundleError, match="is no package"):
+            Desk(other).take_in(path)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, Path]:
+    found = {}
+    for name in ("ours", "theirs"):
+        key = Ed25519PrivateKey.generate()
+        found[name], found[f"{name}.pub"] = tmp_path / f"{name}.pem", tmp_path / f"{name}.pub"
+        found[name].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        found[f"{name}.pub"].write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return found
+
+
+def test_a_signature_is_by_the_key_that_is_trusted(made: tuple[Path, str], other: Path, keys: dict[str, Path]) -> None:
+    home, id_ = made
+    path, unsigned = other / "may.adjudge", other / "unsigned.adjudge"
+    Desk(home).export(id_, path, key=keys["ours"])
+    Desk(home).export(id_, unsigned)
+    for file, trusted in ((path, "theirs.pub"), (unsigned, "ours.pub")):
+        with pytest.raises(BundleError, match="was not signed with the key"):
+            Desk(other).take_in(file, keys[trusted])
+    with pytest.raises(InputError, match=r"ours\.pem cannot be read as a key"):
+        Desk(other).take_in(path, keys["ours"])
+    assert Desk(other).take_in(path, keys["ours.pub"]) == id_
+
+
+RULES = """
+version: 1
+rules:
+- {id: large, when: amount > 400, action: review, reason: A large amount.}
+"""
+
+
+def test_rules_move_by_their_content(made: tuple[Path, str], other: Path, tmp_path: Path) -> None:
+    home, _ = made
+    file, evidence = tmp_path / "rules.yaml", tmp_path / "test.json"
+    file.write_text(RULES)
+    bare = Desk(home).add(file)
+    with pytest.raises(ConflictError, match="has no evidence"):
+        Desk(home).export(bare.id, tmp_path / "rules.adjudge")
+    with pytest.raises(ConflictError, match="nothing says how it was judged"):
+        Desk(home).promote(bare.id, "development")
+    with pytest.raises(ConflictError, match="nothing to approve"):
+        Desk(home).approve(bare.id, "development")
+    evidence.write_text('{"saved": 12.5}')
+    assert Desk(home).add(file, evidence).id == bare.id
+    Desk(home).export(bare.id, tmp_path / "rules.adjudge")
+    assert Desk(other).take_in(tmp_path / "rules.adjudge") == bare.id
+    Desk(other, "bob").approve(bare.id, "staging")
+    assert Desk(other).promote(bare.id, "staging", frozenset({"rules"})) == "active"
+
+
+def test_rules_that_do_not_go_with_the_system_are_refused(made: tuple[Path, str], tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES.replace("amount", "amuont"))
+    with pytest.raises(InputError, match="amuont"):
+        Desk(made[0]).add(file)
+
+
+def test_an_id_that_is_none_and_one_that_is_several(made: tuple[Path, str]) -> None:
+    with pytest.raises(AdjudgeError, match="nothing is registered here whose id begins with 'zz'"):
+        Desk(made[0]).release("zz")
+
+
+def test_openssl_makes_a_key_that_does(made: tuple[Path, str], tmp_path: Path) -> None:
+    """What the guide says."""
+    key = tmp_path / "signing.pem"
+    done = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    Desk(made[0]).export(made[1], tmp_path / "a", key=key)
