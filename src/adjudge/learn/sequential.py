@@ -1,0 +1,214 @@
+"""A sequential test of champion and challenger: a bound that may be looked at every day, and still means what it says.
+
+The bound is a mixture over sizes of an improvement. It holds at all looks together, so whoever stops at the first one
+that is good enough is wrong no more often than was promised. What differs is summed by entity, because the decisions of
+one entity are one chance, and errors are measured so that rare large losses which have not come yet cannot make a
+challenger look good.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from adjudge.errors import InputError, ShapeError
+from adjudge.typing import BoolArray, FloatArray, HashArray, IntArray
+
+LEVEL = 0.05
+"""Share of the tests without any improvement that may find one, over all looks together."""
+
+LEAST = 30
+"""Least entities that differ before anything is said: the bound rests on a sum being nearly normal."""
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """What is known of an improvement at one look.
+
+    Parameters
+    ----------
+    gain
+        Money that the challenger saves a decision; negative where it costs more.
+    error
+        Standard error of that.
+    low
+        What it saves at least, at every look so far and to come but for a share `LEVEL` of all tests; None while too
+        little is known to say.
+    decisions, entities
+        What it rests on: decisions, and entities in which anything differs.
+    """
+
+    gain: float
+    error: float
+    low: float | None
+    decisions: int
+    entities: int
+
+    def better_by(self, margin: float) -> bool:
+        """Return whether the challenger is better by more than a margin, in money a decision."""
+        return self.low is not None and self.low > margin
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a test is made; to be settled before it begins.
+
+    Parameters
+    ----------
+    cap
+        Money of one decision beyond which more counts as no more; such as the 99.9th percentile of amounts of before.
+    scale
+        Improvement in money a decision for which the bound is tightest.
+    level
+        See `LEVEL`.
+    least
+        See `LEAST`.
+
+    Raises
+    ------
+    InputError
+        If one of them is no positive number, or the level is none between 0 and 0.5.
+    """
+
+    cap: float
+    scale: float
+    level: float = LEVEL
+    least: int = LEAST
+
+    def __post_init__(self) -> None:
+        for name in ("cap", "scale", "least"):
+            if not 0 < getattr(self, name) < math.inf:
+                message = f"{name} must be a positive number, not {getattr(self, name)}"
+                raise InputError(message, field=name)
+        if not 0 < self.level < 0.5:
+            message = f"level must be between 0 and 0.5, not {self.level}"
+            raise InputError(message, field="level")
+
+
+def paired(gain: FloatArray, entity: IntArray | HashArray, test: Terms) -> Bound:
+    """Return what a shadow saves, from decisions of both about the same events.
+
+    Parameters
+    ----------
+    gain
+        Cost of the champion's decision less that of the challenger's, shape (n,); 0 where they agree. Only decisions
+        whose label is old enough belong here.
+    entity
+        Whose decision it was, shape (n,).
+    test
+        How it is tested.
+
+    Raises
+    ------
+    ShapeError
+        If the two differ in length.
+    InputError
+        If a gain is no finite number.
+
+    Notes
+    -----
+    To the variance of the entities' sums that of one loss of `Terms.cap` is added, which nobody may have seen yet.
+
+    Examples
+    --------
+    Nobody can tell anything from two entities:
+
+    >>> paired(np.array([5.0, 3.0, 0.0]), np.array([1, 2, 2]), Terms(cap=100.0, scale=1.0)).low is None
+    True
+    """
+    capped = _checked(gain, entity, test)
+    n = len(capped)
+    if not n:
+        return Bound(0.0, math.inf, None, 0, 0)
+    sums, counts = _by_entity(capped, entity)
+    mean = float(capped.sum() / n)
+    variance = float(((sums - mean * counts) ** 2).sum()) + test.cap**2
+    differing = len(np.unique(entity[capped != 0]))
+    return _bound(mean, math.sqrt(variance) / n, n, differing, test)
+
+
+def split(cost: FloatArray, challenged: BoolArray, entity: IntArray | HashArray, test: Terms) -> Bound:
+    """Return what a challenger saves on its share of the traffic.
+
+    Parameters
+    ----------
+    cost
+        Cost of each decision that was made, shape (n,); only decisions whose label is old enough.
+    challenged
+        Which the challenger has made, shape (n,).
+    entity
+        By what the traffic is split, shape (n,): each is on one side, and all its decisions are one chance.
+    test
+        How it is tested.
+
+    Raises
+    ------
+    ShapeError
+        If the three differ in length.
+    InputError
+        If a cost is no finite number, or an entity is on both sides.
+
+    Notes
+    -----
+    Each side's error is the larger of its own and of what both sides together say one of its size has: a small share
+    that has by chance not seen a large loss yet is not taken for one that never will.
+
+    Examples
+    --------
+    >>> split(np.array([5.0, 3.0]), np.array([True, False]), np.array([1, 2]), Terms(cap=100.0, scale=1.0)).gain
+    -2.0
+    """
+    capped = _checked(cost, entity, test)
+    if len(challenged) != len(capped):
+        message = f"challenged has {len(challenged)} rows, cost has {len(capped)}"
+        raise ShapeError(message)
+    sides = [_by_entity(capped[side], entity[side]) for side in (~challenged, challenged)]
+    if np.intersect1d(entity[challenged], entity[~challenged]).size:
+        message = "an entity is on both sides: name the one that the traffic is split by"
+        raise InputError(message, field="entity")
+    n = [float(counts.sum()) for _, counts in sides]
+    if not all(n):
+        return Bound(0.0, math.inf, None, len(capped), 0)
+    means = [float(sums.sum()) / size for (sums, _), size in zip(sides, n, strict=True)]
+    own = [
+        ((sums - mean * counts) ** 2).sum() / size for (sums, counts), mean, size in zip(sides, means, n, strict=True)
+    ]
+    mean = float(capped.mean())
+    both = sum(((sums - mean * counts) ** 2).sum() for sums, counts in sides) / sum(n)
+    error = math.sqrt(sum(max(each, both) / size for each, size in zip(own, n, strict=True)))
+    entities = min(len(sums) for sums, _ in sides)
+    return _bound(means[0] - means[1], error, len(capped), entities, test)
+
+
+def _bound(gain: float, error: float, decisions: int, entities: int, test: Terms) -> Bound:
+    """Return the lower bound of a mixture of normal improvements.
+
+    References
+    ----------
+    Robbins (1970), Statistical Methods Related to the Law of the Iterated Logarithm; in the form of Johari, Pekelis and
+    Walsh (2017), Always Valid Inference; one-sided as the normal mixture of Howard, Ramdas, McAuliffe and Sekhon
+    (2021), Time-uniform, Nonparametric, Nonasymptotic Confidence Sequences. It rests on sums that are nearly normal.
+    """
+    if entities < test.least or not error > 0:
+        return Bound(gain, error, None, decisions, entities)
+    spread = 1.0 + (test.scale / error) ** 2
+    reach = error * math.sqrt(2 * spread / (spread - 1) * math.log(1 + math.sqrt(spread) / (2 * test.level)))
+    return Bound(gain, error, gain - reach, decisions, entities)
+
+
+def _checked(money: FloatArray, entity: IntArray | HashArray, test: Terms) -> FloatArray:
+    if len(money) != len(entity):
+        message = f"there are {len(money)} amounts and {len(entity)} entities"
+        raise ShapeError(message)
+    if not np.isfinite(money).all():
+        message = "money must be finite: leave out decisions whose amount is not known, or take it for nothing"
+        raise InputError(message, field="money")
+    return np.clip(money, -test.cap, test.cap)
+
+
+def _by_entity(money: FloatArray, entity: IntArray | HashArray) -> tuple[FloatArray, FloatArray]:
+    """Return the sum and the number of decisions of each entity."""
+    place = np.unique(entity, return_inverse=True)[1]
+    return np.bincount(place, weights=money), np.bincount(place).astype(np.float64)
