@@ -211,4 +211,5 @@ def _checked(money: FloatArray, entity: IntArray | HashArray, test: Terms) -> Fl
 def _by_entity(money: FloatArray, entity: IntArray | HashArray) -> tuple[FloatArray, FloatArray]:
     """Return the sum and the number of decisions of each entity."""
     place = np.unique(entity, return_inverse=True)[1]
-    return np.bincount(place, weights=money), np.bincount(place).astype(np.float64)
+    sums: FloatArray = np.bincount(place, weights=money).astype(np.float64)
+    return sums, np.bincount(place).astype(np.float64)
