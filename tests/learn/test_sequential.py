@@ -85,3 +85,19 @@ def test_order_within_the_data_says_nothing(seed: int) -> None:
     assert a.low is not None
     assert b.low is not None
     assert abs(a.low - b.low) < 1e-9
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_entities_are_called_says_nothing(seed: int) -> None:
+    """Small numbers take a shorter way than hashes, and come to the same."""
+    rng = np.random.default_rng(seed)
+    gain, entity = rng.normal(0, 3, 300), rng.integers(0, 80, 300)
+    names = rng.integers(0, 2**63, 80).astype(np.uint64)
+    names.sort()
+    one, other = paired(gain, entity, TERMS), paired(gain, names[entity], TERMS)
+    assert (one.entities, one.gain) == (other.entities, other.gain)
+    assert abs(one.error - other.error) < 1e-9
+    side = entity % 2 == 0
+    a, b = split(gain, side, entity, TERMS), split(gain, side, names[entity], TERMS)
+    assert (a.entities, a.decisions) == (b.entities, b.decisions)
+    assert abs(a.gain - b.gain) + abs(a.error - b.error) < 1e-9
