@@ -165,7 +165,7 @@ def split(cost: FloatArray, challenged: BoolArray, entity: IntArray | HashArray,
         message = f"challenged has {len(challenged)} rows, cost has {len(capped)}"
         raise ShapeError(message)
     sides = [_by_entity(capped[side], entity[side]) for side in (~challenged, challenged)]
-    if np.intersect1d(*(_present(entity[side]) for side in (~challenged, challenged))).size:
+    if np.intersect1d(_present(entity[challenged]), _present(entity[~challenged])).size:
         message = "an entity is on both sides: name the one that the traffic is split by"
         raise InputError(message, field="entity")
     n = [float(counts.sum()) for _, counts in sides]
@@ -217,7 +217,11 @@ def _by_entity(money: FloatArray, entity: IntArray | HashArray) -> tuple[FloatAr
 
 def _present(entity: IntArray | HashArray) -> IntArray | HashArray:
     """Return each entity once, in order."""
-    return np.flatnonzero(np.bincount(entity.astype(np.int64))) if _is_dense(entity) else np.unique(entity)
+    if not _is_dense(entity):
+        found: IntArray | HashArray = np.unique(entity)
+        return found
+    there: IntArray = np.flatnonzero(np.bincount(entity.astype(np.int64))).astype(np.int64)
+    return there
 
 
 def _is_dense(entity: IntArray | HashArray) -> bool:
