@@ -218,8 +218,8 @@ def _by_entity(money: FloatArray, entity: IntArray | HashArray) -> tuple[FloatAr
 def _present(entity: IntArray | HashArray) -> IntArray | HashArray:
     """Return each entity once, in order."""
     if not _is_dense(entity):
-        found: IntArray | HashArray = np.unique(entity)
-        return found
+        hashes: HashArray = np.unique(entity.astype(np.uint64))
+        return hashes
     there: IntArray = np.flatnonzero(np.bincount(entity.astype(np.int64))).astype(np.int64)
     return there
 
