@@ -136,8 +136,8 @@ class Forest(Kernelled):
         def run(name: str) -> AnyArray:
             return np.concatenate([getattr(self, name), getattr(more, name)])
 
-        starts = {name: ends(name) for name in ("node_start", "leaf_start", "set_start")}
-        runs = {name: run(name) for name in _ARRAYS if name not in starts}
+        starts: dict[str, Any] = {name: ends(name) for name in ("node_start", "leaf_start", "set_start")}
+        runs: dict[str, Any] = {name: run(name) for name in _ARRAYS if name not in starts}
         runs["threshold"] = np.concatenate([self.threshold, shifted])
         return Forest(names=self.names, **starts, **runs, base=self.base + more.base, flush=self.flush)
 
