@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a release, or how it begins.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a release, or how it begins; or latest.")]
 EnvironmentOption = Annotated[
     str, typer.Option("--environment", "-e", help="Where it is to decide: development, staging or production.")
 ]

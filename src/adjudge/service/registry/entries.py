@@ -19,6 +19,9 @@ KEPT = 500
 ENVIRONMENTS = ("development", "staging", "production")
 """Where something can decide; a workspace is one of them."""
 
+LATEST = "latest"
+"""In place of an id: what was registered last."""
+
 What = Literal["bundle", "rules"]
 
 
@@ -174,7 +177,7 @@ class Releases:
         return self._releases.get(id_)
 
     def find(self, beginning: str) -> Release:
-        """Return what has an id that begins so.
+        """Return what has an id that begins so; ``latest`` is what was registered last.
 
         Raises
         ------
@@ -183,6 +186,8 @@ class Releases:
         InputError
             If several have.
         """
+        if beginning == LATEST and self._releases:
+            return next(reversed(self._releases.values()))
         found = [one for id_, one in self._releases.items() if beginning and id_.startswith(beginning)]
         if not found:
             message = f"nothing is registered here whose id begins with {beginning[:64]!r}"
