@@ -17,10 +17,14 @@ from adjudge.errors import InputError, did_you_mean
 from adjudge.progress import Bars
 
 if TYPE_CHECKING:
+    from adjudge.service.retrain.due import Reason
     from adjudge.service.retrain.recipe import Recipe
     from adjudge.service.retrain.run import Place, Retrained
 
 DAY_US = 86_400_000_000
+
+MOST_WORDS = 900
+"""Characters of the reasons that go into an entry."""
 
 ArchiveOption = Annotated[Path | None, typer.Option("--archive", help="Folder with the beginning of an archived log.")]
 OfOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of the system, where there are several.")]
@@ -48,6 +52,8 @@ def retrain(
     by: Annotated[list[str] | None, typer.Option("--by", help="Feature by which the window is cut up.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Most events to fit on.")] = None,
     seed: Annotated[int, typer.Option(help="Same log, same seed: same bundle.")] = 0,
+    if_due: Annotated[bool, typer.Option("--if-due", help="Retrain what is due, and nothing if nothing is.")] = False,
+    why_not: Annotated[bool, typer.Option("--why-not", help="Tell what is due and why, and do nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Make a bundle from a workspace's log, hold it against what decides, and register it; nothing is activated.
@@ -57,16 +63,56 @@ def retrain(
     Example: adjudge retrain --workspace payments --why "labels of May"
 
     Example: adjudge retrain --kind incremental --workspace payments --why "hourly"
+
+    Example: adjudge retrain --if-due --workspace payments
+
+    Example: adjudge retrain --why-not --workspace payments
     """
     from adjudge.service.registry.registrars import at_rest
     from adjudge.service.retrain.run import retrain as run
 
+    trigger: dict[str, Any] = {}
+    if if_due or why_not:
+        found = _reasons(workspace, log, archive, system)
+        due = _due_kind(found)
+        if why_not or due is None:
+            _show_reasons(found, json)
+            return
+        kind = due
+        trigger = {"reasons": [msgspec.to_builtins(one) for one in found if one.due]}
+        why = "; ".join(one.words for one in found if one.due and one.kind == due)[:MOST_WORDS]
     make = recipe_from(kind, window=window, queue=queue, confidence=confidence, by=by, rows=rows, seed=seed)
     settings = settings_of(workspace, log)
     with at_rest(settings, name_of(who)) as registrar, place_of(workspace, log, archive) as place, Bars(err) as bars:
         name = system_in(place, system)
-        made = run(place, name, make, registrar, why=why, estimator=estimator_of(name, definitions), told=bars)
+        model = estimator_of(name, definitions)
+        made = run(place, name, make, registrar, why=why, estimator=model, trigger=trigger, told=bars)
     show_retrained(made, json)
+
+
+def _reasons(workspace: Path | None, log: str | None, archive: Path | None, system: str | None) -> list[Reason]:
+    """Return what is due in a workspace, and why or why not."""
+    from adjudge.service.registry.registrars import at_rest
+    from adjudge.service.retrain.due import reasons
+    from adjudge.service.verdict import wall_clock
+
+    with at_rest(settings_of(workspace, log), name_of(None)) as registrar, place_of(workspace, log, archive) as place:
+        return reasons(place, registrar.releases, system, wall_clock())
+
+
+def _due_kind(found: list[Reason]) -> str | None:
+    from adjudge.service.retrain.due import kind_due
+
+    return kind_due(found)
+
+
+def _show_reasons(found: list[Reason], json: bool) -> None:
+    if json:
+        as_json(msgspec.to_builtins(found))
+        return
+    with grid("retrain", "asked by", "due", "why") as table:
+        for one in found:
+            table.add_row(one.kind, one.trigger, "yes" if one.due else "no", one.words)
 
 
 def recipe_from(kind: str, **given: Any) -> Callable[[int], Recipe]:

@@ -42,6 +42,7 @@ class Life:
         self.decider = Decider([plan(secret)], log, clock=self.clock)
         self.rng, self.per_day, self.days, self.number = np.random.default_rng(seed), per_day, 0, 0
         self.reports: list[tuple[int, str]] = []
+        self.prices = 1.0
 
     def live(self, days: int, *, pattern: bool = False) -> Life:
         """Let days pass; with a pattern, small purchases of one kind are frauds, too."""
@@ -60,7 +61,7 @@ class Life:
         self.report()
         self.number += 1
         fraud, new = self.rng.random() < 0.1, pattern and self.rng.random() < 0.1
-        amount = self.rng.lognormal(6.0 if fraud else 3.0, 0.5)
+        amount = self.prices * self.rng.lognormal(6.0 if fraud else 3.0, 0.5)
         method = "wallet" if new else str(self.rng.choice(["card", "transfer", "invoice"]))
         row = purchase(
             self.number,

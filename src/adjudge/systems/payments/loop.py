@@ -16,7 +16,7 @@ import numpy as np
 
 from adjudge.define import Policy, Rules, System
 from adjudge.engine import SECRET, Plan, compile
-from adjudge.errors import InputError
+from adjudge.errors import InputError, ShapeError
 from adjudge.learn.evaluate import DAY_US
 from adjudge.learn.goingon import held_out
 from adjudge.learn.source import Source
@@ -89,17 +89,17 @@ class Setting:
         Trees of a full training.
     """
 
-    events: int = 200_000
+    events: int = 250_000
     days: int = 183
     seed: int = 11
-    fraud_share: float = 0.015
+    fraud_share: float = 0.02
     pattern: str = "impossible_travel"
     begins: float = 91.0
-    weight: float = 0.3
+    weight: float = 0.5
     first: float = 84.0
-    every: float = 1.0
+    every: float = 2.0
     full_every: float = 61.0
-    alerts: float = 0.02
+    alerts: float = 0.025
     within: float = 14.0
     watched: float = 14.0
     recovered: float = 0.8
@@ -263,9 +263,13 @@ class Life:
         setting, registrar = self.setting, Running(self.decider, WHO)
         trigger = {"schedule": kind, "day": day}
         why = f"{kind} on schedule"
-        made = retrain(
-            self.place, None, setting.recipe(kind), registrar, why=why, estimator=setting.model, trigger=trigger
-        )
+        try:
+            made = retrain(
+                self.place, None, setting.recipe(kind), registrar, why=why, estimator=setting.model, trigger=trigger
+            )
+        except (InputError, ShapeError) as error:  # such as a window of which no fraud is known yet
+            self.told(f"day {day:.0f}: {kind}: {error}")
+            return
         good = made.verdict in GOOD
         if good:
             release = registrar.releases.find(made.bundle)
