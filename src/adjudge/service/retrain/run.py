@@ -17,7 +17,7 @@ from adjudge.define import micros
 from adjudge.define.spec import from_spec
 from adjudge.engine import Plan, compile
 from adjudge.engine.hashing import TEXT_TAG, hash_text
-from adjudge.errors import DefinitionError, InputError
+from adjudge.errors import DefinitionError, InputError, ShapeError
 from adjudge.learn import bundle
 from adjudge.learn.duel import Duel, Side, Terms, duel
 from adjudge.learn.evaluate import DAY_US, Settings
@@ -184,6 +184,8 @@ def retrain(
     ------
     InputError
         If there is no such system, or too little to learn from.
+    ShapeError
+        If no fraud of the window is known yet.
     DefinitionError
         If the system has no label, or an incremental retrain has nothing to go on from.
     UnavailableError
@@ -195,7 +197,11 @@ def retrain(
         if done.is_file():
             before = msgspec.json.decode(done.read_bytes(), type=Retrained)
             return msgspec.structs.replace(before, made=[])
-        result = work.run(registrar, why, dict(trigger or {}))
+        try:
+            result = work.run(registrar, why, dict(trigger or {}))
+        except (InputError, DefinitionError, ShapeError):
+            shutil.rmtree(work.home, ignore_errors=True)  # it would fail again, and stand in the way of the next
+            raise
         done.write_bytes(msgspec.json.encode(result))
         for step in ("table", "model", "window", "bundle"):  # the bundle is kept where bundles are
             shutil.rmtree(work.home / step, ignore_errors=True)
