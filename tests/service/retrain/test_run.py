@@ -60,6 +60,15 @@ def test_the_same_log_gives_the_same_bundle(tmp_path: Path) -> None:
     assert len(ids) == 1
 
 
+def test_a_run_that_failed_for_good_is_not_taken_up_by_the_next(tmp_path: Path) -> None:
+    """The log was too short; once it is longer the next run learns from all of it."""
+    life = Life().live(1)
+    with pytest.raises(InputError, match="days of decided events"):
+        run(life, tmp_path)
+    assert not [path for path in place_of(life, tmp_path).folder.iterdir() if path.is_dir()]
+    assert run(life.live(20), tmp_path).verdict == "first"
+
+
 def test_a_run_that_is_asked_for_again_is_done_already(tmp_path: Path) -> None:
     life = Life().live(20)
     place = place_of(life, tmp_path)
