@@ -64,7 +64,24 @@ class Stage(msgspec.Struct, frozen=True):
     at_us: int
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True):
+class _Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the entry of something new says."""
+
+    id: str
+    what: What
+    system: str
+    how: str
+    holders: list[str] = []
+    parents: list[str] = []
+    evidence: dict[str, Any] = {}
+    origin: str = ENVIRONMENTS[0]
+    package: str = ""
+    rules: dict[str, Any] | None = None
+    approvals: list[Approval] = []
+    stages: list[Stage] = []
+
+
+class Release(_Registered, frozen=True, kw_only=True):
     """One bundle or rule set.
 
     Parameters
@@ -95,44 +112,15 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         Who approved it, and where it was put in force; those of before it came here are among them.
     """
 
-    id: str
-    what: What
-    system: str
-    how: str
     seq: int
     at_us: int
     who: str
     why: str
-    holders: list[str] = []
-    parents: list[str] = []
-    evidence: dict[str, Any] = {}
-    origin: str = ENVIRONMENTS[0]
-    package: str = ""
-    rules: dict[str, Any] | None = None
-    approvals: list[Approval] = []
-    stages: list[Stage] = []
 
     @property
     def verdict(self) -> str:
         """What the evidence says in a word; empty where it says none."""
         return str(self.evidence.get("verdict", ""))
-
-
-class _Registered(msgspec.Struct):
-    """What the entry of something new says."""
-
-    id: str
-    what: What
-    system: str
-    how: str
-    holders: list[str] = []
-    parents: list[str] = []
-    evidence: dict[str, Any] = {}
-    origin: str = ENVIRONMENTS[0]
-    package: str = ""
-    rules: dict[str, Any] | None = None
-    approvals: list[Approval] = []
-    stages: list[Stage] = []
 
 
 class _Said(msgspec.Struct):
