@@ -144,7 +144,7 @@ def held_out(table: Table, seed: int = 0) -> BoolArray:
     >>> n = 1_000
     >>> events = Table((), np.zeros((0, n)), np.arange(n), np.zeros(n), np.arange(n), np.ones(n), np.arange(n) // 2)
     >>> chosen = held_out(events)
-    >>> bool((chosen[::2] == chosen[1::2]).all()), 0.1 < chosen.mean() < 0.3
+    >>> bool((chosen[::2] == chosen[1::2]).all()), bool(0.1 < chosen.mean() < 0.3)
     (True, True)
     """
     entities = table.entity.astype(np.uint64, copy=False)
