@@ -32,9 +32,12 @@ def steps() -> list[str]:
     return re.findall(r"sh '''\n(.*?)'''", FILE.read_text(encoding="utf-8"), re.DOTALL)
 
 
+def lines() -> list[str]:
+    return [line.strip() for step in steps() for line in step.splitlines() if line.strip()]
+
+
 def commands() -> list[list[str]]:
-    lines = [line.strip() for step in steps() for line in step.splitlines() if line.strip()]
-    return [shlex.split(line.partition(" > ")[0]) for line in lines]
+    return [shlex.split(line.partition(" > ")[0]) for line in lines() if not line.startswith("RELEASE=")]
 
 
 def test_every_verb_and_option_exists() -> None:
@@ -45,9 +48,18 @@ def test_every_verb_and_option_exists() -> None:
         check_command(words)
 
 
+def test_every_step_moves_the_release_that_this_run_has_made() -> None:
+    """Another retrain may register another one between two steps, so none of them asks for the latest."""
+    (said,) = {line for line in lines() if line.startswith("RELEASE=")}
+    assert "retrained.json" in said
+    assert [step.count(said) for step in steps()] == [1, 1, 1]
+    assert not [words for words in commands() if "latest" in words]
+    assert sum("$RELEASE" in words for words in commands()) == 7
+
+
 def test_every_variable_is_a_parameter_or_one_of_jenkins() -> None:
     text = FILE.read_text(encoding="utf-8")
-    given = set(re.findall(r"name: '([A-Z]+)'", text)) | {"BUILD_TAG", "APPROVER"}
+    given = set(re.findall(r"name: '([A-Z]+)'", text)) | {"BUILD_TAG", "APPROVER", "RELEASE"}
     used = {name for step in steps() for name in re.findall(r"\$([A-Z_]+)", step)}
     assert used == given
     assert text.count("{") == text.count("}")
