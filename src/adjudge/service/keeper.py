@@ -7,6 +7,7 @@ due. None of it holds up a decision, and none of it failing stops one.
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -24,6 +25,9 @@ EVERY_S = 1.0
 
 SOON_S = 0.1
 """How soon housekeeping goes on that is not done: in small portions, because it takes time from deciding."""
+
+LAST = 19
+"""The niceness of a process that makes a snapshot: it takes what time is left by everything else."""
 
 
 class Keeper(threading.Thread):
@@ -71,6 +75,17 @@ class Keeper(threading.Thread):
                 more = self.keep()
             else:
                 more = self._maintain()
+
+    def settle(self, stop: threading.Event) -> None:
+        """Do all the housekeeping that the log has now, before anybody waits for a decision.
+
+        Parameters
+        ----------
+        stop
+            Ends it early when it is set.
+        """
+        while not stop.is_set() and self._maintain():
+            pass
 
     def keep(self) -> bool:
         """Do what is due once, and return whether the log has more housekeeping to do."""
@@ -130,3 +145,4 @@ class Keeper(threading.Thread):
         if self._command is not None and position - self._since >= self._every:
             self._since = position
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+            os.setpriority(os.PRIO_PROCESS, self._child.pid, LAST)  # it has time, and who waits for a decision has none
