@@ -153,8 +153,10 @@ def promote(
 ) -> None:
     """Have a release decide in a workspace at rest, if it has evidence and whoever must has approved it.
 
-    Approval is needed where it comes from another environment, where its evidence does not say that it is better, and
-    where ADJUDGE_SECOND_PERSON names bundle or rules: then by somebody else than who registered it.
+    The first approval or promotion says which environment the workspace is, for good.
+
+    Approval is needed where it was imported or made for another environment, where its evidence does not say that it
+    is better, and where ADJUDGE_SECOND_PERSON names bundle or rules: then by somebody else than who registered it.
 
     Example: adjudge registry promote 3f2a --environment production --why "better on the last two weeks"
     """
@@ -165,9 +167,10 @@ def promote(
 
     settings = settings_of(workspace, log)
     with _registry(workspace, log, who) as registrar:
-        one = registrar.releases.find(id_)
+        releases = registrar.releases
+        one = releases.find(id_)
     second = parts_of(settings.second_person)
-    revision, note = promotion(one, environment, name_of(who), why, second_person=second)
+    revision, note = promotion(one, releases, environment, name_of(who), why, second_person=second)
     with open_desk(settings, secret(), name_of(who)) as desk:
         show_activated(desk.revise(revision, [note]), json)
 
@@ -176,10 +179,13 @@ def promote(
 def export(
     id_: IdArgument,
     to: Annotated[Path, typer.Argument(dir_okay=False, help="The package: one file.")],
-    environment: Annotated[str, typer.Option("--environment", "-e", help="Where it comes from.")] = "development",
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", help="Which one the workspace is; as its log says, where it does.")
+    ] = "",
     key: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Ed25519 private key (PEM) to sign it with.")
     ] = None,
+    who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
     json: JsonOption = False,
@@ -190,10 +196,10 @@ def export(
     """
     from adjudge.service.registry import moves
 
-    with _registry(workspace, log, None) as registrar:
+    with _registry(workspace, log, who) as registrar:
         one = registrar.releases.find(id_)
         plan, bundles = _plan(registrar, workspace, log, one.system)
-        sha256 = moves.export(one, plan, bundles, to, environment=environment, key=key)
+        sha256 = moves.export(registrar, one, plan, bundles, to, environment=environment, key=key)
     show({"id": one.id, "package": str(to), "sha256": sha256, "signed": key is not None}, json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import tarfile
 from contextlib import closing
@@ -19,8 +20,8 @@ from adjudge.errors import AdjudgeError, BundleError, ConflictError, InputError
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.access.management import Management
 from adjudge.service.home import LOG_FILE
-from adjudge.service.registry import moves
-from adjudge.service.registry.entries import Release
+from adjudge.service.registry import moves, package
+from adjudge.service.registry.entries import ENVIRONMENTS, Release
 from adjudge.service.registry.promote import approve, missing, promotion
 from adjudge.service.registry.registrars import AtRest, at_rest
 from adjudge.service.settings import Settings
@@ -29,12 +30,28 @@ from tests.service.retrain.lived import Life, place_of, run
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Return a workspace in which a bundle was made, and its id."""
-    home = tmp_path_factory.mktemp("development")
+def born(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a workspace in which a bundle was made and nothing else was done, and its id; no test writes into it."""
+    home = tmp_path_factory.mktemp("born")
     with closing(SqliteLog(home / LOG_FILE)) as log:
         life = Life(log).live(20)
         return home, run(life, home).bundle
+
+
+@pytest.fixture(scope="module")
+def made(born: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a copy of it that the tests share."""
+    home = tmp_path_factory.mktemp("shared") / "development"
+    shutil.copytree(born[0], home)
+    return home, born[1]
+
+
+@pytest.fixture
+def lived(born: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    """Return a copy of it that a test has for itself."""
+    home = tmp_path / "lived"
+    shutil.copytree(born[0], home)
+    return home, born[1]
 
 
 @pytest.fixture
@@ -66,9 +83,8 @@ class Desk:
     def export(self, id_: str, path: Path, **given: Any) -> str:
         with self as registrar:
             plan = moves.active_plan(registrar.log, None, self.bundles, None)
-            return moves.export(
-                registrar.releases.find(id_), plan, self.bundles, path, environment="development", **given
-            )
+            given = {"environment": "development"} | given
+            return moves.export(registrar, registrar.releases.find(id_), plan, self.bundles, path, **given)
 
     def take_in(self, path: Path, trusted: Path | None = None) -> str:
         with self as registrar:
@@ -86,8 +102,10 @@ class Desk:
 
     def promote(self, id_: str, environment: str, second: frozenset[str] = frozenset()) -> str:
         with self as registrar:
-            release = registrar.releases.find(id_)
-        revision, note = promotion(release, environment, self.who, "it is time", second_person=second)
+            releases = registrar.releases
+        revision, note = promotion(
+            releases.find(id_), releases, environment, self.who, "it is time", second_person=second
+        )
         with open_desk(settings(self.home), SECRET, self.who) as desk:
             return desk.revise(revision, [note]).status
 
@@ -116,20 +134,61 @@ def test_elsewhere_it_takes_an_approval_and_then_decides(made: tuple[Path, str],
     assert Desk(other).take_in(path) == id_
     release = Desk(other).release(id_)
     assert (release.how, release.origin, release.verdict) == ("imported", "development", "first")
-    with pytest.raises(ConflictError, match="comes from development, and nobody has approved it for production"):
+    with pytest.raises(
+        ConflictError, match="imported, as it says from development, and nobody has approved it for production"
+    ):
         Desk(other).promote(id_, "production")
     with pytest.raises(ConflictError, match=r"nobody but who registered it \(ada\) has approved"):
         Desk(other).promote(id_, "production", frozenset({"bundle"}))
     Desk(other).approve(id_, "production")  # ada has registered it, so her word is that of one person
     with pytest.raises(ConflictError, match=r"nobody but who registered it \(ada\) has approved"):
         Desk(other).promote(id_, "production", frozenset({"bundle"}))
-    Desk(other, "bob").approve(id_, "staging")
-    with pytest.raises(ConflictError, match="for production"):
-        Desk(other).promote(id_, "production", frozenset({"bundle"}))
+    with pytest.raises(ConflictError, match="this workspace is production, as its log says, and not staging"):
+        Desk(other, "bob").approve(id_, "staging")
     Desk(other, "bob").approve(id_, "production")
     assert Desk(other).promote(id_, "production", frozenset({"bundle"})) == "active"
     (stage,) = Desk(other).release(id_).stages
     assert (stage.environment, stage.who) == ("production", "ada")
+
+
+@pytest.mark.parametrize("origin", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_was_imported_needs_an_approval_whatever_anybody_says(
+    lived: tuple[Path, str], other: Path, origin: str, environment: str
+) -> None:
+    """Neither the exporter's word for where it comes from nor the promoter's for where they are stands for one."""
+    home, id_ = lived
+    path = other / "may.adjudge"
+    Desk(home).export(id_, path, environment=origin)
+    Desk(other, "mallory").take_in(path)
+    with pytest.raises(ConflictError, match=f"imported, as it says from {origin}, and nobody has approved it"):
+        Desk(other, "mallory").promote(id_, environment)
+
+
+def test_a_workspace_is_one_environment_once_its_log_says_so(
+    lived: tuple[Path, str], tmp_path: Path, other: Path
+) -> None:
+    home, id_ = lived
+    path = tmp_path / "may.adjudge"
+    with pytest.raises(InputError, match="nothing has said yet which environment this workspace is"):
+        Desk(home).export(id_, path, environment="")
+    with pytest.raises(InputError, match="did you mean 'staging'"):
+        Desk(home).export(id_, path, environment="stagin")
+    Desk(home).export(id_, path, environment="staging")
+    Desk(home).export(id_, path, environment="")
+    assert package.read(path).head.environment == "staging"
+    refused = "this workspace is staging, as its log says, and not development"
+    with pytest.raises(ConflictError, match=refused):
+        Desk(home).export(id_, path, environment="development")
+    with pytest.raises(ConflictError, match=refused):
+        Desk(home, "bob").approve(id_, "development")
+    with pytest.raises(ConflictError, match=refused):
+        Desk(home).promote(id_, "development")
+    with Desk(home) as registrar:
+        facts = registrar._ledger.management.facts()
+    assert Management(facts).releases.environment == "staging"  # as a snapshot keeps it
+    Desk(other).take_in(path)
+    assert Desk(other).release(id_).origin == "staging"
 
 
 def test_the_registry_is_a_fold_over_the_log_and_survives_a_snapshot(made: tuple[Path, str]) -> None:

@@ -27,6 +27,8 @@ class ManagementFacts(msgspec.Struct, frozen=True):
         What was accepted and decides as soon as its state is folded.
     releases
         What is registered: bundles and rule sets.
+    environment
+        Which environment the workspace is; empty until an entry says so.
     """
 
     keys: list[Key] = []
@@ -34,6 +36,7 @@ class ManagementFacts(msgspec.Struct, frozen=True):
     proposals: list[Proposal] = []
     coming: list[Accepted] = []
     releases: list[Release] = []
+    environment: str = ""
 
 
 class Management:
@@ -51,7 +54,7 @@ class Management:
         self.archives = Archives(facts.archived)
         self.approvals = Approvals(facts.proposals)
         self.coming = Coming(facts.coming)
-        self.releases = Releases(facts.releases)
+        self.releases = Releases(facts.releases, facts.environment)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
@@ -64,5 +67,10 @@ class Management:
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
         return ManagementFacts(
-            list(self.keys), self.archives.last, list(self.approvals), list(self.coming), list(self.releases)
+            list(self.keys),
+            self.archives.last,
+            list(self.approvals),
+            list(self.coming),
+            list(self.releases),
+            self.releases.environment,
         )

@@ -13,6 +13,9 @@ from adjudge.service.access.ledger import Act
 REGISTERED, APPROVED, STAGED = "release_registered", "release_approved", "release_staged"
 """The actions: something is there, somebody has approved it, it decides here."""
 
+NAMED = "environment_named"
+"""The action that says which environment a workspace is, where no approval or promotion has said so."""
+
 KEPT = 500
 """How many that nobody has approved and that never decided are shown; the log has all."""
 
@@ -124,9 +127,9 @@ class Release(_Registered, frozen=True, kw_only=True):
 
 
 class _Said(msgspec.Struct):
-    """What an entry about something says."""
+    """What an entry about something, or about the workspace, says."""
 
-    id: str
+    id: str = ""
     environment: str = ENVIRONMENTS[0]
     holders: list[str] = []
 
@@ -136,8 +139,13 @@ class Releases:
 
     Parameters
     ----------
-    releases
+    releases, environment
         Those of a snapshot.
+
+    Attributes
+    ----------
+    environment
+        Which environment the workspace is: the first that an entry of its log has named; empty until then.
 
     Examples
     --------
@@ -149,10 +157,13 @@ class Releases:
     >>> seq = ledger.record(STAGED, "bob", "better", {"id": "ab12", "environment": "production"})
     >>> [(one.id, one.verdict, one.stages[0].environment) for one in releases]
     [('ab12', 'better', 'production')]
+    >>> releases.environment
+    'production'
     """
 
-    def __init__(self, releases: Iterable[Release] = ()) -> None:
+    def __init__(self, releases: Iterable[Release] = (), environment: str = "") -> None:
         self._releases = {one.id: one for one in releases}
+        self.environment = environment
 
     def __len__(self) -> int:
         return len(self._releases)
@@ -197,10 +208,11 @@ class Releases:
                 content["evidence"] = said.evidence or before.evidence
             self._releases[said.id] = Release(seq=act.seq, at_us=act.at_us, who=act.who, why=act.why, **content)
             self._forget()
-        elif act.action in (APPROVED, STAGED):
+        elif act.action in (APPROVED, STAGED, NAMED):
             about = msgspec.convert(act.content, _Said)
+            self.environment = self.environment or about.environment
             one = self._releases.get(about.id)
-            if one is not None:
+            if one is not None and act.action != NAMED:
                 self._releases[one.id] = _noted(one, act, about)
 
     def _forget(self) -> None:

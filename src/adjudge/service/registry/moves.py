@@ -19,7 +19,7 @@ from adjudge.service.bundles import Bundles
 from adjudge.service.follow import Last
 from adjudge.service.registry import package
 from adjudge.service.registry.entries import REGISTERED, Release
-from adjudge.service.registry.promote import check_environment
+from adjudge.service.registry.promote import name_environment
 from adjudge.service.registry.registrars import AtRest, Running
 from adjudge.service.resolver import Resolver
 from adjudge.service.versions.revision import Revision, revised
@@ -46,12 +46,21 @@ def active_plan(log: Log, snapshots: Path | None, bundles: Bundles, system: str 
 
 
 def export(
-    release: Release, plan: Plan, bundles: Bundles, path: Path, *, environment: str, key: Path | None = None
+    registrar: AtRest | Running,
+    release: Release,
+    plan: Plan,
+    bundles: Bundles,
+    path: Path,
+    *,
+    environment: str = "",
+    key: Path | None = None,
 ) -> str:
     """Write a package of a release, and return the hash of its content.
 
     Parameters
     ----------
+    registrar
+        Where it is registered, and who wants it.
     release
         What is to move.
     plan
@@ -61,22 +70,23 @@ def export(
     path
         The file.
     environment
-        Where it comes from.
+        Which environment the workspace is; empty for what its log says.
     key
         File with the key to sign it with, or None.
 
     Raises
     ------
     ConflictError
-        If it has no evidence.
+        If it has no evidence, or the workspace is another environment.
+    InputError
+        If nobody has said which environment the workspace is.
     """
     if not release.evidence:
         message = f"{release.what} {release.id[:12]} has no evidence, so it stays where it is"
         raise ConflictError(message, field="id", code="no_evidence")
-    folder = None
-    if release.what == "bundle":
-        folder = bundles.read(release.id).path
-    return package.write(path, release, check_environment(environment), plan.versions, folder, key)
+    folder = bundles.read(release.id).path if release.what == "bundle" else None
+    origin = name_environment(registrar, environment, f"{release.what} {release.id[:12]} is exported")
+    return package.write(path, release, origin, plan.versions, folder, key)
 
 
 def take_in(

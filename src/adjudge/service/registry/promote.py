@@ -12,7 +12,7 @@ from adjudge.errors import ConflictError, InputError, did_you_mean
 from adjudge.log.codec import Note
 from adjudge.service.access.approval import apart
 from adjudge.service.access.ledger import note_of
-from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, STAGED, Release
+from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, NAMED, STAGED, Release, Releases
 from adjudge.service.registry.registrars import AtRest, Running
 from adjudge.service.versions.revision import Revision
 
@@ -20,18 +20,59 @@ GOOD = frozenset({"better", "first"})
 """Verdicts that need nobody's word; with any other a second person has to agree."""
 
 
-def check_environment(environment: str) -> str:
-    """Return an environment after looking whether it is one.
+def check_environment(environment: str, releases: Releases) -> str:
+    """Return an environment after looking whether it is the one that the log of a workspace has named.
+
+    Parameters
+    ----------
+    environment
+        What somebody says.
+    releases
+        What is registered in the workspace.
 
     Raises
     ------
     InputError
-        If it is not.
+        If it is none.
+    ConflictError
+        If the workspace is another one.
     """
     if environment not in ENVIRONMENTS:
         message = f"environment must be one of {', '.join(ENVIRONMENTS)}, not {environment!r}"
         raise InputError(message + did_you_mean(environment, ENVIRONMENTS), field="environment")
+    if releases.environment not in ("", environment):
+        message = f"this workspace is {releases.environment}, as its log says, and not {environment}"
+        raise ConflictError(message, field="environment", code="another_environment")
     return environment
+
+
+def name_environment(registrar: AtRest | Running, environment: str, why: str) -> str:
+    """Return which environment a workspace is; where no entry has said so, one does from here on.
+
+    Parameters
+    ----------
+    registrar
+        Where it is written, by whom.
+    environment
+        What somebody says; empty for what the log says.
+    why
+        The reason.
+
+    Raises
+    ------
+    InputError
+        If it is none, or nobody says and the log does not either.
+    ConflictError
+        If the workspace is another one.
+    """
+    said = registrar.releases.environment
+    if not environment and not said:
+        message = f"nothing has said yet which environment this workspace is: {', '.join(ENVIRONMENTS)}"
+        raise InputError(message, field="environment")
+    found = check_environment(environment or said, registrar.releases)
+    if not said:
+        registrar.record(NAMED, why, {"environment": found})
+    return found
 
 
 def missing(release: Release, environment: str, second_person: frozenset[str]) -> str:
@@ -58,6 +99,8 @@ def missing(release: Release, environment: str, second_person: frozenset[str]) -
     others = [one for one in approved if apart(release.holders, one.holders)]
     if release.what in second_person and not others:
         return f"nobody but who registered it ({release.who}) has approved it for {environment}"
+    if (release.how == "imported" or release.package) and not approved:
+        return f"it was imported, as it says from {release.origin}, and nobody has approved it for {environment}"
     if release.origin != environment and not approved:
         return f"it comes from {release.origin}, and nobody has approved it for {environment}"
     if release.what == "bundle" and release.verdict not in GOOD and not others:
@@ -83,16 +126,19 @@ def approve(registrar: AtRest | Running, release: Release, environment: str, why
     Raises
     ------
     ConflictError
-        If nothing says how it was judged: there is nothing that could be approved.
+        If nothing says how it was judged: there is nothing that could be approved; or the workspace is another
+        environment.
     """
     if not release.evidence:
         message = f"{release.what} {release.id[:12]} has no evidence, so there is nothing to approve"
         raise ConflictError(message, field="id", code="no_evidence")
-    return registrar.record(APPROVED, why, {"id": release.id, "environment": check_environment(environment)})
+    checked = check_environment(environment, registrar.releases)
+    return registrar.record(APPROVED, why, {"id": release.id, "environment": checked})
 
 
 def promotion(
     release: Release,
+    releases: Releases,
     environment: str,
     who: str,
     why: str,
@@ -106,6 +152,8 @@ def promotion(
     ----------
     release
         What is to decide.
+    releases
+        What is registered in the workspace.
     environment
         Where.
     who, why
@@ -118,9 +166,9 @@ def promotion(
     Raises
     ------
     ConflictError
-        If it lacks evidence or approval.
+        If it lacks evidence or approval, or the workspace is another environment.
     """
-    lacks = missing(release, check_environment(environment), second_person)
+    lacks = missing(release, check_environment(environment, releases), second_person)
     if lacks:
         message = f"{release.what} {release.id[:12]} stays where it is: {lacks}"
         raise ConflictError(message, field="id", code="not_approved")

@@ -273,7 +273,9 @@ class Life:
         good = made.verdict in GOOD
         if good:
             release = registrar.releases.find(made.bundle)
-            revision, note = promotion(release, "development", WHO, f"its evidence says {made.verdict}")
+            revision, note = promotion(
+                release, registrar.releases, "development", WHO, f"its evidence says {made.verdict}"
+            )
             self.desk.revise(revision, WHO, [note])
         self.made.append((day, made, good))
         ap = made.duel.figures["average_precision"]
