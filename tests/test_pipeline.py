@@ -99,5 +99,6 @@ def test_the_steps_bring_a_bundle_from_development_to_production(tmp_path: Path)
     assert (tmp_path / "card.md").read_text(encoding="utf-8").startswith("# Model card: shop, full")
     with at_rest(Settings(workspace=str(homes["PRODUCTION"])), "reader") as registrar:
         (release,) = registrar.releases
-    assert [(one.environment, one.who) for one in release.approvals] == [("staging", "ada"), ("production", "bob")]
+    assert [(one.environment, one.who) for one in release.approvals] == [("production", "bob")]
+    assert [(one.environment, one.who) for one in release.history] == [("staging", "ada")]
     assert [one.environment for one in release.stages] == ["staging", "production"]

@@ -267,6 +267,7 @@ def _plain(one: Release) -> dict[str, Any]:
         values = [found[side]["value"] for side in ("champion", "challenger")]
         facts[figure] = " to ".join("" if v is None else f"{v:.4g}" for v in values)
     facts |= {f"approved for {a.environment}": f"by {a.who}: {a.why}" for a in one.approvals}
+    facts |= {f"elsewhere for {a.environment}": f"by {a.who}, says its package: {a.why}" for a in one.history}
     return facts | {f"decides in {s.environment}": f"since {_day(s.at_us)} by {s.who}: {s.why}" for s in one.stages}
 
 

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from adjudge.engine import SECRET
 from adjudge.errors import AdjudgeError, BundleError, ConflictError, InputError
 from adjudge.log.sqlite import SqliteLog
+from adjudge.service.access.ledger import MemoryLedger
 from adjudge.service.access.management import Management
 from adjudge.service.home import LOG_FILE
 from adjudge.service.registry import moves, package
-from adjudge.service.registry.entries import ENVIRONMENTS, Release
+from adjudge.service.registry.entries import ENVIRONMENTS, REGISTERED, Release, Releases
 from adjudge.service.registry.promote import approve, missing, promotion
 from adjudge.service.registry.registrars import AtRest, at_rest
 from adjudge.service.settings import Settings
@@ -163,6 +164,35 @@ def test_what_was_imported_needs_an_approval_whatever_anybody_says(
     Desk(other, "mallory").take_in(path)
     with pytest.raises(ConflictError, match=f"imported, as it says from {origin}, and nobody has approved it"):
         Desk(other, "mallory").promote(id_, environment)
+
+
+def test_an_approval_that_came_with_a_package_is_history(lived: tuple[Path, str], other: Path) -> None:
+    """Only what this log says counts here: whoever writes a package may write any approval into it."""
+    home, id_ = lived
+    path, second = other / "may.adjudge", frozenset({"bundle"})
+    Desk(home, "bob").approve(id_, "production")
+    Desk(home).export(id_, path, environment="production")
+    Desk(other, "mallory").take_in(path)
+    release = Desk(other).release(id_)
+    assert (release.approvals, [one.who for one in release.history]) == ([], ["bob"])
+    for parts in (frozenset[str](), second):
+        with pytest.raises(ConflictError, match="has approved it for production"):
+            Desk(other, "mallory").promote(id_, "production", parts)
+    Desk(other, "bob").approve(id_, "production")
+    Desk(other, "mallory").take_in(path)  # again: neither more history nor an approval less
+    release = Desk(other).release(id_)
+    assert ([one.who for one in release.approvals], [one.who for one in release.history]) == (["bob"], ["bob"])
+    assert Desk(other, "mallory").promote(id_, "production", second) == "active"
+
+
+def test_approvals_in_an_entry_of_before_are_history_too() -> None:
+    releases = Releases()
+    ledger = MemoryLedger(lambda: 0, releases)
+    forged = {"who": "boss", "why": "so be it", "at_us": 1, "holders": ["boss"], "environment": "production"}
+    content = {"id": "ab12", "what": "bundle", "system": "shop", "how": "imported", "approvals": [forged]}
+    ledger.record(REGISTERED, "mallory", "of May", content)
+    (release,) = releases
+    assert (release.approvals, [one.who for one in release.history]) == ([], ["boss"])
 
 
 def test_a_workspace_is_one_environment_once_its_log_says_so(

@@ -81,6 +81,7 @@ class _Registered(msgspec.Struct, frozen=True, kw_only=True):
     package: str = ""
     rules: dict[str, Any] | None = None
     approvals: list[Approval] = []
+    history: list[Approval] = []
     stages: list[Stage] = []
 
 
@@ -111,8 +112,12 @@ class Release(_Registered, frozen=True, kw_only=True):
         Hash of the package it came in; empty where it was made here.
     rules
         The document of a rule set.
-    approvals, stages
-        Who approved it, and where it was put in force; those of before it came here are among them.
+    approvals
+        Who approved it, by entries of this log and no other.
+    history
+        Who approved it before it came here, as its package says. Nothing is allowed by it.
+    stages
+        Where it was put in force; those of before it came here are among them.
     """
 
     seq: int
@@ -202,8 +207,11 @@ class Releases:
             said = msgspec.convert(act.content, _Registered)
             before = self._releases.pop(said.id, None)  # what is registered again stands last
             content = msgspec.structs.asdict(said)
+            content["history"] = _merged(said.history, said.approvals)  # what somebody brings approves nothing here
+            content["approvals"] = []
             if before is not None:
-                content["approvals"] = _merged(before.approvals, said.approvals)
+                content["approvals"] = before.approvals
+                content["history"] = _merged(before.history, content["history"])
                 content["stages"] = _merged(before.stages, said.stages)
                 content["evidence"] = said.evidence or before.evidence
             self._releases[said.id] = Release(seq=act.seq, at_us=act.at_us, who=act.who, why=act.why, **content)

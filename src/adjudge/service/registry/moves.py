@@ -136,6 +136,7 @@ def take_in(
     content = msgspec.to_builtins(release)
     for name in ("seq", "at_us", "who", "why", "holders"):
         del content[name]
+    content["history"] += content.pop("approvals")
     content |= {"how": "imported", "origin": found.head.environment, "package": found.sha256}
     return release.id, registrar.record(REGISTERED, why, content)
 
