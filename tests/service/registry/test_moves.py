@@ -22,7 +22,7 @@ from adjudge.service.access.ledger import MemoryLedger
 from adjudge.service.access.management import Management
 from adjudge.service.home import LOG_FILE
 from adjudge.service.registry import moves, package
-from adjudge.service.registry.entries import ENVIRONMENTS, REGISTERED, Release, Releases
+from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, REGISTERED, Release, Releases
 from adjudge.service.registry.promote import approve, missing, promotion
 from adjudge.service.registry.registrars import AtRest, at_rest
 from adjudge.service.settings import Settings
@@ -193,6 +193,78 @@ def test_approvals_in_an_entry_of_before_are_history_too() -> None:
     ledger.record(REGISTERED, "mallory", "of May", content)
     (release,) = releases
     assert (release.approvals, [one.who for one in release.history]) == ([], ["boss"])
+
+
+def test_what_was_imported_stays_so_when_it_is_registered_again(made: tuple[Path, str], other: Path) -> None:
+    home, id_ = made
+    path = other / "may.adjudge"
+    Desk(home).export(id_, path)
+    Desk(other).take_in(path)
+    Desk(other).add(other / "bundles" / id_)
+    with pytest.raises(ConflictError, match="nobody has approved it"):
+        Desk(other).promote(id_, "development")
+
+
+@pytest.mark.parametrize("verdict", ["better", "worse"])
+def test_a_bundle_that_was_judged_in_a_duel_takes_no_other_evidence(
+    lived: tuple[Path, str], tmp_path: Path, verdict: str
+) -> None:
+    home, id_ = lived
+    before, evidence = Desk(home).release(id_), tmp_path / "evidence.json"
+    evidence.write_bytes(msgspec.json.encode({**before.evidence, "verdict": verdict}))
+    for content in (evidence.read_bytes(), msgspec.json.encode({"verdict": verdict})):
+        evidence.write_bytes(content)
+        with pytest.raises(InputError, match="the bundle holds the duel that it was judged by"):
+            Desk(home, "mallory").add(home / "bundles" / id_, evidence)
+    assert Desk(home).release(id_) == before
+    evidence.write_bytes(msgspec.json.encode(before.evidence))
+    assert Desk(home).add(home / "bundles" / id_, evidence).evidence == before.evidence
+
+
+def test_a_name_is_not_got_rid_of_by_registering_again(made: tuple[Path, str], other: Path) -> None:
+    """Ada registers and approves; that somebody else registers it afterwards makes her no second person."""
+    home, id_ = made
+    path = other / "may.adjudge"
+    Desk(home).export(id_, path)
+    Desk(other, "ada").take_in(path)
+    Desk(other, "ada").approve(id_, "production")
+    Desk(other, "ci").take_in(path)
+    release = Desk(other).release(id_)
+    assert (release.holders, [one.who for one in release.approvals]) == (["ada", "ci"], ["ada"])
+    with pytest.raises(ConflictError, match=r"nobody but who registered it \(ada, ci\) has approved"):
+        Desk(other, "ci").promote(id_, "production", frozenset({"bundle"}))
+
+
+def test_registered_again_with_other_evidence_it_is_approved_no_more(lived: tuple[Path, str], tmp_path: Path) -> None:
+    home, _ = lived
+    file, evidence = tmp_path / "rules.yaml", tmp_path / "test.json"
+    file.write_text(RULES)
+    evidence.write_text('{"saved": 12.5}')
+    id_ = Desk(home).add(file, evidence).id
+    Desk(home, "bob").approve(id_, "development")
+    assert [one.who for one in Desk(home).add(file, evidence).approvals] == ["bob"]
+    assert [one.who for one in Desk(home).add(file).approvals] == ["bob"]
+    evidence.write_text('{"saved": -12.5}')
+    assert Desk(home, "eve").add(file, evidence).approvals == []
+    with pytest.raises(ConflictError, match=r"nobody but who registered it \(ada, eve\)"):
+        Desk(home).promote(id_, "development", frozenset({"rules"}))
+
+
+def test_registered_again_it_keeps_where_it_came_from() -> None:
+    releases = Releases()
+    ledger = MemoryLedger(lambda: 0, releases)
+    content = {"id": "ab12", "what": "bundle", "system": "shop", "how": "full", "parents": ["cd34"]}
+    first = {**content, "evidence": {"saved": 1}, "holders": ["ada"]}
+    ledger.record(REGISTERED, "ada", "labels of May", first)
+    ledger.record(APPROVED, "bob", "looks well", {"id": "ab12", "holders": ["bob"]})
+    again = {**content, "how": "given", "parents": [], "origin": "production", "holders": ["eve"]}
+    ledger.record(REGISTERED, "eve", "once more", again)
+    (release,) = releases
+    assert (release.how, release.parents, release.origin) == ("full", ["cd34"], "development")
+    assert (release.holders, release.evidence, len(release.approvals)) == (["ada", "eve"], {"saved": 1}, 1)
+    ledger.record(REGISTERED, "eve", "for the other one", {**again, "system": "other"})
+    (release,) = releases
+    assert (release.evidence, release.approvals) == ({}, [])  # they were about the other system
 
 
 def test_a_workspace_is_one_environment_once_its_log_says_so(

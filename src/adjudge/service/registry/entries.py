@@ -101,7 +101,7 @@ class Release(_Registered, frozen=True, kw_only=True):
     seq, at_us, who, why
         Its entry: position, time, who made it and for what reason.
     holders
-        Everybody who has the credential that it was registered with.
+        Everybody who has a credential that it was registered with, however often.
     parents
         Ids of what it was made from or held against.
     evidence
@@ -210,10 +210,7 @@ class Releases:
             content["history"] = _merged(said.history, said.approvals)  # what somebody brings approves nothing here
             content["approvals"] = []
             if before is not None:
-                content["approvals"] = before.approvals
-                content["history"] = _merged(before.history, content["history"])
-                content["stages"] = _merged(before.stages, said.stages)
-                content["evidence"] = said.evidence or before.evidence
+                content |= _again(before, said, content["history"])
             self._releases[said.id] = Release(seq=act.seq, at_us=act.at_us, who=act.who, why=act.why, **content)
             self._forget()
         elif act.action in (APPROVED, STAGED, NAMED):
@@ -236,6 +233,24 @@ def _noted(one: Release, act: Act, about: _Said) -> Release:
         return msgspec.structs.replace(one, approvals=[*one.approvals, made])
     stage = Stage(about.environment, act.who, act.why, act.at_us)
     return msgspec.structs.replace(one, stages=[*one.stages, stage])
+
+
+def _again(before: Release, said: _Registered, history: list[Approval]) -> dict[str, Any]:
+    """Return what stays of something that is registered again: where it came from, and who had a hand in it."""
+    own = said.system == before.system
+    evidence = said.evidence or (before.evidence if own else {})
+    same = own and evidence == before.evidence
+    return {
+        "how": before.how,
+        "origin": before.origin,
+        "parents": before.parents,
+        "package": said.package or before.package,
+        "holders": sorted({*before.holders, before.who, *said.holders}),
+        "evidence": evidence,
+        "approvals": before.approvals if same else [],  # nobody has approved what it is judged by now
+        "history": _merged(before.history, history),
+        "stages": _merged(before.stages, said.stages),
+    }
 
 
 def _merged(before: list[Any], more: list[Any]) -> list[Any]:

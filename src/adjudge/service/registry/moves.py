@@ -160,21 +160,24 @@ def add(
         Directory of a bundle, or a rule file.
     evidence
         How it was judged, as JSON: what `adjudge rules test --json` or `adjudge judge --json` prints. A bundle has its
-        own evaluation, which is taken where nothing is given.
+        own evaluation, which is taken where nothing is given; one that was judged in a duel takes nothing else.
 
     Raises
     ------
     BundleError
         If the bundle was made for other definitions.
     InputError
-        If the rules do not go with the system, or the evidence is no JSON object.
+        If the rules do not go with the system, the evidence is no JSON object, or it is not what the bundle says.
     """
     content: dict[str, Any] = {"system": plan.system.name, "how": "given", "evidence": _evidence(evidence)}
     if path.is_dir():
         made = bundle.read(path, bundles.secret)
         made.check(plan)
-        content |= {"id": bundles.keep(path).id, "what": "bundle"}
         content["evidence"] = content["evidence"] or _own(made)
+        if not _agree(made, content["evidence"]):
+            message = "the bundle holds the duel that it was judged by, and this is another outcome: leave it out"
+            raise InputError(message, field="evidence")
+        content |= {"id": bundles.keep(path).id, "what": "bundle"}
     else:
         rules = Rules.load(path)
         document = rules.document()
@@ -194,11 +197,16 @@ def _keep(found: package.Package, plan: Plan, bundles: Bundles, path: Path) -> N
             message = f"{path.name} holds another bundle than {release.id[:12]}"
             raise BundleError(message)
         made.check(plan)
-        fought = made.paper(DUEL)
-        if fought is not None and not msgspec.json.decode(fought).items() <= release.evidence.items():
+        if not _agree(made, release.evidence):
             message = f"{path.name}: its evidence is not what its bundle says"
             raise BundleError(message)
         bundles.keep(Path(scratch) / "bundle")
+
+
+def _agree(made: bundle.Bundle, evidence: Mapping[str, Any]) -> bool:
+    """Return whether evidence holds all that a duel in the bundle says; where there is none, any does."""
+    fought = made.paper(DUEL)
+    return fought is None or msgspec.json.decode(fought).items() <= evidence.items()
 
 
 def _own(made: bundle.Bundle) -> dict[str, Any]:

@@ -95,17 +95,18 @@ def missing(release: Release, environment: str, second_person: frozenset[str]) -
     """
     if not release.evidence:
         return "nothing says how it was judged"
+    registrants = ", ".join(release.holders or [release.who])
     approved = [one for one in release.approvals if one.environment == environment]
     others = [one for one in approved if apart(release.holders, one.holders)]
     if release.what in second_person and not others:
-        return f"nobody but who registered it ({release.who}) has approved it for {environment}"
+        return f"nobody but who registered it ({registrants}) has approved it for {environment}"
     if (release.how == "imported" or release.package) and not approved:
         return f"it was imported, as it says from {release.origin}, and nobody has approved it for {environment}"
     if release.origin != environment and not approved:
         return f"it comes from {release.origin}, and nobody has approved it for {environment}"
     if release.what == "bundle" and release.verdict not in GOOD and not others:
         said = release.verdict or "no verdict"
-        return f"its evidence says {said}, so somebody but who registered it ({release.who}) has to approve it"
+        return f"its evidence says {said}, so somebody but who registered it ({registrants}) has to approve it"
     return ""
 
 
