@@ -38,6 +38,41 @@ def test_many_small_gains_do_not_outweigh_a_loss_that_may_come() -> None:
     assert paired(gain, entity, Terms(cap=0.06, scale=0.05)).better_by(0.0)
 
 
+def looks(gain: np.ndarray, entity: np.ndarray, test: Terms) -> bool:
+    """Return whether any of forty looks finds an improvement."""
+    ends = range(len(gain) // 40, len(gain) + 1, len(gain) // 40)
+    return any(paired(gain[:end], entity[:end], test).better_by(0.0) for end in ends)
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_who_wins_a_little_from_many_and_loses_much_from_few_is_rarely_found_better(each: int) -> None:
+    """Nothing is won on average; a customer who loses does so with all decisions."""
+    found = 0
+    for seed in range(200):
+        lossy = np.random.default_rng(seed).random(2_000) < each / (100.0 + each)
+        gain = np.where(np.repeat(lossy, each), -100.0 / each, 1.0)
+        found += looks(gain, np.repeat(np.arange(2_000), each), TERMS)
+    assert found <= 10
+
+
+def test_a_challenger_that_loses_rarely_and_much_is_not_found_better_on_its_half() -> None:
+    """It saves a half and loses six tenths; the champion never loses like that, so its side says nothing of it."""
+    test, found = Terms(cap=1_000.0, scale=0.5), 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        side = rng.random(4_000) < 0.5
+        cost = np.where(side, 0.5 + np.where(rng.random(4_000) < 0.0006, 1_000.0, 0.0), rng.normal(1.0, 0.2, 4_000))
+        ends = range(100, 4_001, 100)
+        found += any(split(cost[:end], side[:end], np.arange(end), test).better_by(0.0) for end in ends)
+    assert found <= 2
+
+
+def test_an_entity_counts_for_no_more_than_the_cap() -> None:
+    """However many decisions it comes in."""
+    entity = np.repeat(np.arange(100), 10)
+    assert paired(np.full(1_000, 50.0), entity, TERMS).gain == paired(np.full(1_000, 10.0), entity, TERMS).gain == 10.0
+
+
 def test_a_small_share_that_has_seen_no_loss_yet_is_not_better() -> None:
     """Its own spread is nothing, but that of both sides counts."""
     cost, challenged = np.zeros(1_000), np.arange(1_000) < 40
