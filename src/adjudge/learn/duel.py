@@ -1,7 +1,8 @@
 """Champion and challenger on the same unseen events, with as many alerts: what differs, and is it more than luck.
 
 Both are judged by the labels that are known by the same moment. A fraud that nobody has reported yet counts as honest
-for both of them, so a window of young events makes each look worse than it is and the comparison no less fair.
+for both of them. On a window of young events that favours whoever is good at frauds that are reported fast, such as who
+learnt from young labels; so a win there is no more than an early one.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FIGURES = ("average_precision", "recall_at_queue", "value_at_queue", "cost_per_d
 LOWER = frozenset({"cost_per_day"})
 """Figures of which less is better."""
 
-Verdict = Literal["better", "worse", "undecided", "first"]
+Verdict = Literal["better", "early", "worse", "undecided", "first"]
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -71,8 +72,8 @@ class Duel(msgspec.Struct, frozen=True, kw_only=True):
         Resamples of whole entities behind the intervals.
     verdict
         ``better`` if the challenger's average precision is higher with at least the confidence asked for and the cost
-        at the same alerts is not higher with that confidence; ``worse`` the other way round; ``first`` where no model
-        decides yet; else ``undecided``.
+        at the same alerts is not higher with that confidence; ``early`` instead where labels of the window may still
+        come; ``worse`` the other way round; ``first`` where no model decides yet; else ``undecided``.
     confidence
         Chance that the verdict asks for.
     """
@@ -152,6 +153,8 @@ class Terms:
         Alerts a day for both; None for the policy's capacity, and for as many as there are frauds where it has none.
     confidence
         Chance that a verdict needs, from 0.5 up to below 1.
+    matures_us
+        Age of an event at which its label counts as known.
     rounds, seed
         Resamples of whole entities; same seed, same figures.
     """
@@ -159,6 +162,7 @@ class Terms:
     policy: Policy
     queue_per_day: float | None = None
     confidence: float = 0.95
+    matures_us: int = 0
     rounds: int = 200
     seed: int = 0
 
@@ -202,6 +206,7 @@ def duel(test: Table, champion: Side, challenger: Side, terms: Terms, *, names: 
         for weight in draws(len(test), entity=test.entity, rounds=terms.rounds, seed=terms.seed)
     ]
     figures = {name: _compared(name, plain, drawn) for name in FIGURES}
+    mature = int(test.ts[-1]) + terms.matures_us <= known_us
     return Duel(
         champion=names[0],
         challenger=names[1],
@@ -214,7 +219,7 @@ def duel(test: Table, champion: Side, challenger: Side, terms: Terms, *, names: 
         queue_per_day=queue,
         figures=figures,
         rounds=terms.rounds,
-        verdict=_verdict(figures, terms.confidence) if names[0] else "first",
+        verdict=_verdict(figures, terms.confidence, mature) if names[0] else "first",
         confidence=terms.confidence,
     )
 
@@ -256,13 +261,13 @@ def _compared(name: str, plain: list[dict[str, float]], drawn: list[list[dict[st
     )
 
 
-def _verdict(figures: dict[str, Compared], confidence: float) -> Verdict:
+def _verdict(figures: dict[str, Compared], confidence: float, mature: bool) -> Verdict:
     """Return what is shown; see `Duel`."""
     ap, cost = figures["average_precision"].chance, figures["cost_per_day"].chance
     if ap is None or cost is None:
         return "undecided"
     if ap >= confidence and cost > 1.0 - confidence:
-        return "better"
+        return "better" if mature else "early"
     if ap <= 1.0 - confidence and cost < confidence:
         return "worse"
     return "undecided"

@@ -120,8 +120,8 @@ def limits_of(data: Data, duel: Duel, slices: Sequence[Slicing], judged_days: fl
         found.append(f"{data.lacking:,} decisions of before a change of definitions were left out.")
     if judged_days < 1:
         found.append(
-            "The window is young: frauds that nobody had reported yet count as honest, for both models alike. The "
-            "figures understate what is found, and say less about frauds that take long to be reported."
+            "The window is young: frauds that nobody had reported yet count as honest. The figures understate what is "
+            "found, and favour whichever model is better at frauds that are reported fast."
         )
     if duel.frauds < 50:
         found.append(f"Only {duel.frauds} frauds of the window are known: the intervals say how little that is.")

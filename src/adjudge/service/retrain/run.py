@@ -340,7 +340,15 @@ class _Work:
         champion = (
             Side.of_rules(test.extra[RULES]) if self.champion is None else Side.of(self.champion.scorer, policy, test)
         )
-        terms = Terms(policy, recipe.queue_per_day, recipe.confidence, recipe.rounds, recipe.seed)
+        label = self.plan.system.label
+        terms = Terms(
+            policy,
+            recipe.queue_per_day,
+            recipe.confidence,
+            matures_us=0 if label is None else micros(label.delay),
+            rounds=recipe.rounds,
+            seed=recipe.seed,
+        )
         names = (self.request.champion, trained.scorer.version)
         fought = duel(test, champion, Side.of(trained.scorer, policy, test), terms, names=names, known_us=facts.as_of)
         self.told("window", 1, 2)
