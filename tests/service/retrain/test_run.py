@@ -15,7 +15,7 @@ from adjudge.learn import bundle
 from adjudge.learn.modelcard import CARD_JSON, CARD_TEXT, ModelCard
 from adjudge.learn.train import FITTED_UNTIL
 from adjudge.service.retrain import run as module
-from adjudge.service.retrain.run import DONE
+from adjudge.service.retrain.request import DONE
 from adjudge.service.retrain.steps import alone
 from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.versions.revision import Revision

@@ -37,12 +37,11 @@ from adjudge.service.registry.entries import REGISTERED, Releases
 from adjudge.service.retrain import kept
 from adjudge.service.retrain.position import end_of_news, position_at
 from adjudge.service.retrain.recipe import Cut, Kind, Recipe, cut
+from adjudge.service.retrain.request import DONE, REQUEST, Request, erased_by, taken_up
 from adjudge.service.retrain.steps import Steps, alone
 from adjudge.service.retrain.table import logged_table
 from adjudge.service.retrain.texts import texts_of
 from adjudge.typing import AnyArray, FloatArray
-
-REQUEST, DONE = "request.json", "done.json"
 
 SLICED = 12
 """A categorical feature with at most so many values is cut by, where nobody names one."""
@@ -84,32 +83,6 @@ class Place:
     bundles: Bundles
     folder: Path
     snapshots: Path | None = None
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is about: the same request leads to the same bundle.
-
-    Parameters
-    ----------
-    system, recipe
-        The system, and how.
-    position, link
-        Where the log ended but for entries of management, and the hash of it until there.
-    champion
-        Id of the bundle that decided then; empty for rules alone.
-    definitions
-        Versions of what decided.
-    estimator
-        What a full retrain fits.
-    """
-
-    system: str
-    recipe: Recipe
-    position: int
-    link: str
-    champion: str
-    definitions: dict[str, str]
-    estimator: str
 
 
 class Retrained(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +132,8 @@ def retrain(
 ) -> Retrained:
     """Make a bundle from a log, hold it against what decides, and register it; nothing is activated.
 
-    A run of the same recipe that was cut short is taken up, with the log as it was when that began.
+    A run of the same recipe that was cut short is taken up, with the log as it was when that began; not where somebody
+    was erased since.
 
     Parameters
     ----------
@@ -246,8 +220,9 @@ class _Work:
             champion=one.bundle,
             definitions=dict(one.card.versions),
             estimator="" if estimator is None else repr(estimator),
+            erased=erased_by(place.log),
         )
-        return cls(place, _taken_up(place.folder, request), plan, champion, entries, estimator, told)
+        return cls(place, taken_up(place.folder, request), plan, champion, entries, estimator, told)
 
     @property
     def id(self) -> str:
@@ -474,24 +449,6 @@ def _check_goes_on(champion: bundle.Bundle | None) -> None:
     if why:
         message = f"{why}, so there is nothing to go on from: retrain in full"
         raise DefinitionError(message)
-
-
-def _taken_up(folder: Path, request: Request) -> Request:
-    """Return the request of a run that was cut short and is about the same, else the given one; others are removed."""
-    for home in sorted(path for path in folder.iterdir() if path.is_dir()):
-        if (home / DONE).is_file():
-            continue
-        try:
-            before = msgspec.json.decode((home / REQUEST).read_bytes(), type=Request)
-        except (OSError, msgspec.DecodeError, InputError):
-            before = None
-        if before is None:
-            shutil.rmtree(home, ignore_errors=True)
-        elif msgspec.structs.replace(before, position=request.position, link=request.link) == request:
-            return before
-        elif before.system == request.system and before.recipe.kind == request.recipe.kind:
-            shutil.rmtree(home, ignore_errors=True)  # something else decides by now, or it is wanted otherwise
-    return request
 
 
 def sliced(plan: Plan, test: Table, texts: Mapping[str, list[str]], wanted: tuple[str, ...]) -> dict[str, AnyArray]:
