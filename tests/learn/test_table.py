@@ -82,3 +82,15 @@ def test_features_are_chosen_by_name_in_the_order_asked_for() -> None:
 def test_columns_of_another_length_are_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ShapeError, match=says):
         replace(table(), **change)
+
+
+def test_silence_says_nothing_of_what_was_stopped() -> None:
+    """Until somebody tells: before and after, and however the events are chosen."""
+    stopped = replace(table(), stopped=np.ones(len(table()), np.bool_))
+    plain = table()
+    for moment in (0, 20, 36, 100):
+        told = np.where(plain.known_at <= moment, plain.label, np.nan)
+        np.testing.assert_array_equal(stopped.known(moment, matures_us=5), told)
+        np.testing.assert_array_equal(stopped.select(slice(1, 3)).known(moment, matures_us=5), told[1:3])
+    with pytest.raises(ShapeError, match="stopped has shape"):
+        replace(plain, stopped=np.ones(1, np.bool_))

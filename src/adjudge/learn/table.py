@@ -43,6 +43,8 @@ class Table:
         Event ids, any type; empty when nobody needs them.
     extra
         Further columns of length n to carry along, such as ``pattern`` or ``rules``.
+    stopped
+        Which events never took place, so that nobody's silence says anything of them; empty when none was stopped.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class Table:
     entity: AnyArray
     ids: AnyArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     extra: Mapping[str, AnyArray] = field(default_factory=dict)
+    stopped: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     def __post_init__(self) -> None:
         rows = self.ts.shape[0]
@@ -76,6 +79,8 @@ class Table:
         columns |= {"amount": self.amount, "entity": self.entity, **self.extra}
         if self.ids.shape[0]:
             columns["ids"] = self.ids
+        if self.stopped.shape[0]:
+            columns["stopped"] = self.stopped
         for name, column in columns.items():
             if column.shape != (rows,):
                 message = f"table: {name} has shape {column.shape}, ts has {rows} rows"
@@ -137,6 +142,7 @@ class Table:
             entity=self.entity[rows],
             ids=self.ids[rows] if self.ids.shape[0] else self.ids,
             extra={name: column[rows] for name, column in self.extra.items()},
+            stopped=self.stopped[rows] if self.stopped.shape[0] else self.stopped,
         )
 
     def between(self, start: int, end: int) -> Table:
@@ -163,7 +169,8 @@ class Table:
         as_of
             The moment of looking, microseconds UTC; a label with ``known_at <= as_of`` counts.
         matures_us
-            An event at least this old without a known label counts as negative. None: it stays unknown.
+            An event at least this old without a known label counts as negative, unless it was stopped: nobody had
+            anything to complain about. None: it stays unknown.
 
         Returns
         -------
@@ -183,7 +190,7 @@ class Table:
         known: FloatArray = np.where(self.known_at <= as_of, self.label, np.nan)
         if matures_us is not None:
             silent: BoolArray = np.isnan(known) & (self.ts <= as_of - matures_us)
-            known[silent] = 0.0
+            known[silent & ~self.stopped if self.stopped.shape[0] else silent] = 0.0
         return known
 
     def as_of(self, moment: int, *, matures_us: int | None = None) -> Table:

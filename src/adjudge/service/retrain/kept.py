@@ -65,6 +65,7 @@ def write(
         "known_at": table.known_at,
         "amount": table.amount,
         "entity": table.entity,
+        "stopped": table.stopped,
         "ids": np.array(table.ids.tolist(), np.str_),
         **{f"extra_{name}": column for name, column in table.extra.items()},
     }
@@ -89,5 +90,5 @@ def read(folder: Path) -> tuple[Table, Facts]:
         arrays: dict[str, Any] = {name: file[name] for name in file.files}
     ids = arrays["ids"].astype(object)
     extra = {name: arrays[f"extra_{name}"] for name in facts.extra}
-    plain = {name: arrays[name] for name in ("X", "ts", "label", "known_at", "amount", "entity")}
+    plain = {name: arrays[name] for name in ("X", "ts", "label", "known_at", "amount", "entity", "stopped")}
     return Table(facts.names, **plain, ids=ids, extra=extra), facts

@@ -176,7 +176,7 @@ def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int) -> Cut:
     start = max(end - window, fitted_until)
     if window <= 0 or end - start < window // 4 or start >= end:
         raise _too_short(recipe, table, end, fitted_until)
-    test = table.between(start, end).as_of(as_of, matures_us=recipe.judged_us)
+    test = table.between(start, end).as_of(as_of, matures_us=recipe.judged_us).labelled()
     if not len(test):
         raise _too_short(recipe, table, end, fitted_until)
     if not full:

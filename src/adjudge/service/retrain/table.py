@@ -2,7 +2,8 @@
 
 Nothing is folded: the features are those that the decisions were made by. Labels have the time at which the log
 received them, so the table can be seen as of any moment before its end. What was stopped and of which nobody ever said
-anything is left out, because nobody will ever know; so is whatever was taken back, and whoever was erased.
+anything is left out, because nobody will ever know; what was stopped and told of later has no label before that; left
+out, too, is whatever was taken back, and whoever was erased.
 """
 
 from __future__ import annotations
@@ -101,6 +102,9 @@ def _table(plan: Plan, names: tuple[str, ...], laid: Laid) -> tuple[Table, BoolA
     if system.card is not None and system.card in laid.slots:
         entity = X.view(np.uint64)[laid.slots[system.card].row]
     assert written.label_at is not None  # the log says when
+    last = len(system.policy.actions) - 1
+    stops = system.policy.actions[last] not in system.policy.review  # what a person looks at takes place
+    stopped = (written.action == last) & stops
     table = Table(
         names=names,
         X=X[[laid.slots[name].row for name in names]],
@@ -110,10 +114,8 @@ def _table(plan: Plan, names: tuple[str, ...], laid: Laid) -> tuple[Table, BoolA
         amount=np.nan_to_num(amount),
         entity=entity,
         ids=written.ids,
+        stopped=stopped,
     )
-    last = len(system.policy.actions) - 1
-    stops = system.policy.actions[last] not in system.policy.review  # what a person looks at takes place
-    stopped = (written.action == last) & stops
     kept: BoolArray = ~(stopped & np.isnan(written.label))
     return _ruled(plan, table, laid).select(kept), kept
 
