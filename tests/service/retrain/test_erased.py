@@ -97,7 +97,7 @@ def test_it_is_removed_by_a_run_of_another_kind_too(tmp_path: Path, monkeypatch:
     bank.erase("ada")
     before = msgspec.json.decode((folder.parent / REQUEST).read_bytes(), type=Request)
     other = msgspec.structs.replace(before, recipe=recipe_of("incremental", 0), erased=erased_by(bank.log))
-    assert taken_up(tmp_path / "retrain", other) == other
+    assert taken_up(tmp_path / "retrain", other, bank.log) == other
     assert not folder.parent.exists()
 
 

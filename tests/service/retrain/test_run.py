@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from adjudge.errors import DefinitionError, InputError, UnavailableError
+from adjudge.errors import BundleError, DefinitionError, InputError, UnavailableError
 from adjudge.learn import bundle
 from adjudge.learn.modelcard import CARD_JSON, CARD_TEXT, ModelCard
 from adjudge.learn.train import FITTED_UNTIL
 from adjudge.service.retrain import run as module
-from adjudge.service.retrain.request import DONE
+from adjudge.service.retrain.request import DONE, MAKING
 from adjudge.service.retrain.steps import alone
 from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.versions.revision import Revision
@@ -108,6 +108,56 @@ def test_a_killed_run_is_taken_up_where_it_stood(step: str, tmp_path: Path, monk
     assert again.bundle == whole.bundle
     steps = ["_table", "_model", "_window", "_bundle", "_registered"]
     assert again.made == [name.lstrip("_") for name in steps[steps.index(step) :] if name != "_registered"]
+
+
+@pytest.mark.parametrize(("days", "kept"), [(1, True), (3, False)])
+def test_an_old_run_is_not_taken_up(days: int, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service decided whenever the run wanted to write its entry; days later its labels are not those there are."""
+    life = Life().live(20)
+
+    def busy(self: Any, *given: Any) -> Any:
+        msg = "a service decides on this log"
+        raise UnavailableError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Work, "_registered", busy)
+        with pytest.raises(UnavailableError):
+            run(life, tmp_path)
+    before = life.clock()
+    life.live(days)
+    made = run(life, tmp_path)
+    assert made.made == ([] if kept else ["table", "model", "window", "bundle"])
+    assert (made.duel.known_us <= before) is kept
+    assert len([path for path in (tmp_path / "retrain").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_bundle_that_cannot_be_written_is_not_taken_up_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life().live(20)
+
+    def refused(self: Any, *given: Any) -> Any:
+        msg = "depends on its neighbours"
+        raise BundleError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Work, "_bundle", refused)
+        with pytest.raises(BundleError):
+            run(life, tmp_path)
+    assert not [path for path in (tmp_path / "retrain").iterdir() if path.is_dir()]
+
+
+def test_what_a_killed_step_left_behind_is_removed(tmp_path: Path) -> None:
+    """A killed process has no time to remove what it was making, which is rows that can be read."""
+    life = Life().live(20)
+    run(life, tmp_path)
+    (home,) = (path for path in (tmp_path / "retrain").iterdir() if path.is_dir())
+    draft = home / f"{MAKING}abc"
+    draft.mkdir()
+    (draft / "table.npz").write_bytes(b"rows")
+    run(life, tmp_path)
+    assert home.exists()
+    assert not draft.exists()
 
 
 def test_what_was_changed_in_a_runs_folder_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

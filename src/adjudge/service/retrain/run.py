@@ -17,7 +17,7 @@ from adjudge.define import micros
 from adjudge.define.spec import from_spec
 from adjudge.engine import Plan, compile
 from adjudge.engine.hashing import TEXT_TAG, hash_text
-from adjudge.errors import DefinitionError, InputError, ShapeError
+from adjudge.errors import BundleError, DefinitionError, InputError, ShapeError
 from adjudge.learn import bundle
 from adjudge.learn.duel import Duel, Side, Terms, duel
 from adjudge.learn.evaluate import DAY_US, Settings
@@ -133,7 +133,7 @@ def retrain(
     """Make a bundle from a log, hold it against what decides, and register it; nothing is activated.
 
     A run of the same recipe that was cut short is taken up, with the log as it was when that began; not where somebody
-    was erased since.
+    was erased since, or the log has gone on for days.
 
     Parameters
     ----------
@@ -160,6 +160,8 @@ def retrain(
         If there is no such system, or too little to learn from.
     ShapeError
         If no fraud of the window is known yet.
+    BundleError
+        If what was made cannot be written as a bundle.
     DefinitionError
         If the system has no label, or an incremental retrain has nothing to go on from.
     UnavailableError
@@ -173,7 +175,7 @@ def retrain(
             return msgspec.structs.replace(before, made=[])
         try:
             result = work.run(registrar, why, dict(trigger or {}))
-        except (InputError, DefinitionError, ShapeError):
+        except (InputError, DefinitionError, ShapeError, BundleError):
             shutil.rmtree(work.home, ignore_errors=True)  # it would fail again, and stand in the way of the next
             raise
         done.write_bytes(msgspec.json.encode(result))
@@ -222,7 +224,7 @@ class _Work:
             estimator="" if estimator is None else repr(estimator),
             erased=erased_by(place.log),
         )
-        return cls(place, taken_up(place.folder, request), plan, champion, entries, estimator, told)
+        return cls(place, taken_up(place.folder, request, place.log), plan, champion, entries, estimator, told)
 
     @property
     def id(self) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from adjudge.errors import UnavailableError
+from adjudge.service.retrain.request import MAKING
 
 STAMP = "stamp.json"
 
@@ -81,7 +82,7 @@ class Steps:
     def _make(self, name: str, place: Path, make: Callable[[Path], None]) -> Stamp:
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".making-") as scratch:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=MAKING) as scratch:
             draft = Path(scratch) / name
             draft.mkdir()
             make(draft)
