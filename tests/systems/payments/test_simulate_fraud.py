@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from adjudge.systems.payments.simulate import PATTERNS, SHARES
+from adjudge.systems.payments.simulate import PATTERNS, SHARES, simulate
 from adjudge.systems.payments.simulate.fraud import budgets
 from adjudge.systems.payments.simulate.geography import distance_km
 from adjudge.systems.payments.simulate.labels import REPORTING
@@ -162,3 +162,34 @@ def test_some_honest_payments_are_disputed_and_some_disputes_withdrawn() -> None
     pairs = claims.join(withdrawn, on="payment_id", suffix="_later")
     assert pairs.height == withdrawn.height
     assert (pairs["known_at_later"] > pairs["known_at"]).all()
+
+
+def _alive_again(began: dict[str, float]) -> int:
+    """Return how many honest payments there are of customers who had vanished with the money."""
+    made = simulate(12_000, days=60, seed=0, fraud_share=0.1, begins=began)
+    told = made.truth.join(made.payments, on="payment_id")
+    gone = told.filter(pl.col("pattern") == "bust_out").group_by("user").agg(began=pl.col("at").min())
+    assert gone.height
+    return told.filter(pl.col("pattern").is_null()).join(gone, on="user").filter(pl.col("at") > pl.col("began")).height
+
+
+@pytest.mark.parametrize("began", [{}, {"hot_spot": 50}, {"hot_spot": 50, "bust_out": 20, "quiet": 40}])
+def test_whoever_vanished_stays_away_when_cases_of_another_pattern_are_left_out(began: dict[str, float]) -> None:
+    assert _alive_again(began) == 0
+
+
+def test_a_world_in_which_nothing_begins_later_is_the_same_world() -> None:
+    plain, empty, first = (
+        simulate(3_000, days=30, seed=3, fraud_share=0.1, begins=begins) for begins in (None, {}, {"bust_out": 0.0})
+    )
+    for other in (empty, first):
+        for name in ("payments", "accounts", "truth", "labels"):
+            assert getattr(other, name).equals(getattr(plain, name)), name
+
+
+def test_no_case_of_a_pattern_begins_before_its_day() -> None:
+    made = simulate(6_000, days=60, seed=0, fraud_share=0.1, begins={"hot_spot": 30})
+    told = made.truth.join(made.payments, on="payment_id")
+    days = (told.filter(pl.col("pattern") == "hot_spot")["at"] - told["at"].min()).dt.total_days()
+    assert len(days)
+    assert days.min() >= 29  # type: ignore[operator]  # the first payment comes a moment after the world begins

@@ -116,23 +116,30 @@ def fraud(
     for name, count in wanted.items():
         if count == 0:
             continue
+        before = dict(scene.stopped)
         batch = MAKERS[name](rng, scene, count)
         batch.pattern = np.full(count, PATTERNS.index(name))
         batch.case = batch.case + cases
         cases = int(batch.case.max()) + 1
         batch.at = _within(scene, batch)
-        parts.append(batch if name not in (begins or {}) else _from(scene, batch, (begins or {})[name]))
+        parts.append(batch if name not in (begins or {}) else _from(scene, batch, before, (begins or {})[name]))
     return Batch.join(parts)
 
 
-def _from(scene: Scene, batch: Batch, day: float) -> Batch:
-    """Return the cases that begin on a day or later; customers who would have vanished in others stay."""
+def _from(scene: Scene, batch: Batch, before: Mapping[int, int], day: float) -> Batch:
+    """Return the cases that begin on a day or later; customers who would have vanished in others stay.
+
+    Whoever vanished before the pattern was made, in a case of another one, stays away: `before` says so.
+    """
     first = np.full(int(batch.case.max()) + 1, scene.society.end_us)
     np.minimum.at(first, batch.case, batch.at)
     later = first[batch.case] >= scene.society.start_us + round(day * DAY_US)
     kept = batch.take(np.flatnonzero(later))
     for who in {*batch.who[~later].tolist()} - {*kept.who.tolist()}:
-        scene.stopped.pop(who, None)
+        if who in before:
+            scene.stopped[who] = before[who]
+        else:
+            scene.stopped.pop(who, None)
     return kept
 
 
