@@ -73,7 +73,7 @@ def retrain(
 
     trigger: dict[str, Any] = {}
     if if_due or why_not:
-        found = _reasons(workspace, log, archive, system)
+        found = _reasons(workspace, log, archive, system, definitions)
         due = _due_kind(found)
         if why_not or due is None:
             _show_reasons(found, json)
@@ -90,14 +90,18 @@ def retrain(
     show_retrained(made, json)
 
 
-def _reasons(workspace: Path | None, log: str | None, archive: Path | None, system: str | None) -> list[Reason]:
+def _reasons(
+    workspace: Path | None, log: str | None, archive: Path | None, system: str | None, definitions: str | None
+) -> list[Reason]:
     """Return what is due in a workspace, and why or why not."""
     from adjudge.service.registry.registrars import at_rest
     from adjudge.service.retrain.due import reasons
     from adjudge.service.verdict import wall_clock
 
     with at_rest(settings_of(workspace, log), name_of(None)) as registrar, place_of(workspace, log, archive) as place:
-        return reasons(place, registrar.releases, system, wall_clock())
+        name = system_in(place, system)
+        model = estimator_of(name, definitions)
+        return reasons(place, registrar.releases, name, wall_clock(), estimator=model)
 
 
 def _due_kind(found: list[Reason]) -> str | None:

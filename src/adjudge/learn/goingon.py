@@ -36,13 +36,20 @@ MOST_TREES = 2_000
 """Trees of a forest from which on a full retrain is asked for instead."""
 
 
-def can_go_on(scorer: object) -> str:
+def can_go_on(scorer: object, estimator: object = None) -> str:
     """Return why a model cannot be gone on from; empty if it can.
 
     Parameters
     ----------
     scorer
         The champion's; None where rules alone decide.
+    estimator
+        What the system trains, where that is known.
+
+    Examples
+    --------
+    >>> can_go_on(None)
+    'the model that decides is no forest of boosted trees'
     """
     if not isinstance(scorer, ModelScorer) or not isinstance(scorer.model, Forest):
         return "the model that decides is no forest of boosted trees"
@@ -50,6 +57,8 @@ def can_go_on(scorer: object) -> str:
         return "the trees that decide are a mean and no sum"
     if scorer.model.trees + MORE_TREES > MOST_TREES:
         return f"the model that decides has {scorer.model.trees:,} trees already"
+    if isinstance(estimator, Trees) and estimator.focal:
+        return "the system trains with a focal loss, and trees go on with the log loss"
     return ""
 
 
@@ -92,7 +101,8 @@ def gone_on(
     ShapeError
         If a part has no positives, or nothing else.
     """
-    why = can_go_on(champion)
+    own = estimator_of(plan.system)
+    why = can_go_on(champion, own)
     if why or parts.validation is None:
         message = f"{why or 'nothing is held out'}: train it anew, with a full retrain"
         raise DefinitionError(message)
@@ -102,7 +112,6 @@ def gone_on(
         if not 0 < part.label.sum() < len(part):
             message = f"the {name} events hold {int(part.label.sum())} known frauds among {len(part)}"
             raise ShapeError(message)
-    own = estimator_of(plan.system)
     settings = copy.deepcopy(own) if isinstance(own, Trees) else Trees()
     settings.set_params(n_trees=trees, seed=seed, top=champion.top)
     drawn, weight = thin(parts.train, rows, seed)

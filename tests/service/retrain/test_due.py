@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from adjudge.errors import DefinitionError
+from adjudge.models import Trees
+from adjudge.service.registry.registrars import Running
 from adjudge.service.retrain.due import HOUR_US, Reason, Schedule, kind_due, reasons
-from tests.service.retrain.lived import DAY_US, Life, place_of, run
+from adjudge.service.retrain.run import retrain
+from tests.service.retrain.lived import DAY_US, Life, place_of, quick, run
 from tests.service.retrain.test_run import activate
 
 
@@ -83,3 +87,21 @@ def test_a_world_that_has_moved_is_due_and_a_quiet_one_is_not(tmp_path: Path) ->
     life.live(4)
     moved = asked(life, tmp_path, schedule)["full", "drift"]
     assert moved.due, moved.words
+
+
+def test_nothing_is_due_for_ever_that_cannot_be_done(settled: tuple[Life, Path]) -> None:
+    """Trees go on with the log loss: a system that trains with another one is told so, and is not asked hourly."""
+    life, home = settled
+    life.live(1)
+    focal = Trees("lightgbm", focal=2.0)
+    none = Schedule(drift=False, decay=False, incremental_us=1)
+    found = reasons(
+        place_of(life, home), life.decider.workspace.management.releases, None, life.clock(), none, estimator=focal
+    )
+    (answer,) = (one for one in found if one.kind == "incremental")
+    assert not answer.due
+    assert "focal loss" in answer.words
+    assert asked(life, home, none)["incremental", "labels"].due
+    registrar = Running(life.decider, "ada")
+    with pytest.raises(DefinitionError, match="focal loss"):
+        retrain(place_of(life, home), None, quick("incremental"), registrar, why="test", estimator=focal)

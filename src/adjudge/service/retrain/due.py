@@ -91,7 +91,13 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def reasons(
-    place: Place, releases: Releases, system: str | None, now_us: int, schedule: Schedule | None = None
+    place: Place,
+    releases: Releases,
+    system: str | None,
+    now_us: int,
+    schedule: Schedule | None = None,
+    *,
+    estimator: object = None,
 ) -> list[Reason]:
     """Return every reason for and against retraining now.
 
@@ -107,6 +113,8 @@ def reasons(
         The present, microseconds UTC.
     schedule
         When something is due; as usual where absent.
+    estimator
+        What the system trains, which no log says.
 
     Raises
     ------
@@ -120,7 +128,7 @@ def reasons(
     one = active.systems[name]
     plan, champion = plan_of(one, secret), place.bundles.read(one.bundle) if one.bundle else None
     mine = [release for release in releases if release.system == name and release.what == "bundle"]
-    found = [_full(mine, now_us, asked), *_incremental(place.log, plan, mine, champion, now_us, asked)]
+    found = [_full(mine, now_us, asked), *_incremental(place.log, plan, mine, (champion, estimator), now_us, asked)]
     if asked.decay:
         found.append(_answered("decay", lambda: _decay(place, plan, champion, name)))
     if asked.drift:
@@ -151,9 +159,10 @@ def _full(mine: list[Release], now_us: int, asked: Schedule) -> Reason:
 
 
 def _incremental(
-    log: Log, plan: Plan, mine: list[Release], champion: Bundle | None, now_us: int, asked: Schedule
+    log: Log, plan: Plan, mine: list[Release], models: tuple[Bundle | None, object], now_us: int, asked: Schedule
 ) -> list[Reason]:
-    why = "no bundle decides here yet" if champion is None else can_go_on(champion.scorer)
+    champion, estimator = models
+    why = "no bundle decides here yet" if champion is None else can_go_on(champion.scorer, estimator)
     if why:
         grown = champion is not None and "trees already" in why
         return [

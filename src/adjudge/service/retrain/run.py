@@ -212,7 +212,7 @@ class _Work:
         recipe = make(micros(plan.system.label.delay))
         champion = place.bundles.read(one.bundle) if one.bundle else None
         if recipe.kind == "incremental":
-            _check_goes_on(champion)
+            _check_goes_on(champion, estimator)
         end = end_of_news(place.log)
         request = Request(
             system=name,
@@ -444,8 +444,8 @@ def _plan(active: SystemActivation, secret: bytes, estimator: Any) -> Plan:
     return compile(system, secret=secret, thresholds=active.thresholds, lateness=active.lateness)
 
 
-def _check_goes_on(champion: bundle.Bundle | None) -> None:
-    why = can_go_on(None if champion is None else champion.scorer)
+def _check_goes_on(champion: bundle.Bundle | None, estimator: Any) -> None:
+    why = can_go_on(None if champion is None else champion.scorer, estimator)
     if champion is None:
         why = "no bundle decides here yet"
     if why:
