@@ -84,6 +84,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
         What a positive event is.
     limits
         What it cannot do, or was not looked at.
+    unseen
+        Whether it is known that the champion was not fitted on the window; the new one never was.
     """
 
     format: int
@@ -98,6 +100,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[Slicing, ...]
     label: str
     limits: list[str]
+    unseen: bool = True
 
 
 def limits_of(data: Data, duel: Duel, slices: Sequence[Slicing], judged_days: float) -> list[str]:
@@ -148,7 +151,7 @@ def markdown(card: ModelCard) -> str:
             *_section("Intended use", _use(card)),
             *_section("Data", _facts(_data(card.data))),
             *_section("Training", _facts(card.training | {n: f"above {v:.6g}" for n, v in card.thresholds.items()})),
-            *_section("Judged", _judged(card.duel)),
+            *_section("Judged", _judged(card.duel, card.unseen)),
             *_section("Slices and fairness", _slices(card.slices)),
             *_section("Limits", [f"- {limit}" for limit in card.limits]),
         ]
@@ -174,11 +177,12 @@ def _data(data: Data) -> dict[str, str]:
     }
 
 
-def _judged(duel: Duel) -> list[str]:
+def _judged(duel: Duel, unseen: bool) -> list[str]:
     against = f"bundle `{duel.champion[:12]}`" if duel.champion else "rules alone"
+    fitted = "neither was fitted on" if unseen else "the champion may have been fitted on"
     told = [
         f"Against {against} on {duel.events:,} events from {moment(duel.start_us)} to {moment(duel.end_us)}, which "
-        f"neither was fitted on, with {duel.frauds:,} frauds known at {moment(duel.known_us)} and "
+        f"{fitted}, with {duel.frauds:,} frauds known at {moment(duel.known_us)} and "
         f"{duel.queue_per_day:.4g} alerts a day for both. Verdict: **{duel.verdict}**, at a confidence of "
         f"{duel.confidence:g}.",
         "",

@@ -29,6 +29,10 @@ Kind = Literal["full", "incremental"]
 KINDS: tuple[Kind, ...] = ("full", "incremental")
 
 
+LEAST_HELD_OUT = 50
+"""Frauds, and as many honest events, from which on held-out events that the champion has not seen are enough."""
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a bundle is made.
 
@@ -182,7 +186,7 @@ def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int) -> Cut:
     if not full:
         recent = table.between(start - recipe.recent_us, start).as_of(start - 1, matures_us=recipe.silent_us).labelled()
         apart = held_out(recent, recipe.seed)
-        return Cut(Parts(recent.select(~apart), recent.select(apart), test), 0, start)
+        return Cut(Parts(recent.select(~apart), _unseen(recent.select(apart), fitted_until), test), 0, start)
     validation = min(recipe.validation_us, span // 5)
     second = Span(start - recipe.gap_us - validation, start - recipe.gap_us)
     before = Span(first, max(second.start - recipe.gap_us, first + 1))
@@ -190,6 +194,17 @@ def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int) -> Cut:
     split = Split(train=before, validation=second, test=Span(start, end), gap_us=gap)
     parts = split.parts(table, matures_us=recipe.silent_us, judged_at=as_of)
     return Cut(replace(parts, test=test), gap, second.end)
+
+
+def _unseen(apart: Table, fitted_until: int) -> Table:
+    """Return the held-out events that the champion was not fitted on, all of them where those are too few.
+
+    Its trees stay, so what they have learnt from says too little of how sure they are of what is new. What is left out
+    here is not trained on either: an entity is held out or it is not.
+    """
+    new = apart.between(fitted_until, int(apart.ts[-1]) + 1) if len(apart) else apart
+    frauds = int(new.label.sum())
+    return new if LEAST_HELD_OUT <= frauds <= len(new) - LEAST_HELD_OUT else apart
 
 
 def _too_short(recipe: Recipe, table: Table, end: int, fitted_until: int) -> InputError:

@@ -26,7 +26,7 @@ from adjudge.learn.modelcard import CARD_JSON, CARD_TEXT, DUEL, FORMAT, Data, Mo
 from adjudge.learn.slices import Slicing, slicings
 from adjudge.learn.split import Parts
 from adjudge.learn.table import Table
-from adjudge.learn.train import FITTED_UNTIL, RULES, Trained, alerts, judge, probabilities, sample, train_on
+from adjudge.learn.train import RULES, Trained, alerts, judge, probabilities, sample, train_on
 from adjudge.log import Log
 from adjudge.models.scorers import Served
 from adjudge.models.served import load, save
@@ -41,6 +41,7 @@ from adjudge.service.retrain.request import DONE, REQUEST, Request, erased_by, t
 from adjudge.service.retrain.steps import Steps, alone
 from adjudge.service.retrain.table import logged_table
 from adjudge.service.retrain.texts import texts_of
+from adjudge.service.retrain.unseen import fitted_until, limits_of_seen, supported
 from adjudge.typing import AnyArray, FloatArray
 
 SLICED = 12
@@ -243,7 +244,7 @@ class _Work:
         (self.home / REQUEST).write_bytes(request)
         steps = Steps(self.home, request)
         table, facts = kept.read(steps.do("table", self._table))
-        made = cut(self.request.recipe, table, facts.as_of, self._fitted_until())
+        made = cut(self.request.recipe, table, facts.as_of, fitted_until(self.champion) or 0)
         model = steps.do("model", lambda folder: self._model(folder, table, made, facts))
         trained = _read_model(model, made.parts, self.place.bundles.secret)
         window = steps.do("window", lambda folder: self._window(folder, trained, facts))
@@ -328,6 +329,7 @@ class _Work:
         )
         names = (self.request.champion, trained.scorer.version)
         fought = duel(test, champion, Side.of(trained.scorer, policy, test), terms, names=names, known_us=facts.as_of)
+        fought = supported(fought, fitted_until(self.champion))
         self.told("window", 1, 2)
         judged = judge(self.plan, trained, settings=Settings(rounds=min(recipe.rounds, 100), seed=recipe.seed))
         p = probabilities(trained.scorer, test)
@@ -384,6 +386,7 @@ class _Work:
         )
         label = system.label
         assert label is not None  # looked at when the run began
+        until = fitted_until(self.champion)
         return ModelCard(
             format=FORMAT,
             system=system.name,
@@ -396,7 +399,11 @@ class _Work:
             duel=fought,
             slices=slices,
             label=f"{label.name}" + (f" ({label.meaning})" if label.meaning else ""),
-            limits=limits_of(data, fought, slices, self.request.recipe.judged_us / DAY_US),
+            limits=[
+                *limits_of(data, fought, slices, self.request.recipe.judged_us / DAY_US),
+                *limits_of_seen(table, until, goes_on=self.request.recipe.kind == "incremental"),
+            ],
+            unseen=until is not None,
         )
 
     def _registered(self, registrar: Registrar, id_: str, fought: Duel, why: str, trigger: dict[str, Any]) -> int:
@@ -414,11 +421,6 @@ class _Work:
             "evidence": evidence,
         }
         return registrar.record(REGISTERED, why, content)
-
-    def _fitted_until(self) -> int:
-        """Return the end of what the champion was fitted on, in microseconds; 0 where nothing is known of it."""
-        noted = None if self.champion is None else self.champion.manifest.training.get(FITTED_UNTIL)
-        return 0 if not isinstance(noted, str) else round(datetime.fromisoformat(noted).timestamp() * 1e6)
 
 
 class _Told(msgspec.Struct, frozen=True):
