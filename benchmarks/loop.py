@@ -1,8 +1,8 @@
 """The learning loop: half a year of payments, a fraud pattern from month four on, with the loop and without it.
 
-What is trained, judged and put in force is what `adjudge retrain` and `adjudge registry promote` do, on the log of the
-very life. The loop is run daily and not hourly, which is what fits into a quarter of an hour; nobody's alerts stop a
-payment, so every label comes when the victim reports it.
+What is trained, judged and put in force is what `adjudge retrain` and `adjudge registry promote` do, on the log of
+the very life. The loop is run every second day and not hourly, which is what fits into a quarter of an hour; nobody's
+alerts stop a payment, so every label comes when the victim reports it.
 """
 
 from __future__ import annotations
