@@ -69,12 +69,13 @@ def retrain(
     Example: adjudge retrain --why-not --workspace payments
     """
     from adjudge.service.registry.registrars import at_rest
+    from adjudge.service.retrain.due import kind_due
     from adjudge.service.retrain.run import retrain as run
 
     trigger: dict[str, Any] = {}
     if if_due or why_not:
         found = _reasons(workspace, log, archive, system, definitions)
-        due = _due_kind(found)
+        due = kind_due(found)
         if why_not or due is None:
             _show_reasons(found, json)
             return
@@ -102,12 +103,6 @@ def _reasons(
         name = system_in(place, system)
         model = estimator_of(name, definitions)
         return reasons(place, registrar.releases, name, wall_clock(), estimator=model)
-
-
-def _due_kind(found: list[Reason]) -> str | None:
-    from adjudge.service.retrain.due import kind_due
-
-    return kind_due(found)
 
 
 def _show_reasons(found: list[Reason], json: bool) -> None:
@@ -157,16 +152,19 @@ def system_in(place: Place, system: str | None) -> str:
 
 
 def estimator_of(name: str, definitions: str | None) -> Any:
-    """Return what a system trains: by its definitions, which no log holds; None for boosted trees as they are."""
+    """Return what a system trains: by its definitions, which no log holds; None for boosted trees as they are.
+
+    Definitions that are there and broken are no reason to train something else.
+    """
     from adjudge.discover import find
-    from adjudge.errors import AdjudgeError
 
     try:
-        return find(definitions or name).build({}).model
-    except AdjudgeError:
-        if definitions is not None:
+        found = find(definitions or name)
+    except InputError as error:
+        if definitions is not None or error.code != "unknown_system":
             raise
         return None  # the definitions are only in the log
+    return found.build({}).model
 
 
 def show_retrained(made: Retrained, json: bool) -> None:
