@@ -156,11 +156,14 @@ def promote(
     The first approval or promotion says which environment the workspace is, for good.
 
     Approval is needed where it was imported or made for another environment, where its evidence does not say that it
-    is better, and where ADJUDGE_SECOND_PERSON names bundle or rules: then by somebody else than who registered it.
+    is better than what decides now, and where ADJUDGE_SECOND_PERSON names bundle or rules: then by somebody else than
+    who registered it.
 
     Example: adjudge registry promote 3f2a --environment production --why "better on the last two weeks"
     """
     from adjudge.service.access.approval import parts_of
+    from adjudge.service.home import snapshots_of
+    from adjudge.service.registry.moves import deciding
     from adjudge.service.registry.promote import promotion
     from adjudge.service.run import secret
     from adjudge.service.versions.offline import open_desk
@@ -169,8 +172,9 @@ def promote(
     with _registry(workspace, log, who) as registrar:
         releases = registrar.releases
         one = releases.find(id_)
+        champion = deciding(registrar.log, snapshots_of(settings), one.system)
     second = parts_of(settings.second_person)
-    revision, note = promotion(one, releases, environment, name_of(who), why, second_person=second)
+    revision, note = promotion(one, releases, champion, environment, name_of(who), why, second_person=second)
     with open_desk(settings, secret(), name_of(who)) as desk:
         show_activated(desk.revise(revision, [note]), json)
 

@@ -22,7 +22,7 @@ from adjudge.service.access.ledger import MemoryLedger
 from adjudge.service.access.management import Management
 from adjudge.service.home import LOG_FILE
 from adjudge.service.registry import moves, package
-from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, REGISTERED, Release, Releases
+from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, REGISTERED, Approval, Release, Releases
 from adjudge.service.registry.promote import approve, missing, promotion
 from adjudge.service.registry.registrars import AtRest, at_rest
 from adjudge.service.settings import Settings
@@ -104,8 +104,10 @@ class Desk:
     def promote(self, id_: str, environment: str, second: frozenset[str] = frozenset()) -> str:
         with self as registrar:
             releases = registrar.releases
+            release = releases.find(id_)
+            champion = moves.deciding(registrar.log, None, release.system)
         revision, note = promotion(
-            releases.find(id_), releases, environment, self.who, "it is time", second_person=second
+            release, releases, champion, environment, self.who, "it is time", second_person=second
         )
         with open_desk(settings(self.home), SECRET, self.who) as desk:
             return desk.revise(revision, [note]).status
@@ -117,8 +119,8 @@ class Desk:
 
 def test_what_is_made_here_and_better_may_decide_here(made: tuple[Path, str], tmp_path: Path) -> None:
     home, id_ = made
-    assert missing(Desk(home).release(id_[:8]), "development", frozenset()) == ""
-    assert "nobody but who registered it" in missing(Desk(home).release(id_), "development", frozenset({"bundle"}))
+    assert missing(Desk(home).release(id_[:8]), "development", frozenset(), "") == ""
+    assert "nobody but who registered it" in missing(Desk(home).release(id_), "development", frozenset({"bundle"}), "")
 
 
 def test_a_package_of_the_same_release_has_the_same_bytes(made: tuple[Path, str], tmp_path: Path) -> None:
@@ -265,6 +267,42 @@ def test_registered_again_it_keeps_where_it_came_from() -> None:
     ledger.record(REGISTERED, "eve", "for the other one", {**again, "system": "other"})
     (release,) = releases
     assert (release.evidence, release.approvals) == ({}, [])  # they were about the other system
+
+
+@pytest.mark.parametrize(
+    ("verdict", "champion", "deciding", "words"),
+    [
+        ("first", "", "", ""),
+        ("better", "ab" * 32, "ab" * 32, ""),
+        ("first", "", "ab" * 32, "first against rules alone, and bundle abababababab decides now"),
+        ("better", "ab" * 32, "cd" * 32, "better against abababababab, and bundle cdcdcdcdcdcd decides now"),
+        ("better", "ab" * 32, "", "better against abababababab, and rules alone decide now"),
+        ("better", "", "", ""),
+        ("better", None, "", "better against nobody knows what, and rules alone decide now"),
+        ("worse", "ab" * 32, "ab" * 32, "worse"),
+    ],
+)
+def test_a_verdict_counts_against_the_champion_that_it_was_made_against(
+    verdict: str, champion: str | None, deciding: str, words: str
+) -> None:
+    evidence = {"verdict": verdict} | ({} if champion is None else {"champion": champion})
+    about: dict[str, Any] = {"id": "ef" * 32, "what": "bundle", "system": "shop", "how": "full", "holders": ["ada"]}
+    release = Release(**about, evidence=evidence, seq=1, at_us=0, who="ada", why="May")
+    lacks = missing(release, "development", frozenset(), deciding)
+    assert lacks == (
+        f"its evidence says {words}, so somebody but who registered it (ada) has to approve it" if words else ""
+    )
+    bob = Approval("bob", "looks well", 2, ["bob"], "development")
+    approved = Release(**about, evidence=evidence, seq=1, at_us=0, who="ada", why="May", approvals=[bob])
+    assert missing(approved, "development", frozenset(), deciding) == ""
+
+
+def test_what_was_first_is_so_once(lived: tuple[Path, str]) -> None:
+    """Where it decides already, its verdict against rules alone has somebody else asked before it is put in force."""
+    home, id_ = lived
+    assert Desk(home).promote(id_, "development") == "active"
+    with pytest.raises(ConflictError, match=f"first against rules alone, and bundle {id_[:12]} decides now"):
+        Desk(home).promote(id_, "development")
 
 
 def test_a_workspace_is_one_environment_once_its_log_says_so(

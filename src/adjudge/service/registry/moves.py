@@ -15,6 +15,7 @@ from adjudge.errors import BundleError, ConflictError, InputError
 from adjudge.learn import bundle
 from adjudge.learn.modelcard import DUEL
 from adjudge.log import Log
+from adjudge.service.activation import SystemActivation
 from adjudge.service.bundles import Bundles
 from adjudge.service.follow import Last
 from adjudge.service.registry import package
@@ -36,13 +37,28 @@ def active_plan(log: Log, snapshots: Path | None, bundles: Bundles, system: str 
     InputError
         If there is no such system, or several and none is named.
     """
+    return Resolver((), bundles).plan(_active(log, snapshots, system))
+
+
+def deciding(log: Log, snapshots: Path | None, system: str) -> str:
+    """Return the id of the bundle that decides in a system at the end of a log; empty for rules alone.
+
+    Raises
+    ------
+    InputError
+        If there is no such system.
+    """
+    return _active(log, snapshots, system).bundle
+
+
+def _active(log: Log, snapshots: Path | None, system: str | None) -> SystemActivation:
     from adjudge.service.columns import named_system
 
     active = Last.before(log, snapshots, len(log)).active
     if not active:
         message = "nothing has decided on this log yet: serve it once"
         raise InputError(message, field="workspace")
-    return Resolver((), bundles).plan(active[named_system(active, system)])
+    return active[named_system(active, system)]
 
 
 def export(

@@ -17,7 +17,7 @@ from adjudge.service.registry.registrars import AtRest, Running
 from adjudge.service.versions.revision import Revision
 
 GOOD = frozenset({"better", "first"})
-"""Verdicts that need nobody's word; with any other a second person has to agree."""
+"""Verdicts that need nobody's word, against what decides now; with any other a second person has to agree."""
 
 
 def check_environment(environment: str, releases: Releases) -> str:
@@ -75,7 +75,7 @@ def name_environment(registrar: AtRest | Running, environment: str, why: str) ->
     return found
 
 
-def missing(release: Release, environment: str, second_person: frozenset[str]) -> str:
+def missing(release: Release, environment: str, second_person: frozenset[str], deciding: str) -> str:
     """Return what a release lacks before it may decide; empty if nothing.
 
     Parameters
@@ -86,11 +86,13 @@ def missing(release: Release, environment: str, second_person: frozenset[str]) -
         Where.
     second_person
         What takes a second person here: ``bundle``, ``rules``.
+    deciding
+        Id of the bundle that decides now; empty for rules alone.
 
     Examples
     --------
     >>> made = Release(id="ab12", what="bundle", system="shop", how="full", seq=1, at_us=0, who="ada", why="May")
-    >>> missing(made, "development", frozenset())
+    >>> missing(made, "development", frozenset(), "")
     'nothing says how it was judged'
     """
     if not release.evidence:
@@ -104,10 +106,21 @@ def missing(release: Release, environment: str, second_person: frozenset[str]) -
         return f"it was imported, as it says from {release.origin}, and nobody has approved it for {environment}"
     if release.origin != environment and not approved:
         return f"it comes from {release.origin}, and nobody has approved it for {environment}"
-    if release.what == "bundle" and release.verdict not in GOOD and not others:
-        said = release.verdict or "no verdict"
-        return f"its evidence says {said}, so somebody but who registered it ({registrants}) has to approve it"
+    if release.what == "bundle" and not others and not (said := _good(release, deciding))[0]:
+        return f"its evidence says {said[1]}, so somebody but who registered it ({registrants}) has to approve it"
     return ""
+
+
+def _good(release: Release, deciding: str) -> tuple[bool, str]:
+    """Return whether a verdict needs nobody's word beside what decides now, and the verdict in words."""
+    said, champion = release.verdict or "no verdict", release.evidence.get("champion")
+    if said not in GOOD:
+        return False, said
+    if champion != deciding or (said == "first" and deciding):
+        against = "against nobody knows what" if champion is None else f"against {str(champion)[:12] or 'rules alone'}"
+        now = f"bundle {deciding[:12]} decides" if deciding else "rules alone decide"
+        return False, f"{said} {against}, and {now} now"
+    return True, said
 
 
 def approve(registrar: AtRest | Running, release: Release, environment: str, why: str) -> int:
@@ -140,6 +153,7 @@ def approve(registrar: AtRest | Running, release: Release, environment: str, why
 def promotion(
     release: Release,
     releases: Releases,
+    deciding: str,
     environment: str,
     who: str,
     why: str,
@@ -155,6 +169,8 @@ def promotion(
         What is to decide.
     releases
         What is registered in the workspace.
+    deciding
+        Id of the bundle that decides there now; empty for rules alone.
     environment
         Where.
     who, why
@@ -169,7 +185,7 @@ def promotion(
     ConflictError
         If it lacks evidence or approval, or the workspace is another environment.
     """
-    lacks = missing(release, check_environment(environment, releases), second_person)
+    lacks = missing(release, check_environment(environment, releases), second_person, deciding)
     if lacks:
         message = f"{release.what} {release.id[:12]} stays where it is: {lacks}"
         raise ConflictError(message, field="id", code="not_approved")

@@ -279,9 +279,8 @@ class Life:
             approve(Running(self.decider, SECOND), found, "development", "better by what is known so far")
         if good:
             release = registrar.releases.find(made.bundle)
-            revision, note = promotion(
-                release, registrar.releases, "development", WHO, f"its evidence says {made.verdict}"
-            )
+            words, champion = f"its evidence says {made.verdict}", self.desk.active().systems[0].bundle
+            revision, note = promotion(release, registrar.releases, champion, "development", WHO, words)
             self.desk.revise(revision, WHO, [note])
         self.made.append((day, made, good))
         ap = made.duel.figures["average_precision"]
