@@ -370,6 +370,40 @@ def test_a_package_may_hold_nothing_else(other: Path, name: str) -> None:
         Desk(other).take_in(path)
 
 
+@pytest.mark.parametrize("part", ["evidence", "history"])
+def test_a_package_says_no_more_than_an_entry_holds(
+    lived: tuple[Path, str], other: Path, tmp_path: Path, part: str
+) -> None:
+    home, id_ = lived
+    path, large = other / "may.adjudge", "x" * moves.EVIDENCE_LIMIT
+    release = Desk(home).release(id_)
+    changes: dict[str, Any] = {"evidence": {**release.evidence, "more": large}}
+    if part == "history":
+        changes = {"history": [Approval("bob", large, 1, ["bob"], "staging")]}
+    release = msgspec.structs.replace(release, **changes)
+    package.write(path, release, "development", {}, home / "bundles" / id_, None)
+    with pytest.raises(BundleError, match="an entry holds"):
+        Desk(other).take_in(path)
+    with Desk(other) as registrar:
+        assert not list(registrar.releases)
+    assert not (other / "bundles").exists()
+
+
+@pytest.mark.parametrize(("name", "limit"), [("TOTAL_LIMIT", 2_000), ("MEMBERS_LIMIT", 3), ("TOTAL_LIMIT", 100_000)])
+def test_a_package_is_bounded_as_a_whole(
+    made: tuple[Path, str], other: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
+) -> None:
+    path = other / "many.adjudge"
+    with tarfile.open(path, "w") as archive:
+        for number in range(10):
+            entry = tarfile.TarInfo(f"bundle/part_{number}.json")
+            entry.size = 15_000
+            archive.addfile(entry, io.BytesIO(b" " * entry.size))
+    monkeypatch.setattr(package, name, limit)
+    with pytest.raises(BundleError, match=r"larger than any package|holds more than"):
+        Desk(other).take_in(path)
+
+
 def test_what_is_no_package_is_said_to_be_none(other: Path) -> None:
     path = other / "empty.adjudge"
     for content in (b"", b"nothing", b"\0" * 10240):

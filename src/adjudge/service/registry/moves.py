@@ -26,7 +26,7 @@ from adjudge.service.resolver import Resolver
 from adjudge.service.versions.revision import Revision, revised
 
 EVIDENCE_LIMIT = 256 * 1024
-"""Largest evidence that an entry of the log holds, in bytes of JSON."""
+"""Largest evidence that an entry of the log holds, in bytes of JSON; with all that a package says beside its rules."""
 
 
 def active_plan(log: Log, snapshots: Path | None, bundles: Bundles, system: str | None) -> Plan:
@@ -133,7 +133,8 @@ def take_in(
     Raises
     ------
     BundleError
-        If it is damaged, not signed as it must be, made for other definitions, or has another evidence than its bundle.
+        If it is damaged, not signed as it must be, made for other definitions, has another evidence than its bundle, or
+        says more than an entry holds.
     InputError
         If its rules do not go with the system.
     """
@@ -145,14 +146,18 @@ def take_in(
     if not release.evidence:
         message = f"{path.name} says nothing of how it was judged"
         raise BundleError(message)
-    if release.what == "bundle":
-        _keep(found, plan, bundles, path)
-    else:
-        revised(plan, Revision("check", plan.system.name, rules=release.rules), bundles)
     content = msgspec.to_builtins(release)
     for name in ("seq", "at_us", "who", "why", "holders"):
         del content[name]
     content["history"] += content.pop("approvals")
+    said = len(msgspec.json.encode({name: value for name, value in content.items() if name != "rules"}))
+    if said > EVIDENCE_LIMIT:
+        message = f"{path.name} says {said:,} bytes of how it was judged, and an entry holds {EVIDENCE_LIMIT:,}"
+        raise BundleError(message)
+    if release.what == "bundle":
+        _keep(found, plan, bundles, path)
+    else:
+        revised(plan, Revision("check", plan.system.name, rules=release.rules), bundles)
     content |= {"how": "imported", "origin": found.head.environment, "package": found.sha256}
     return release.id, registrar.record(REGISTERED, why, content)
 

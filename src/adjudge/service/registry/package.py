@@ -32,6 +32,9 @@ HEAD, SIGNATURE, RULES = "package.json", "signature", "rules.json"
 HEAD_LIMIT = 16 * 2**20
 """Largest head that is read, in bytes."""
 
+TOTAL_LIMIT, MEMBERS_LIMIT = 4 * SIZE_LIMIT, 1_000
+"""Most bytes that a package holds in all, and most files."""
+
 _NAME = re.compile(r"(bundle/[a-z0-9_]+(/[a-z0-9_]+)?\.(json|npz|md)|rules\.json)")
 
 
@@ -191,6 +194,10 @@ def _check_rules(path: Path, head: Head, found: Mapping[str, bytes]) -> None:
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the files of an archive by name; anything but plain files of known names is refused."""
     seen: set[str] = set()
+    total = 0
+    if path.stat().st_size > 2 * TOTAL_LIMIT:  # what is read of an archive, names and padding among it, has a bound
+        message = f"{path.name} is larger than any package"
+        raise BundleError(message)
     try:
         with tarfile.open(path, "r:") as archive:
             for entry in archive:
@@ -200,6 +207,10 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                     message = f"{path.name} holds something that no package may hold: {entry.name[:80]!r}"
                     raise BundleError(message)
                 seen.add(entry.name)
+                total += entry.size  # unpacked, which of a sparse file is more than the archive has
+                if total > TOTAL_LIMIT or len(seen) > MEMBERS_LIMIT:
+                    message = f"{path.name} holds more than {MEMBERS_LIMIT:,} files or {TOTAL_LIMIT:,} bytes"
+                    raise BundleError(message)
                 source = archive.extractfile(entry)
                 assert source is not None  # it is a file
                 yield entry.name, source.read()
