@@ -22,7 +22,7 @@ from adjudge.service.access.ledger import MemoryLedger
 from adjudge.service.access.management import Management
 from adjudge.service.home import LOG_FILE
 from adjudge.service.registry import moves, package
-from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, REGISTERED, Approval, Release, Releases
+from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, KEPT, REGISTERED, Approval, Release, Releases
 from adjudge.service.registry.promote import approve, missing, promotion
 from adjudge.service.registry.registrars import AtRest, at_rest
 from adjudge.service.settings import Settings
@@ -402,6 +402,24 @@ def test_a_package_is_bounded_as_a_whole(
     monkeypatch.setattr(package, name, limit)
     with pytest.raises(BundleError, match=r"larger than any package|holds more than"):
         Desk(other).take_in(path)
+
+
+def test_the_newest_full_retrain_of_each_system_is_never_forgotten() -> None:
+    """However many incremental ones come after it: by its time the next one is due."""
+    releases = Releases()
+    ledger = MemoryLedger(lambda: 0, releases)
+
+    def record(id_: str, system: str, how: str) -> None:
+        content = {"id": id_, "what": "bundle", "system": system, "how": how, "evidence": {"verdict": "undecided"}}
+        ledger.record(REGISTERED, "cron", "on schedule", content)
+
+    for id_, system in (("old", "shop"), ("new", "shop"), ("theirs", "other")):
+        record(id_, system, "full")
+    for number in range(KEPT + 10):
+        record(f"hourly{number}", "shop", "incremental")
+    ids = [one.id for one in releases]
+    assert ids[:2] == ["new", "theirs"]
+    assert ids[2:] == [f"hourly{number}" for number in range(10, KEPT + 10)]
 
 
 def test_what_is_no_package_is_said_to_be_none(other: Path) -> None:

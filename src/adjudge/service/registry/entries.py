@@ -17,7 +17,7 @@ NAMED = "environment_named"
 """The action that says which environment a workspace is, where no approval or promotion has said so."""
 
 KEPT = 500
-"""How many that nobody has approved and that never decided are shown; the log has all."""
+"""How many that nobody has approved and that never decided are shown, beside each system's newest full retrain."""
 
 ENVIRONMENTS = ("development", "staging", "production")
 """Where something can decide; a workspace is one of them."""
@@ -222,7 +222,9 @@ class Releases:
 
     def _forget(self) -> None:
         """Forget the oldest that nobody approved and that decided nowhere, so that a snapshot stays small."""
-        idle = [id_ for id_, one in self._releases.items() if not one.approvals and not one.stages]
+        full = {one.system: one.id for one in self._releases.values() if one.what == "bundle" and one.how == "full"}
+        kept = {*full.values()}  # the next one is due by its time
+        idle = [id_ for id_, one in self._releases.items() if not one.approvals and not one.stages and id_ not in kept]
         for id_ in idle[: max(len(idle) - KEPT, 0)]:
             del self._releases[id_]
 
