@@ -30,7 +30,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a release, or how it begins; or latest.")]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of a release, or how it begins; or latest, of one system.")
+]
 EnvironmentOption = Annotated[
     str, typer.Option("--environment", "-e", help="Where it is to decide: development, staging or production.")
 ]
@@ -66,6 +68,7 @@ def list_(
 @app.command("show")
 def show_(
     id_: IdArgument,
+    system: OfOption = None,
     card: Annotated[bool, typer.Option("--card", help="Print the model card of its bundle.")] = False,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
@@ -81,7 +84,7 @@ def show_(
     from adjudge.learn.modelcard import CARD_TEXT
 
     with _registry(workspace, log, None) as registrar:
-        one = registrar.releases.find(id_)
+        one = registrar.releases.find(id_, system)
     if not card:
         facts: dict[str, Any] = msgspec.to_builtins(one)
         show(facts if json else _plain(one), json)
@@ -124,6 +127,7 @@ def approve(
     id_: IdArgument,
     why: WhyOption,
     environment: EnvironmentOption,
+    system: OfOption = None,
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
@@ -136,7 +140,7 @@ def approve(
     from adjudge.service.registry.promote import approve as run
 
     with _registry(workspace, log, who) as registrar:
-        one = registrar.releases.find(id_)
+        one = registrar.releases.find(id_, system)
         seq = run(registrar, one, environment, why)
     show({"id": one.id, "approved for": environment, "by": name_of(who), "at": seq}, json)
 
@@ -146,6 +150,7 @@ def promote(
     id_: IdArgument,
     why: WhyOption,
     environment: EnvironmentOption,
+    system: OfOption = None,
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
@@ -171,7 +176,7 @@ def promote(
     settings = settings_of(workspace, log)
     with _registry(workspace, log, who) as registrar:
         releases = registrar.releases
-        one = releases.find(id_)
+        one = releases.find(id_, system)
         champion = deciding(registrar.log, snapshots_of(settings), one.system)
     second = parts_of(settings.second_person)
     revision, note = promotion(one, releases, champion, environment, name_of(who), why, second_person=second)
@@ -183,6 +188,7 @@ def promote(
 def export(
     id_: IdArgument,
     to: Annotated[Path, typer.Argument(dir_okay=False, help="The package: one file.")],
+    system: OfOption = None,
     environment: Annotated[
         str, typer.Option("--environment", "-e", help="Which one the workspace is; as its log says, where it does.")
     ] = "",
@@ -201,7 +207,7 @@ def export(
     from adjudge.service.registry import moves
 
     with _registry(workspace, log, who) as registrar:
-        one = registrar.releases.find(id_)
+        one = registrar.releases.find(id_, system)
         plan, bundles = _plan(registrar, workspace, log, one.system)
         sha256 = moves.export(registrar, one, plan, bundles, to, environment=environment, key=key)
     show({"id": one.id, "package": str(to), "sha256": sha256, "signed": key is not None}, json)

@@ -14,7 +14,9 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from typer.testing import CliRunner
 
+from adjudge.cli import app
 from adjudge.engine import SECRET
 from adjudge.errors import AdjudgeError, BundleError, ConflictError, InputError
 from adjudge.log.sqlite import SqliteLog
@@ -420,6 +422,28 @@ def test_the_newest_full_retrain_of_each_system_is_never_forgotten() -> None:
     ids = [one.id for one in releases]
     assert ids[:2] == ["new", "theirs"]
     assert ids[2:] == [f"hourly{number}" for number in range(10, KEPT + 10)]
+
+
+@pytest.mark.parametrize("verb", ["approve", "promote", "show"])
+def test_the_latest_of_several_systems_is_asked_for_by_name(lived: tuple[Path, str], verb: str) -> None:
+    """Whatever another system has registered in between is neither approved nor put in force by mistake."""
+    home, id_ = lived
+    with Desk(home) as registrar:
+        content = {"id": "ab" * 32, "what": "rules", "system": "other", "how": "given", "evidence": {"saved": 1}}
+        registrar.record(REGISTERED, "another one", content)
+    words = ["--workspace", str(home)]
+    if verb != "show":
+        words += ["--environment", "development", "--why", "it is time", "--who", "bob"]
+    before = len(Desk(home).release(id_).approvals)
+    done = CliRunner().invoke(app, ["registry", verb, "latest", *words])
+    assert done.exit_code != 0
+    assert isinstance(done.exception, InputError) or "which system" in done.output
+    assert len(Desk(home).release(id_).approvals) == before
+    done = CliRunner().invoke(app, ["registry", verb, "latest", "--system", "shop", *words, "--json"])
+    assert done.exit_code == 0, done.output
+    assert id_ in done.output or verb == "promote"
+    with pytest.raises(AdjudgeError, match="nothing is registered"), Desk(home) as registrar:
+        registrar.releases.find(id_, "other")
 
 
 def test_what_is_no_package_is_said_to_be_none(other: Path) -> None:

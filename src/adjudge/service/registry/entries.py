@@ -23,7 +23,7 @@ ENVIRONMENTS = ("development", "staging", "production")
 """Where something can decide; a workspace is one of them."""
 
 LATEST = "latest"
-"""In place of an id: what was registered last."""
+"""In place of an id: what was registered last, in a workspace of one system or of the system that is named."""
 
 What = Literal["bundle", "rules"]
 
@@ -180,19 +180,31 @@ class Releases:
         """Return what has that id, None if nothing has."""
         return self._releases.get(id_)
 
-    def find(self, beginning: str) -> Release:
+    def find(self, beginning: str, system: str | None = None) -> Release:
         """Return what has an id that begins so; ``latest`` is what was registered last.
+
+        Parameters
+        ----------
+        beginning
+            How the id begins, or ``latest``.
+        system
+            Whose; None for any.
 
         Raises
         ------
         NotFoundError
             If nothing has.
         InputError
-            If several have.
+            If several have, or it is the latest of several systems and none is named.
         """
-        if beginning == LATEST and self._releases:
-            return next(reversed(self._releases.values()))
-        found = [one for id_, one in self._releases.items() if beginning and id_.startswith(beginning)]
+        mine = [one for one in self if system in (None, one.system)]
+        if beginning == LATEST and mine:
+            names = {one.system for one in mine}
+            if len(names) > 1:
+                message = f"the latest of which system? Name it, or an id: {', '.join(sorted(names))}"
+                raise InputError(message, field="system", code="ambiguous")
+            return mine[-1]
+        found = [one for one in mine if beginning and one.id.startswith(beginning)]
         if not found:
             message = f"nothing is registered here whose id begins with {beginning[:64]!r}"
             raise NotFoundError(message)
