@@ -11,7 +11,8 @@ import pytest
 
 from adjudge.errors import InputError, NotFoundError, UnavailableError
 from adjudge.log import Commit, Kind, LogUnavailableError, MemoryLog, entries_of
-from adjudge.log.codec import Events, Texts, pack, unpack
+from adjudge.log.codec import Events, Table, Texts, pack, unpack
+from adjudge.service import table
 from adjudge.service.decider import Decider
 from adjudge.service.replay import replay
 from adjudge.service.workspace import Change
@@ -484,20 +485,39 @@ def test_imported_history_counts_as_if_it_had_been_decided(plan: Any) -> None:
     assert brought.decide(rows[0] | {"amount": "1.23"}) == ["conflict"]
 
 
+def test_history_comes_in_in_pieces(plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is the same then as in one piece; what does not fit is found before any of it comes in."""
+    whole, pieces = Shop(plan), Shop(plan)
+    assert whole.decider.import_table("purchase", history(50)) == 50
+    monkeypatch.setattr(table, "ROWS", 16)
+    short = history(50).with_row_index("row").with_columns(user=pl.when(pl.col("row") < 49).then("user"))
+    with pytest.raises(InputError, match="row 49"):
+        pieces.decider.import_table("purchase", short)
+    assert pieces.decider.writer.position == whole.decider.writer.position - 50
+    assert pieces.decider.import_table("purchase", history(50)) == 50
+    blocks = [block for commit in pieces.decider.log.read(0, 100) for block in unpack(commit.payload)]
+    assert [len(block) for block in blocks if isinstance(block, Table)] == [16, 16, 16, 2]
+    for desk in (whole, pieces):
+        desk.decide(purchase("x", user="u3", card="c4"))
+    assert features(whole, "px") == features(pieces, "px")
+    assert whole.decider.workspace.digest() == pieces.decider.workspace.digest()
+    assert replay([plan], pieces.decider.log).equal
+
+
 def test_import_is_only_for_the_time_before_the_first_decision(plan: Any) -> None:
     """And ids must be new."""
     desk = Shop(plan)
-    table = history(10)
+    rows = history(10)
     with pytest.raises(InputError, match="row 10 was used before"):
-        desk.decider.import_table("purchase", pl.concat([table, table[:1]]))
+        desk.decider.import_table("purchase", pl.concat([rows, rows[:1]]))
     with pytest.raises(InputError, match="no column 'purchase_id'"):
-        desk.decider.import_table("purchase", table.drop("purchase_id"))
+        desk.decider.import_table("purchase", rows.drop("purchase_id"))
     with pytest.raises(InputError, match="user"):
-        desk.decider.import_table("purchase", table.drop("user"))
+        desk.decider.import_table("purchase", rows.drop("user"))
     assert not desk.decider.failed
-    desk.decider.import_table("purchase", table)
+    desk.decider.import_table("purchase", rows)
     with pytest.raises(InputError, match="used before"):
-        desk.decider.import_table("purchase", table)
+        desk.decider.import_table("purchase", rows)
     desk.decide(purchase(1))
     with pytest.raises(InputError, match="before the first decision"):
         desk.decider.import_table("purchase", history(20)[10:])

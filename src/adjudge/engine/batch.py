@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from adjudge.history import Histories, Profiles
 from adjudge.typing import FloatArray, HashArray, IntArray
 
@@ -36,6 +38,12 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Return some of the events, those from one row up to another, as a batch of their own."""
+        some = slice(start, stop)
+        matrix, keys = (np.ascontiguousarray(rows[:, some]) for rows in (self.matrix, self.keys))
+        return Batch(self.stream, self.ids[some], self.ts[some], self.seq[some], matrix, keys)
 
 
 def untimed(stage: str) -> None:

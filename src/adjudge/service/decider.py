@@ -523,7 +523,8 @@ class Decider:
     def import_table(self, stream: str, frame: Any) -> int:
         """Bring in history from before the first decision: logged and folded, not decided, never too late.
 
-        A table is kept as it is; where its stream has personal fields it is kept event by event, and they are sealed.
+        A table is kept as it is, in pieces; where its stream has personal fields it is kept event by event, and they
+        are sealed. It is checked as a whole before any of it comes in.
 
         Parameters
         ----------
@@ -557,8 +558,12 @@ class Decider:
                 for blocks in sealed_table(self.workspace, stream, first, frame, batches):
                     self._import(blocks, functools.partial(Folder(self.workspace).all, self.writer.position, blocks))
                 return len(ids)
-            insert = functools.partial(self.workspace.insert, first, stream, frame, ids, batches)
-            self._import([Table(stream, len(ids), table.encode(frame))], insert)
+            for start in range(0, len(ids), table.ROWS):
+                stop = min(start + table.ROWS, len(ids))
+                rows, known = frame[start:stop], ids[start:stop]
+                encoded = [(running, batch.part(start, stop)) for running, batch in batches]
+                insert = functools.partial(self.workspace.insert, first + start, stream, rows, known, encoded)
+                self._import([Table(stream, len(known), table.encode(rows))], insert)
             return len(ids)
 
     def _import(self, blocks: Sequence[Block], fold: Callable[[], None]) -> None:

@@ -19,6 +19,10 @@ from adjudge.service.decode import EventDecoder, EventStruct, Place
 if TYPE_CHECKING:
     import polars as pl
 
+ROWS = 65_536
+"""Most events of one log entry: few enough that one of them is read back within milliseconds, and that putting the
+entry elsewhere holds nobody up; many enough to be packed well."""
+
 
 def check(schema: Schema, frame: pl.DataFrame, known: Container[str]) -> list[str]:
     """Return the ids of a table's events after checking that they are there and new.
