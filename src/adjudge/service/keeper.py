@@ -12,9 +12,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from adjudge.errors import UnavailableError
 from adjudge.log import LogError
+from adjudge.service import snapshot
 from adjudge.service.decider import Decider
 from adjudge.service.gauges import Gauges
 
@@ -39,7 +41,7 @@ class Keeper(threading.Thread):
         Whose log.
     gauges
         What is to be measured now and then; None for what nobody reads.
-    snapshot
+    command
         The command that makes a snapshot and ends; None makes none.
     every
         Entries of the log after which a snapshot is due.
@@ -52,14 +54,14 @@ class Keeper(threading.Thread):
         decider: Decider,
         gauges: Gauges | None = None,
         *,
-        snapshot: Sequence[str] | None = None,
+        command: Sequence[str] | None = None,
         every: int = 1_000_000,
         since: int = 0,
     ) -> None:
         super().__init__(name="keeper", daemon=True)
         self._decider = decider
         self._gauges = gauges or Gauges(decider)
-        self._command = snapshot
+        self._command = command
         self._every = every
         self._since = since
         self._child: subprocess.Popen[bytes] | None = None
@@ -76,16 +78,27 @@ class Keeper(threading.Thread):
             else:
                 more = self._maintain()
 
-    def settle(self, stop: threading.Event) -> None:
-        """Do all the housekeeping that the log has now, before anybody waits for a decision.
+    def settle(self, stop: threading.Event, snapshots: Path | None = None) -> None:
+        """Do all the housekeeping that the log has now, and write a snapshot, before anybody waits for a decision.
 
         Parameters
         ----------
         stop
             Ends it early when it is set.
+        snapshots
+            Folder of the snapshots; None writes none.
         """
         while not stop.is_set() and self._maintain():
             pass
+        if snapshots is None or stop.is_set():
+            return
+        try:
+            end = self._decider.log.end()
+            snapshot.save(self._decider.workspace, end, snapshots)
+        except (LogError, OSError) as error:
+            log.warning("no snapshot could be written: %s", error, extra={"event": "snapshot_failed"})
+        else:
+            self._since = end.position
 
     def keep(self) -> bool:
         """Do what is due once, and return whether the log has more housekeeping to do."""

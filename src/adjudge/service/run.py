@@ -239,14 +239,14 @@ def _begin(
     _check_entrance(settings, decider.workspace.management.keys)
     command = None if snapshots_of(settings) is None else served.command("snapshot", settings)
     gauges = Gauges(decider, snapshots_of(settings))
-    keeper = Keeper(decider, gauges, snapshot=command, every=settings.snapshot_every, since=follower.saved)
+    keeper = Keeper(decider, gauges, command=command, every=settings.snapshot_every, since=follower.saved)
     if served.history is not None and not decider.workspace.known_events:
         from adjudge.service.past import import_source
 
         source = find(served.systems[0]).read(served.history)
         count = import_source(decider, source, plans[0].system.name, until=served.until)
         logs.say(f"imported {count:,} events", "imported", events=count)
-        keeper.settle(stop)  # two cores that pack what was imported answer slowly
+        keeper.settle(stop, snapshots_of(settings))  # two cores that are busy with what was imported answer slowly
     keeper.start()
     service = Service(decider, settings, gauges, front.traces)
     service.desk.resume()
