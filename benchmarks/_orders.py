@@ -179,6 +179,11 @@ def ready(rows: int, windows: int = WINDOWS, trees: int = TREES) -> tuple[Plan, 
     table = history(rows)
     scorer = trained(rows, compile(system(windows)), table, trees)
     plan = compile(system(windows), scorer=scorer)
+    return plan, filled(plan, table)
+
+
+def filled(plan: Plan, table: pl.DataFrame) -> State:
+    """Return a state that has folded a history and nothing else."""
     state = plan.start()
-    plan.insert(state, plan.encode_frame("order", table, np.arange(rows)))
-    return plan, state
+    plan.insert(state, plan.encode_frame("order", table, np.arange(len(table))))
+    return state
