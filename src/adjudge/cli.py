@@ -18,6 +18,7 @@ import typer
 
 from adjudge.commands import (
     activate,
+    alerts,
     analyse,
     archive,
     backup,
@@ -79,6 +80,7 @@ for group in (
         app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from adjudge.cli import app
 from adjudge.errors import InputError
+from adjudge.log import Kind
+from adjudge.log.codec import entries_of
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.decider import Decider
 from adjudge.service.export import frame as rows
@@ -89,6 +91,26 @@ def test_the_decisions_of_a_log_are_read_with_fields_features_and_labels(tmp_pat
     assert rows.known_labels(folder, "fraud").columns == ["id", "value", "known_at"]
     with pytest.raises(InputError, match="did you mean"):
         rows.decided(folder, system + "s", date(1970, 1, 1), date(9999, 12, 31))
+
+
+def test_what_is_the_matter_on_the_last_day_is_logged_once_and_closes_again(tmp_path: Path) -> None:
+    rows_ = many_purchases(30 * 48, step_s=1800.0)
+    for row in rows_:
+        row["amount"] = f"{float(row['amount']) * (100 if row['at'] >= '2026-03-30' else 1):.2f}"
+    with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
+        decider = Decider([shop()], log)
+        decider.decide("purchase", decider.workspace.door("purchase").rows(rows_).events)
+    here = ["-w", str(tmp_path)]
+    seen = ["watch", *here, "--since", "2026-03-29", "--until", "2026-03-31", "--reference-days", "28", "--alert"]
+    run(*seen, code=1)
+    listed = CliRunner().invoke(app, ["alerts", "list", *here, "--json"], catch_exceptions=False)
+    found = {one["key"]: one["severity"] for one in json.loads(listed.stdout)["incidents"]}
+    assert found["pipeline:amount"] == "critical"
+    with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
+        notes = [entry for commit in log.read() for entry in entries_of(commit) if entry.kind is Kind.MANAGEMENT]
+    assert [note.why for note in notes] == ["watched 2026-03-30"]
+    found_ = CliRunner().invoke(app, ["monitor", "watch", "--data", "x.parquet", "--alert"]).exception
+    assert isinstance(found_, InputError)
 
 
 def test_where_from_and_until_when_have_to_make_sense(tables: Path) -> None:

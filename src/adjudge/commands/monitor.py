@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from adjudge.commands import analyse
+from adjudge.commands.keys import UrlOption
 from adjudge.commands.origin import SystemOption
 from adjudge.commands.show import err, grid, out
 from adjudge.commands.workspace import WorkspaceOption, settings_of
@@ -112,6 +113,10 @@ def watch(
     label: Annotated[str, typer.Option(help="Label, or column of a file, that says what was bad.")] = "fraud",
     label_days: Annotated[float, typer.Option(min=0, help="Days after which silence is a good label.")] = 7.0,
     report: Annotated[Path | None, typer.Option(help="HTML file for a page with everything.")] = None,
+    alert: Annotated[
+        bool, typer.Option("--alert", help="Log what is the matter on the last day; the outbox tells it.")
+    ] = False,
+    url: UrlOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Watch days against those before: quality, drift and whose it is, calibration, performance, money, service levels.
@@ -119,6 +124,8 @@ def watch(
     Exit code 1 if anything is the matter on the last day. Without --since the last seven days are watched.
 
     Example: adjudge monitor watch --workspace payments --since 2026-03-30 --report monitor.html
+
+    Example: adjudge monitor watch --workspace payments --alert --url http://127.0.0.1:8000
     """
     from adjudge.monitor import report as page
     from adjudge.monitor.expectations import read
@@ -144,6 +151,8 @@ def watch(
         decisions = _decisions(looked, seen, system, begin, label, label_days)
         whole = overview(f"{looked.title} watched", found, seen, decisions=decisions)
         bars("watch", 1, 1)
+    if alert:
+        _alert(whole, looked, data, workspace, url)
     if report is not None:
         page.write(whole, report)
         err.print(f"wrote {report}", highlight=False, soft_wrap=True)
@@ -152,6 +161,20 @@ def watch(
     else:
         _tell(whole)
     raise typer.Exit(1 if whole.days[-1].verdict is not None else 0)
+
+
+def _alert(whole: Overview, looked: Looked, data: Path | None, workspace: Path | None, url: str | None) -> None:
+    """Log what is the matter on the last day."""
+    from adjudge.commands import alerts
+    from adjudge.monitor.overview import signals, spent
+
+    if data is not None:
+        msg = "alerts belong to a workspace: watch its log, without --data"
+        raise InputError(msg, field="data")
+    day = whole.days[-1]
+    found = [*signals(day), *spent(whole.levels)]
+    done = alerts.record(found, "monitor", f"watched {day.date}", looked.title, workspace, url)
+    err.print(alerts.tell(done), highlight=False, soft_wrap=True)
 
 
 def _micros(moment: datetime) -> int:

@@ -15,6 +15,11 @@ import msgspec
 
 Stage = Literal["pending", "open", "closing"]
 
+Severity = Literal["info", "warning", "critical"]
+
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+"""From what can wait to what cannot."""
+
 
 class Signal(msgspec.Struct, frozen=True):
     """Something that is the matter at one look.
@@ -29,12 +34,15 @@ class Signal(msgspec.Struct, frozen=True):
         What it is told with, such as ``pipeline``.
     urgent
         Whether it opens at once, however many looks are asked for.
+    severity
+        How bad it is.
     """
 
     key: str
     words: str
     group: str = ""
     urgent: bool = False
+    severity: Severity = "warning"
 
 
 class Hysteresis(msgspec.Struct, frozen=True):
@@ -86,6 +94,8 @@ class Incident(msgspec.Struct, frozen=True):
         Looks in a row in its stage: with the signal while pending or open, without while closing.
     told
         Whether anybody was told that it is open.
+    severity
+        Of its last signal.
     """
 
     key: str
@@ -96,6 +106,7 @@ class Incident(msgspec.Struct, frozen=True):
     seen_us: int
     looks: int
     told: bool
+    severity: Severity = "warning"
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -117,6 +128,11 @@ class Notice(msgspec.Struct, frozen=True):
     group: str
     at_us: int
     incidents: tuple[Incident, ...]
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of its incidents."""
+        return max((one.severity for one in self.incidents), key=SEVERITIES.index)
 
 
 def look(
@@ -196,7 +212,7 @@ def _seen(before: Incident | None, signal: Signal, at_us: int, how: Hysteresis) 
             before.since_us,
             before.told,
         )
-    return Incident(signal.key, signal.words, signal.group, stage, since, at_us, looks, told)
+    return Incident(signal.key, signal.words, signal.group, stage, since, at_us, looks, told, signal.severity)
 
 
 def _grouped(kind: Literal["opened", "closed"], incidents: Sequence[Incident], at_us: int) -> list[Notice]:

@@ -13,7 +13,7 @@ from adjudge.monitor.business import Business
 from adjudge.monitor.classifier import Separation, separation
 from adjudge.monitor.days import DAY_US
 from adjudge.monitor.drift import Drift
-from adjudge.monitor.levels import Level, Objective
+from adjudge.monitor.levels import Level, Objective, overspent
 from adjudge.monitor.performance import Performance
 from adjudge.monitor.questions import Family
 from adjudge.monitor.verdict import Cause, Evidence
@@ -179,8 +179,18 @@ def signals(day: Watched) -> list[Signal]:
     found: dict[str, Signal] = {}
     for one in day.verdict.evidence:
         key = f"{one.cause}:{one.field}"
-        found.setdefault(key, Signal(key, one.words, one.cause, one.cause == "pipeline"))
+        broken = one.cause == "pipeline"
+        found.setdefault(key, Signal(key, one.words, one.cause, broken, "critical" if broken else "warning"))
     return list(found.values())
+
+
+def spent(levels: Sequence[Level]) -> list[Signal]:
+    """Return that the budget of errors is spent, where it is after the last day."""
+    if not overspent(levels):
+        return []
+    last = levels[-1]
+    words = f"the budget of slow or incomplete answers is spent: {last.good:.2%} were good on {last.date}"
+    return [Signal("service:budget", words, "service", severity="critical")]
 
 
 def _runs(days: Sequence[Watched]) -> list[list[Watched]]:

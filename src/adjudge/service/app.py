@@ -25,6 +25,7 @@ from adjudge.service.access.gate import Gate, allowed, visitor_of
 from adjudge.service.access.guard import guard_of
 from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.routes import needs
+from adjudge.service.alerts.api import add_alerts
 from adjudge.service.batching import Batcher
 from adjudge.service.checks import check_time
 from adjudge.service.decider import Decider
@@ -209,6 +210,7 @@ def _api(service: Service) -> FastAPI:
     add_erasures(api, decider, service.body_of)
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
     add_activations(api, service.second, service.body_of)
+    add_alerts(api, decider, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 

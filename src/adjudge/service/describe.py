@@ -18,6 +18,8 @@ from adjudge.engine.read import CatalogueRow
 from adjudge.service.access.api import KeyList, NewKey, Revocation, Rotation
 from adjudge.service.access.routes import Door, Need
 from adjudge.service.access.view import Issued, KeyView
+from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
+from adjudge.service.alerts.looks import Looked, NewLook
 from adjudge.service.card import StoredAnswer
 from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
@@ -102,6 +104,11 @@ MANAGED = (
     Answer,
     ProposalList,
     ProposalView,
+    AlertsView,
+    NewLook,
+    Looked,
+    NewSilence,
+    Noted,
 )
 """What routes take and answer that manage who may do what, and what decides."""
 
@@ -268,6 +275,8 @@ def _manage(paths: Json) -> None:
         "/v1/keys/{id}/revoke": ("Revocation", "KeyView", "The key that was."),
         "/v1/erasures": ("NewErasure", "ErasureDone", "Whether there was something to erase."),
         "/v1/activations": ("Revision", "Activated", "Since which position what decides."),
+        "/v1/alerts/looks": ("NewLook", "Looked", "What is told of it."),
+        "/v1/alerts/silences": ("NewSilence", "Noted", "Where it is written down."),
         "/v1/proposals/{id}/approve": ("Answer", "Activated", "Since which position it decides."),
         "/v1/proposals/{id}/refuse": ("Answer", "ProposalView", "The proposal that was."),
     }.items():
@@ -282,6 +291,8 @@ def _manage(paths: Json) -> None:
     paths["/v1/activations"]["post"]["responses"]["202"] = waiting
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]
     paths["/v1/proposals"]["get"]["responses"]["200"] = _content("ProposalList", "What waits, and what has.")
+    paths["/v1/alerts"]["get"]["tags"] = ["manage"]
+    paths["/v1/alerts"]["get"]["responses"]["200"] = _content("AlertsView", "What is the matter, and what is silent.")
     held = paths["/v1/lists/{name}"]["get"]
     held["tags"] = ["manage"]
     held["responses"] = {"200": _content("HeldList", "What the list holds, and what is said of it.")}

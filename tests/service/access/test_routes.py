@@ -44,6 +44,8 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/keys/{id}/revoke": ("/v1/keys/{key}/revoke", {"why": "y"}),
     "POST /v1/erasures": ("/v1/erasures", {"stream": "purchase", "person": "u1", "why": "y"}),
     "GET /v1/lists/{name}": ("/v1/lists/blocked", None),
+    "POST /v1/alerts/looks": ("/v1/alerts/looks", {"why": "y", "source": "monitor", "signals": []}),
+    "POST /v1/alerts/silences": ("/v1/alerts/silences", {"keys": "world:*", "until": START.isoformat(), "why": "y"}),
     "POST /v1/activations": ("/v1/activations", {"why": "y", "lists": {"blocked": {"add": ["c1"]}}}),
 }
 """How each route is asked, where it takes more than its path."""

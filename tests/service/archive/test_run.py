@@ -250,7 +250,7 @@ def test_what_was_not_delivered_stays(plan: Any, workspace: Path) -> None:
     with closing(Ledger(workspace / FILE)) as ledger:
         ledger.advance("gone", 3)
         ledger.advance("bank", 50)
-        assert "'bank' has got decisions up to position 50 only" in refusing(plan, workspace)
+        assert "'bank' has got what it is owed up to position 50 only" in refusing(plan, workspace)
         ledger.advance("bank", 200, [Owed("bank", 60, "shop", b"")])
         assert "up to position 60 only" in refusing(plan, workspace)
         ledger.strike_out(ledger.living("bank", 1))

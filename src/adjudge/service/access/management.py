@@ -7,6 +7,7 @@ import msgspec
 from adjudge.service.access.approval import Approvals, Proposal
 from adjudge.service.access.keys import Key, Keys
 from adjudge.service.access.ledger import Act
+from adjudge.service.alerts.entries import AlertFacts, Alerts
 from adjudge.service.archive.archives import Archived, Archives
 from adjudge.service.registry.entries import Release, Releases
 from adjudge.service.versions.coming import Accepted, Coming
@@ -29,6 +30,8 @@ class ManagementFacts(msgspec.Struct, frozen=True):
         What is registered: bundles and rule sets.
     environment
         Which environment the workspace is; empty until an entry says so.
+    alerts
+        What is the matter, and what nobody wants to hear of.
     """
 
     keys: list[Key] = []
@@ -37,6 +40,7 @@ class ManagementFacts(msgspec.Struct, frozen=True):
     coming: list[Accepted] = []
     releases: list[Release] = []
     environment: str = ""
+    alerts: AlertFacts = AlertFacts()
 
 
 class Management:
@@ -55,6 +59,7 @@ class Management:
         self.approvals = Approvals(facts.proposals)
         self.coming = Coming(facts.coming)
         self.releases = Releases(facts.releases, facts.environment)
+        self.alerts = Alerts(facts.alerts)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
@@ -63,6 +68,7 @@ class Management:
         self.approvals.apply(act)
         self.coming.apply(act)
         self.releases.apply(act)
+        self.alerts.apply(act)
 
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
@@ -73,4 +79,5 @@ class Management:
             list(self.coming),
             list(self.releases),
             self.releases.environment,
+            self.alerts.facts(),
         )

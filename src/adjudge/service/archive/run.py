@@ -18,6 +18,7 @@ from adjudge.errors import InputError
 from adjudge.log import End, Log
 from adjudge.service import snapshot
 from adjudge.service.access.offline import OfflineLedger
+from adjudge.service.alerts import routes
 from adjudge.service.archive import files
 from adjudge.service.archive.archives import ARCHIVED
 from adjudge.service.archive.files import Archive, ArchiveError, Told
@@ -222,16 +223,18 @@ def _first_since(log: Log, time_us: int) -> int:
 
 
 def _check_delivered(workspace: Path, position: int) -> None:
-    """Refuse to archive decisions that an endpoint is still to get."""
-    if not (workspace / endpoint.FILE).exists():
+    """Refuse to archive what an endpoint, or a route of alerts, is still to get."""
+    told = [route.endpoint() for route in routes.read_routing(workspace).routes]
+    named = [*(endpoint.read_endpoints(workspace) if (workspace / endpoint.FILE).exists() else ()), *told]
+    if not named:
         return
     with closing(ledger.Ledger(workspace / ledger.FILE)) as owed:
-        for one in endpoint.read_endpoints(workspace):
+        for one in named:
             reached = owed.position(one.id)
             behind = [o.seq for o in owed.living(one.id, 1)] + ([] if reached is None else [reached])
             if behind and min(behind) < position:
                 message = (
-                    f"endpoint {one.id!r} has got decisions up to position {min(behind):,} only, and position "
+                    f"endpoint {one.id!r} has got what it is owed up to position {min(behind):,} only, and position "
                     f"{position:,} was to be the first that stays: run adjudge outbox run, or archive less"
                 )
                 raise InputError(message, field="older_than", code="not_delivered")

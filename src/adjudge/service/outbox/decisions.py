@@ -64,6 +64,8 @@ class DecisionReader:
         How fields of archived schemas are kept, by digest.
     """
 
+    what = "decisions"
+
     def __init__(
         self,
         log: Log,

@@ -15,10 +15,12 @@ import httpx
 from adjudge.errors import InputError, UnavailableError
 from adjudge.log.holder import HolderLock
 from adjudge.service import snapshot
+from adjudge.service.alerts import delivery, routes
 from adjudge.service.home import check_log, open_log, snapshots_of
 from adjudge.service.logs import configure, say
 from adjudge.service.outbox.decisions import DecisionReader
-from adjudge.service.outbox.endpoint import read_endpoints
+from adjudge.service.outbox.endpoint import FILE as ENDPOINTS
+from adjudge.service.outbox.endpoint import Endpoint, read_endpoints
 from adjudge.service.outbox.ledger import FILE, Ledger
 from adjudge.service.outbox.sender import Sender, run_round
 from adjudge.service.settings import Settings
@@ -81,7 +83,7 @@ def _end_told(found: list[Sender], signals: list[str]) -> Iterator[None]:
 
 @contextmanager
 def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None = None) -> Iterator[list[Sender]]:
-    """Give a sender for each endpoint of a workspace, each where it was.
+    """Give a sender for each endpoint and each route of alerts of a workspace, each where it was.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None
     """
     check_log(settings)
     folder = Path(settings.workspace)
-    endpoints = read_endpoints(folder)
+    endpoints = _endpoints(folder)
     secrets = [endpoint.secret(environ) for endpoint in endpoints]
     lock = HolderLock(folder / LOCK)
     with ExitStack() as stack:
@@ -114,14 +116,22 @@ def senders(settings: Settings, environ: Mapping[str, str], *, start: int | None
         ]
         for sender in found:
             sender.start(start)
-        yield found
+        yield found + delivery.senders(folder, snapshots_of(settings), log, ledger, client, environ, wall_clock)
+
+
+def _endpoints(folder: Path) -> list[Endpoint]:
+    """Return the endpoints of decisions; there need be none where there are routes of alerts."""
+    if not (folder / ENDPOINTS).exists() and (folder / routes.FILE).exists():
+        return []
+    return read_endpoints(folder)
 
 
 def report(settings: Settings) -> Iterator[str]:
     """Yield a line for each endpoint, and one for each decision that was given up."""
     folder = Path(settings.workspace)
     with closing(open_log(settings)) as log, closing(Ledger(folder / FILE)) as ledger:
-        for endpoint in read_endpoints(folder):
+        told = [route.endpoint() for route in routes.read_routing(folder).routes]
+        for endpoint in [*_endpoints(folder), *told]:
             position = ledger.position(endpoint.id)
             owed, dead = ledger.counts(endpoint.id)
             at = "not begun" if position is None else f"{len(log) - position:,} entries behind"

@@ -11,14 +11,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
 
 import httpx
 
-from adjudge.client.webhooks import sign
 from adjudge.errors import NotFoundError
 from adjudge.log import Log, LogUnavailableError
-from adjudge.service.outbox.decisions import DecisionReader
+from adjudge.service.outbox.carrier import LONGEST_PAUSE_S, Carrier, Reader, Reply, Webhook
 from adjudge.service.outbox.endpoint import Endpoint
 from adjudge.service.outbox.ledger import Ledger, Owed
 
@@ -33,35 +31,8 @@ MOST_OWED = 10_000
 ENTRIES = 20_000
 """Most entries of the log that are read in one round."""
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
-"""Pause after the first failure, and the longest one; it doubles each time."""
-
-AWAY = (429, 502, 503, 504)
-"""Answers that say something of the endpoint, and nothing of the message."""
-
-Outcome = Literal["confirmed", "refused", "away"]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What became of one message.
-
-    Parameters
-    ----------
-    outcome
-        Confirmed; refused, which counts as an attempt; or away, which pauses the endpoint as well.
-    error
-        What went wrong, in words.
-    counts
-        Whether it used up an attempt: not where nobody was there to get it.
-    retry_after_s
-        How long the endpoint asked to be left alone.
-    """
-
-    outcome: Outcome
-    error: str = ""
-    counts: bool = True
-    retry_after_s: float = 0.0
+FIRST_PAUSE_S = 1.0
+"""Pause after the first failure; it doubles each time, up to `LONGEST_PAUSE_S`."""
 
 
 @dataclass
@@ -92,24 +63,30 @@ class Sender:
     ledger
         What is owed.
     reader
-        Reads decisions.
+        Reads what is sent.
     client
-        Sends.
+        Sends webhooks.
     clock
         Returns microseconds since 1970 UTC.
+    carrier
+        Takes messages to where they go; signed webhooks to the endpoint's address where absent.
     """
 
     endpoint: Endpoint
     secret: bytes
     log: Log
     ledger: Ledger
-    reader: DecisionReader
+    reader: Reader
     client: httpx.Client
     clock: Callable[[], int]
+    carrier: Carrier | None = None
     sent: Sent = field(default_factory=Sent)
     _away: int = 0
     _paused_until_us: int = 0
     _keys_destroyed: int = 0
+
+    def __post_init__(self) -> None:
+        self._carry = self.carrier or Webhook(self.endpoint, self.secret, self.client, self.clock)
 
     def start(self, position: int | None = None) -> None:
         """Begin at a position of the log if the endpoint is new; where it ends now if none is given."""
@@ -129,7 +106,7 @@ class Sender:
             return 0
         messages = list(self._due())
         with ThreadPoolExecutor(self.endpoint.parallel) as pool:
-            replies = list(pool.map(self._post, [self._message(m) for m in messages]))
+            replies = list(pool.map(lambda m: self._carry(*m), [self._message(m) for m in messages]))
         for message, reply in zip(messages, replies, strict=True):
             self._settle(message, reply)
         if messages:
@@ -216,7 +193,8 @@ class Sender:
         """Return id and body of a message."""
         answers = [self._answer(o) for o in owed]
         id_ = f"{self.endpoint.id}-{owed[0].seq}" + (f"-{owed[-1].seq}" if len(owed) > 1 else "")
-        return id_, b'{"type":"decisions","decisions":[%b]}' % b",".join(answers)
+        what = self.reader.what.encode()
+        return id_, b'{"type":"%b","%b":[%b]}' % (what, what, b",".join(answers))
 
     def _answer(self, owed: Owed) -> bytes:
         try:
@@ -224,28 +202,6 @@ class Sender:
         except NotFoundError as error:  # archived before it left; the receiver learns that there was one
             logger.warning("endpoint %s: %s", self.endpoint.id, error)
             return b'{"seq":%d,"system":"%b","decision":null}' % (owed.seq, owed.system.encode())
-
-    def _post(self, message: tuple[str, bytes]) -> Reply:
-        id_, body = message
-        headers = sign(self.secret, id_, self.clock() // 1_000_000, body) | {"content-type": "application/json"}
-        try:
-            answer = self.client.post(
-                self.endpoint.url,
-                content=body,
-                headers=headers,
-                timeout=self.endpoint.timeout_s,
-                follow_redirects=False,
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return Reply("away", f"cannot be reached: {type(error).__name__}", counts=False)
-        except httpx.HTTPError as error:
-            return Reply("away", f"did not answer: {type(error).__name__}")
-        if answer.is_success:
-            return Reply("confirmed")
-        asked = answer.headers.get("retry-after", "")
-        pause = min(float(asked), LONGEST_PAUSE_S) if asked.isascii() and asked.isdigit() else 0.0
-        outcome: Outcome = "away" if answer.status_code in AWAY else "refused"
-        return Reply(outcome, f"answered {answer.status_code}", retry_after_s=pause)
 
     def _settle(self, owed: Sequence[Owed], reply: Reply) -> None:
         """Write down what became of a message."""
@@ -263,7 +219,7 @@ class Sender:
             if dead:
                 self.sent.dead += 1
                 logger.error(
-                    "endpoint %s: decision %d of %s was given up after %d attempts: %s",
+                    "endpoint %s: what was owed of position %d, %s, was given up after %d attempts: %s",
                     *(self.endpoint.id, o.seq, o.system, attempts, reply.error),
                     extra={"event": "outbox_dead_letter", "facts": {"endpoint": self.endpoint.id, "seq": o.seq}},
                 )
