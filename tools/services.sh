@@ -20,6 +20,7 @@ need strace strace "the tests of durability, which lose what was not synced"
 need unshare util-linux "the tests of full disks, which mount a small one"
 need mount mount "the tests of full disks, which mount a small one"
 need "$initdb" postgresql "the tests of the log in Postgres, which start a server of their own"
+need chromium chromium "the tests of the console, which look at its pages in a browser"
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then

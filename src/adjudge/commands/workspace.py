@@ -48,6 +48,7 @@ def serve(
     snapshot_every: Annotated[int | None, typer.Option(help="Entries after which a snapshot is made.")] = None,
     history: Annotated[Path | None, typer.Option(help="The first system's past, imported before deciding.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Leave out the past from this time (UTC) on.")] = None,
+    console: Annotated[str | None, typer.Option(help="Pages for people at /console: auto, on, off.")] = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
 ) -> None:
@@ -72,6 +73,7 @@ def serve(
         auth=auth,
         max_waiting=max_waiting,
         snapshot_every=snapshot_every,
+        console=console,
         log_format=log_format,
         log_level=log_level,
     )

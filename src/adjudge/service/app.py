@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -69,6 +69,12 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 MAX_PAGE = 10_000
 """Most log entries of one page."""
 
+CONSOLE = "/console"
+"""Where the pages for people are, if the service has them; see `adjudge.console`."""
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An ASGI application."""
+
 MAX_READING = 2
 """Most pages of the log that are read at a time, each on a thread; more requests wait, and hold no page in memory."""
 
@@ -116,6 +122,11 @@ class Service:
         What is measured beside; None measures nothing.
     traces
         Makes spans of requests and batches; None makes none.
+
+    Attributes
+    ----------
+    console
+        The pages for people, with sessions of their own; None for none.
     """
 
     def __init__(
@@ -134,7 +145,8 @@ class Service:
         self.batcher = Batcher(
             decider, max_batch=self.settings.max_batch, max_waiting=self.settings.max_waiting, traces=traces
         )
-        guard = guard_of(self.settings, decider.workspace.management.keys, decider.clock)
+        self.guard = guard = guard_of(self.settings, decider.workspace.management.keys, decider.clock)
+        self.console: Application | None = None
         self.hot = HotPath(self.batcher, self.settings, self.meter, guard)
         self.second = SecondPerson(decider, parts_of(self.settings.second_person))
         self.desk = self.second.desk
@@ -144,7 +156,9 @@ class Service:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request: the hot path itself, the rest through FastAPI."""
-        if scope["type"] != "http":
+        if scope["type"] == "websocket" and self._is_console(scope):
+            await self.console(scope, receive, send)  # type: ignore[misc]  # there is one
+        elif scope["type"] != "http":
             await self.api(scope, receive, send)
         elif self.traces is not None:
             await self.traces.request(self._serve, scope, receive, send)
@@ -154,8 +168,14 @@ class Service:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in self._hot_paths:
             await self.hot(scope, receive, send)
+        elif self._is_console(scope):
+            await self.console(scope, receive, send)  # type: ignore[misc]  # there is one
         else:
             await self._managed(scope, receive, send)
+
+    def _is_console(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return self.console is not None and (path == CONSOLE or path.startswith(f"{CONSOLE}/"))
 
     async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve through FastAPI, with the same headers and counters as the hot path."""

@@ -217,6 +217,7 @@ def _begin(
 
     All of it while the front answers already: whoever asks whether the process lives is told so from the first second.
     """
+    from adjudge.console.attach import attach as attach_console
     from adjudge.service.app import Service
     from adjudge.service.follow import Follower, active_at
     from adjudge.service.gauges import Gauges
@@ -250,6 +251,7 @@ def _begin(
     keeper.start()
     service = Service(decider, settings, gauges, front.traces)
     service.desk.resume()
+    attach_console(service)
     front.service = service
     names = ", ".join(p.system.name for p in plans)
     logs.say(

@@ -118,7 +118,7 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
         port=settings.port,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
-        websockets=False,
+        websockets=settings.console != "off",  # pages for people are live over one
         backlog=BACKLOG,
         log_enabled=False,
     )

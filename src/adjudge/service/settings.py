@@ -28,6 +28,9 @@ UNBOUNDED = ("budget_ms", "model_budget_ms", "fast_budget_ms", "deep_budget_ms",
 AUTHS = ("keys", "off")
 """How requests may be authenticated."""
 
+CONSOLES = ("auto", "on", "off")
+"""Whether there are pages for people."""
+
 DURABILITIES = ("process", "fsync")
 """What an answered decision may survive."""
 
@@ -98,6 +101,9 @@ class Settings:
         What a token has to be for.
     oidc_claim
         Under which name a token has its scopes: a text with blanks between, or a list.
+    console
+        Whether there are pages for people at ``/console``: ``on``, ``off``, or ``auto`` where the extra ``console`` is
+        installed.
 
     Examples
     --------
@@ -132,6 +138,7 @@ class Settings:
     oidc_issuer: str = ""
     oidc_audience: str = "adjudge"
     oidc_claim: str = "scope"
+    console: str = "auto"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65_536:
@@ -151,6 +158,9 @@ class Settings:
                 f"log must be sqlite, memory or an address such as postgresql://localhost/adjudge, not {self.log!r}"
             )
             raise InputError(message + did_you_mean(self.log, LOGS), field="log")
+        if self.console not in CONSOLES:
+            message = f"console must be one of {', '.join(CONSOLES)}, not {self.console!r}"
+            raise InputError(message + did_you_mean(self.console, CONSOLES), field="console")
         if self.auth not in AUTHS:
             message = f"auth must be {' or '.join(AUTHS)}, not {self.auth!r}{did_you_mean(self.auth, AUTHS)}"
             raise InputError(message, field="auth")

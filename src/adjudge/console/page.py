@@ -1,0 +1,43 @@
+"""What a page of the console is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from adjudge.console.desk import Desk
+from adjudge.service.access.routes import Need
+
+Query = Mapping[str, str]
+"""What the address of a page says: it holds the page's whole state, so that it can be sent to somebody else."""
+
+Show = Callable[[Desk, Query], Awaitable[None]]
+"""Builds a page."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Parameters
+    ----------
+    path
+        Its address below the console's.
+    title
+        Its heading.
+    need
+        What reading it takes in the API.
+    show
+        Builds it.
+    nav
+        Its name in the navigation; empty where it is reached from another page.
+    key
+        The key that goes to it, after ``g``.
+    """
+
+    path: str
+    title: str
+    need: Need
+    show: Show
+    nav: str = ""
+    key: str = ""
