@@ -49,7 +49,7 @@ def step(plan: Plan, state: State, batch: Batch, *, append: bool = True, guard: 
     if batch.stream != plan.decides:
         fold_batch(plan, state, batch, append=append)
         return None
-    acting = _acting(plan)
+    acting = acting_of(plan)
     if not append or not acting:
         fold_batch(plan, state, batch, append=append)
         return decide(plan, batch, guard)
@@ -70,17 +70,17 @@ def refold(plan: Plan, state: State, batch: Batch, acted: Mapping[str, BoolArray
     acted
         For each outcome that decisions set, which events' decisions did, shape (n,).
     """
-    acting = [(o, acted[o.name]) for o, _ in _acting(plan) if o.name in acted and acted[o.name].any()]
+    acting = [(o, acted[o.name]) for o, _ in acting_of(plan) if o.name in acted and acted[o.name].any()]
     if batch.stream != plan.decides or not acting:
         plan.insert(state, batch)
         return
-    rows = sorted({h.labelled[batch.stream] for _, histories in _acting(plan) for h in histories})
+    rows = sorted({h.labelled[batch.stream] for _, histories in acting_of(plan) for h in histories})
     cuts = _cuts(batch.keys[rows], np.any([hit for _, hit in acting], axis=0))
     for first, last in pairwise(cuts):
-        piece = batch if len(cuts) == 2 else _piece(batch, first, last)
+        piece = batch if len(cuts) == 2 else batch.part(first, last)
         plan.insert(state, piece)
         for outcome, hit in acting:
-            _set(plan, state, piece, outcome, np.flatnonzero(hit[first:last]))
+            set_outcome(plan, state, piece, outcome, np.flatnonzero(hit[first:last]))
 
 
 def decide(plan: Plan, batch: Batch, guard: Guard = UNGUARDED) -> Decisions:
@@ -94,7 +94,7 @@ def decide(plan: Plan, batch: Batch, guard: Guard = UNGUARDED) -> Decisions:
     return Decisions(plan, batch, X, scores, plan.combine.run(X, scores.p, modelled=True), codes)
 
 
-def _acting(plan: Plan) -> list[tuple[Outcome, list[HistoryPlan]]]:
+def acting_of(plan: Plan) -> list[tuple[Outcome, list[HistoryPlan]]]:
     """Outcomes that the system's own decisions set, with the histories that count them."""
     found = []
     for outcome in plan.system.outcomes:
@@ -108,11 +108,11 @@ def _in_pieces(
     plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]], guard: Guard
 ) -> Decisions:
     """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
-    cuts = _own_cuts(batch, acting)
+    cuts = own_cuts(batch, acting)
     pieces = []
     for first, last in pairwise(cuts):
         whole = len(cuts) == 2
-        piece = batch if whole else _piece(batch, first, last)
+        piece = batch if whole else batch.part(first, last)
         fold_batch(plan, state, piece, append=True)
         decisions = decide(plan, piece, guard if whole else guard.part(first, last))
         for outcome, _ in acting:
@@ -123,7 +123,7 @@ def _in_pieces(
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
 
 
-def _own_cuts(batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:
+def own_cuts(batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:
     """Return where to cut a batch so that no event of a piece can see what the decision of another one sets."""
     histories = [h for _, counting in acting for h in counting]
     if len(batch) < 2:
@@ -146,25 +146,13 @@ def _cuts(keys: HashArray, acts: BoolArray | None = None) -> list[int]:
     return [*cuts, keys.shape[1]]
 
 
-def _piece(batch: Batch, first: int, last: int) -> Batch:
-    part = slice(first, last)
-    return Batch(
-        batch.stream,
-        batch.ids[part],
-        batch.ts[part],
-        batch.seq[part],
-        np.ascontiguousarray(batch.matrix[:, part]),
-        np.ascontiguousarray(batch.keys[:, part]),
-    )
-
-
 def _act(plan: Plan, state: State, decisions: Decisions, outcome: Outcome) -> None:
     """Set an outcome on the events whose action means it."""
     actions = [plan.policy.actions.index(a) for a in outcome.decided if a in plan.policy.actions]
-    _set(plan, state, decisions.batch, outcome, np.flatnonzero(np.isin(decisions.combined.action, actions)))
+    set_outcome(plan, state, decisions.batch, outcome, np.flatnonzero(np.isin(decisions.combined.action, actions)))
 
 
-def _set(plan: Plan, state: State, batch: Batch, outcome: Outcome, hit: IntArray) -> None:
+def set_outcome(plan: Plan, state: State, batch: Batch, outcome: Outcome, hit: IntArray) -> None:
     """Set an outcome on some events of a batch."""
     if len(hit):
         fold_marks(

@@ -58,6 +58,8 @@ class Kind(enum.IntEnum):
     """A person was erased: their keys are destroyed, their rows are dead."""
     REKEY = 11
     """The secret of keys and ids was replaced."""
+    SHADOW = 12
+    """What a challenger would have decided about earlier events; nothing follows from it."""
 
 
 class End(NamedTuple):

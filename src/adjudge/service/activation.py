@@ -18,6 +18,7 @@ from adjudge.errors import DefinitionError
 from adjudge.log import Kind
 from adjudge.log.codec import CodecError, Note
 from adjudge.service.card import Card
+from adjudge.service.challengers.terms import Terms
 from adjudge.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ class SystemActivation(msgspec.Struct, frozen=True, omit_defaults=True):
     given: dict[str, str] = {}
 
     @classmethod
-    def of(cls, plan: Plan, given: Mapping[str, str] | None = None) -> SystemActivation:
+    def of(cls, plan: Plan, given: Mapping[str, str] | None = None, variant: str = "") -> SystemActivation:
         """Return the activation of one compiled system; `DefinitionError` if it cannot be written down."""
         spec = to_spec(plan.system)
-        return cls(Card.of(plan), spec, plan.bundle, dict(plan.thresholds), plan.lateness_us, dict(given or {}))
+        return cls(
+            Card.of(plan, variant), spec, plan.bundle, dict(plan.thresholds), plan.lateness_us, dict(given or {})
+        )
 
     @property
     def lateness(self) -> timedelta:
@@ -82,7 +85,55 @@ class SystemActivation(msgspec.Struct, frozen=True, omit_defaults=True):
         return timedelta(microseconds=self.lateness_us)
 
 
-class Activation(msgspec.Struct, frozen=True):
+class Seat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A challenger that runs beside what decides in its system.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    active
+        The whole version that it is; the card names it as a variant.
+    revision
+        What is different about it, against whoever decides: plain JSON, as it was asked for.
+    share
+        Share of the events that it decides, in [0, 1]; 0 decides without effect.
+    by
+        Entity whose key says which share an event is in; empty for the event itself.
+    since
+        Position since which this very pair of champion and challenger runs in this way; what lists hold makes no other.
+        None in the activation that begins it.
+    release
+        Id of the release that it is; empty where it is registered nowhere.
+    terms
+        How it is held against the champion.
+    """
+
+    name: str
+    active: SystemActivation
+    revision: dict[str, Any]
+    share: float = 0.0
+    by: str = ""
+    since: int | None = None
+    release: str = ""
+    terms: Terms = Terms()
+
+    @property
+    def system(self) -> str:
+        """The system that it challenges."""
+        return self.active.card.system
+
+    @property
+    def stage(self) -> str:
+        """``share`` if it decides some events, ``shadow`` if it decides without effect."""
+        return "share" if self.share > 0 else "shadow"
+
+    def at(self, position: int) -> Seat:
+        """Return the seat as it is once its activation stands at a position."""
+        return self if self.since is not None else msgspec.structs.replace(self, since=position)
+
+
+class Activation(msgspec.Struct, frozen=True, omit_defaults=True):
     """The systems that decide from here on.
 
     Parameters
@@ -93,14 +144,28 @@ class Activation(msgspec.Struct, frozen=True):
         How the fields of each stream's events are kept, by stream.
     secret
         Fingerprint of the workspace's secret: keys and ids that were hashed with another one are of no use.
+    challengers
+        What runs beside them.
     """
 
     systems: dict[str, SystemActivation]
     streams: dict[str, FieldLayout]
     secret: str = ""
+    challengers: list[Seat] = []
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """How to read what systems and challengers decide, by digest."""
+        found = [*self.systems.values(), *(seat.active for seat in self.challengers)]
+        return {one.card.digest: one.card for one in found}
 
     @classmethod
-    def of(cls, plans: Sequence[Plan], given: Mapping[str, Mapping[str, str]] | None = None) -> Activation:
+    def of(
+        cls,
+        plans: Sequence[Plan],
+        given: Mapping[str, Mapping[str, str]] | None = None,
+        challengers: Sequence[Seat] = (),
+    ) -> Activation:
         """Return the activation of some plans.
 
         Parameters
@@ -109,6 +174,8 @@ class Activation(msgspec.Struct, frozen=True):
             The compiled systems.
         given
             By system what the last start was given of it.
+        challengers
+            What runs beside them.
         """
         given = given or {}
         schemas = {s.schema.name: s.schema for plan in plans for s in plan.streams.values()}
@@ -116,6 +183,7 @@ class Activation(msgspec.Struct, frozen=True):
             {plan.system.name: SystemActivation.of(plan, given.get(plan.system.name)) for plan in plans},
             {name: FieldLayout.of(schema) for name, schema in schemas.items()},
             fingerprint(secret_of(plans)),
+            list(challengers),
         )
 
     def note(self, who: str = "", why: str = "") -> Note:

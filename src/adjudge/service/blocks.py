@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from adjudge.log.codec import Events, Texts
 from adjudge.service import table
+from adjudge.service.challengers.sheet import Run
 from adjudge.service.decode import EventDecoder
 from adjudge.service.record import Recorded
 from adjudge.service.workspace import Prepared, Running, Workspace
@@ -43,6 +44,29 @@ def block_of(
         fields=prepared.fields.tobytes(),
         made=[recorded.made() for recorded in decided.values()],
     )
+
+
+def blocks_of_runs(
+    door: EventDecoder, prepared: Prepared, bodies: Sequence[bytes], runs: Sequence[Run]
+) -> list[Events]:
+    """Return events as the log keeps them, one block for each run that the same versions decided.
+
+    Parameters
+    ----------
+    door, prepared, bodies
+        As for `block_of`.
+    runs
+        See `adjudge.service.challengers.sheet.Sheet.runs`.
+    """
+    if len(runs) == 1:
+        return [block_of(door, prepared, bodies, runs[0][2])]
+    blocks = []
+    for start, stop, decided in runs:
+        part = Prepared(
+            prepared.stream, prepared.ids[start:stop], prepared.first + start, prepared.fields[:, start:stop], []
+        )
+        blocks.append(block_of(door, part, bodies[start:stop], decided))
+    return blocks
 
 
 def sealed_table(

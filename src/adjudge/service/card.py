@@ -43,7 +43,7 @@ class RuleCard(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Card(msgspec.Struct, frozen=True, dict=True):
+class Card(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     """Everything that the records of one version of a system leave out.
 
     Parameters
@@ -70,6 +70,8 @@ class Card(msgspec.Struct, frozen=True, dict=True):
         Score families of the model.
     layers
         Optional parts of the system, each of which may be late or fail.
+    variant
+        The challenger that decides with it; empty for the champion.
     """
 
     system: str
@@ -83,10 +85,11 @@ class Card(msgspec.Struct, frozen=True, dict=True):
     top: int
     families: list[str]
     layers: list[str]
+    variant: str = ""
 
     @classmethod
-    def of(cls, plan: Plan) -> Card:
-        """Return the card of a compiled system."""
+    def of(cls, plan: Plan, variant: str = "") -> Card:
+        """Return the card of a compiled system, or of a challenger to it."""
         rules = [RuleCard(r.id, r.code, r.confidence, sentence_of(r)) for r in plan.rules]
         told = [name for rule in rules for name in placeholders(rule.sentence)]
         extra = [n for n in dict.fromkeys(told) if n in plan.slots and plan.slots[n].type != "text"]
@@ -106,6 +109,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
             top=0 if scorer is None else scorer.top,
             families=[] if scorer is None else list(scorer.family_names),
             layers=[layer.name for layer in plan.layers],
+            variant=variant,
         )
 
     @functools.cached_property
@@ -185,6 +189,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
                     families=dict(zip(self.families, map(float, families), strict=True)),
                     versions=self._versions,
                     latency_ms=latency,
+                    challenger=self.variant,
                 )
             )
             for id_, seq, (why, fired), (action, score, rule, method, layers, _, p, families, _, _, latency) in zip(
@@ -260,7 +265,7 @@ class Card(msgspec.Struct, frozen=True, dict=True):
         return np.array([place[name] for name in self.inputs], np.int64)
 
 
-class Answer(msgspec.Struct, gc=False):
+class Answer(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     """One decision as it goes over the wire.
 
     Parameters
@@ -293,6 +298,8 @@ class Answer(msgspec.Struct, gc=False):
         Short hashes of everything that could have changed the decision.
     latency_ms
         Milliseconds from the arrival of the request to the decision.
+    challenger
+        The challenger that decided; left out where the champion did.
     """
 
     id: str
@@ -309,9 +316,10 @@ class Answer(msgspec.Struct, gc=False):
     families: dict[str, float | None]
     versions: dict[str, str] | msgspec.Raw
     latency_ms: float
+    challenger: str = ""
 
 
-class StoredAnswer(Answer, gc=False):
+class StoredAnswer(Answer, gc=False, kw_only=True):
     """An answer as it is read back, with what readers may have added to it."""
 
     versions: dict[str, str]

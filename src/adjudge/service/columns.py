@@ -170,7 +170,7 @@ class Entries:
             self.start = position
         if block.kind == Kind.ACTIVATION:
             self.last = Activation.read(block)
-            self.cards.update({one.card.digest: one.card for one in self.last.systems.values()})
+            self.cards.update(self.last.cards)
             self.layouts.update({layout.digest: layout for layout in self.last.streams.values()})
 
 

@@ -33,7 +33,10 @@ from adjudge.service.access.ledger import Act, check_signed, note_of
 from adjudge.service.activation import Activation
 from adjudge.service.admission import Admission, Ticket, conflict, refusal
 from adjudge.service.again import First, Tries, again_of
-from adjudge.service.blocks import block_of, sealed_table
+from adjudge.service.blocks import blocks_of_runs, sealed_table
+from adjudge.service.challengers.seated import Seated
+from adjudge.service.challengers.seating import Sitting, following, resumed
+from adjudge.service.challengers.sheet import Run, Sheet
 from adjudge.service.decode import EventStruct
 from adjudge.service.fold import Folder
 from adjudge.service.follow import Follower, Told, nobody
@@ -140,11 +143,21 @@ class Decider:
     def _activate(self) -> None:
         """Say in the log who decides from here on, if that has changed."""
         workspace = self.workspace
-        activation = Activation.of([s.plan for s in workspace.systems.values()], self.resolver.given)
-        if workspace.active != activation.systems:
-            position = self.writer.position
-            self.writer.append([activation.note()], self.clock())
+        plans = [s.plan for s in workspace.systems.values()]
+        sitting = resumed(workspace.seats, workspace.active, plans, self.resolver)
+        activation = Activation.of(plans, self.resolver.given, sitting.seats)
+        position = self.writer.position
+        if workspace.active != activation.systems or workspace.seats != activation.challengers:
+            received = self.clock()
+            self.writer.append([activation.note(), *sitting.notes], received)
             workspace.activate(position, activation)
+            self._manage(position + 1, received, sitting.notes)
+        workspace.sit(sitting.at(position))
+
+    def _manage(self, first: int, received: int, notes: Sequence[Note]) -> None:
+        """Fold management entries that were logged from a position on."""
+        for seq, note in enumerate(notes, first):
+            self.workspace.management.apply(Act.read(seq, received, note))
 
     def activate(
         self,
@@ -154,6 +167,7 @@ class Decider:
         *,
         beside: Follower | None = None,
         notes: Sequence[Note] = (),
+        seated: Sequence[Seated] | None = None,
     ) -> int:
         """Decide with another plan of one system from the next position on, and with it as it was before that.
 
@@ -167,6 +181,8 @@ class Decider:
             What has folded the log with this plan, nearly to its end; None if the present state fits the plan.
         notes
             Management entries of the same commit: what is true with it or not at all.
+        seated
+            The challengers of all systems from here on; None keeps those that go with the plan.
 
         Returns
         -------
@@ -183,8 +199,15 @@ class Decider:
         check_signed(who, why)
         name = plan.system.name
         others = [s.plan for s in self.workspace.systems.values() if s.name != name]
-        activation = Activation.of([*others, plan], self.resolver.given)
-        self.resolver.know(plan)
+        sitting = Sitting(list(seated or ()), [])
+        if seated is None:
+            running = self.workspace.systems[name]
+            now = [one for s in self.workspace.systems.values() for one in s.seated]
+            sitting = following(now, running.plan, plan, self.resolver.bundles, who)
+        activation = Activation.of([*others, plan], self.resolver.given, sitting.seats)
+        notes = [*notes, *sitting.notes]
+        for known in (plan, *(one.plan for one in sitting.seated)):
+            self.resolver.know(known)
         with self._alone():
             self._settle()
             if beside is not None:
@@ -194,12 +217,12 @@ class Decider:
             self.writer.append([activation.note(who, why), *notes], received)
             try:
                 self.workspace.activate(position, activation)
-                for seq, note in enumerate(notes, position + 1):
-                    self.workspace.management.apply(Act.read(seq, received, note))
+                self._manage(position + 1, received, notes)
                 if beside is None:
                     self.workspace.go_on_with([plan])
                 else:
                     self.workspace.adopt(beside.workspace, plan)
+                self.workspace.sit(sitting.at(position))
             except BaseException as error:  # the log has it and the state has not
                 self.broken = f"going on with another plan has failed: {type(error).__name__}"
                 raise
@@ -586,8 +609,7 @@ class Decider:
             first, received = self.writer.position, self.clock()
             self.writer.append(list(notes), received)
             try:
-                for seq, note in enumerate(notes, first):
-                    self.workspace.management.apply(Act.read(seq, received, note))
+                self._manage(first, received, notes)
             except BaseException as error:  # the log has it and the state has not
                 self.broken = f"folding a management action has failed: {type(error).__name__}"
                 raise
@@ -695,9 +717,10 @@ class Decider:
         for i, position in ticket.known:
             ticket.verdicts[i] = self._again(ticket.stream, position, ticket.events[i])
         if ticket.prepared is not None:
-            decided = self._commit(ticket.prepared, ticket)
-            for at, i in enumerate(ticket.accepted):
-                ticket.verdicts[i] = Verdict(seq=ticket.prepared.first + at, decided=decided, at=at)
+            first = ticket.prepared.first
+            for start, stop, decided in self._commit(ticket.prepared, ticket):
+                for at, i in enumerate(ticket.accepted[start:stop]):
+                    ticket.verdicts[i] = Verdict(seq=first + start + at, decided=decided, at=at)
         for i, first in ticket.twice.items():  # came twice in this batch: as its first coming
             then = ticket.verdicts[first]
             ticket.verdicts[i] = msgspec.structs.replace(then, repeated=then.error is None)
@@ -764,33 +787,34 @@ class Decider:
             self._admission.refuse_unencodable(stream, events, good, verdicts)
             return encode(running, [events[i] for i in good], position) if good else None
 
-    def _commit(self, prepared: Prepared, ticket: Ticket) -> dict[str, Recorded]:
+    def _commit(self, prepared: Prepared, ticket: Ticket) -> list[Run]:
         """Fold new events, decide them where a system does, and append them to the log."""
         door = self.workspace.doors[prepared.stream]
         since = [ticket.since[i] for i in ticket.accepted]
-        parts: dict[str, list[Recorded]] = {}
-        stages = self.stages
+        sheet, stages = Sheet(), self.stages
         stages.begin()
         with self._undone_on_failure():
-            guards = self.watches.over([s.name for s in self.workspace.deciding(prepared.stream)], since)
+            deciding = self.workspace.deciding(prepared.stream)
+            guards = self.watches.over([name for s in deciding for name in s.guarded], since)
             for start, stop, made in self.workspace.decide(prepared, guards):
                 stages.lap("decide")
                 now = self.watches.timer()
                 latencies = [round((now - s) * 1e6) / 1e3 for s in since[start:stop]]
-                for name, decisions in made.items():
-                    recorder = self.workspace.systems[name].recorder
-                    positions = range(prepared.first + start, prepared.first + stop)
-                    parts.setdefault(name, []).append(recorder.record(decisions, latencies, positions))
+                positions = range(prepared.first + start, prepared.first + stop)
+                for name, said in made.items():
+                    for one in said:
+                        recorded = one.recorder.record(one.decisions, one.of(latencies), one.of(positions))
+                        sheet.add(name, start + one.events, recorded)
                 stages.lap("record")
-            decided = {name: Recorded.join(recorded) for name, recorded in parts.items()}
-            block = block_of(door, prepared, ticket.bodies, decided)
+            runs = sheet.runs(len(prepared.ids))
+            blocks = blocks_of_runs(door, prepared, ticket.bodies, runs)
             stages.lap("record")
-            self.writer.append([block], ticket.received)
+            self.writer.append(blocks, ticket.received)
             stages.lap("append")
         stages.end()
-        for name, recorded in decided.items():
-            self._count(name, recorded)
-        return decided
+        for recorded in sheet.by_version():
+            self._count(recorded.card.system, recorded)
+        return runs
 
     def _count(self, name: str, recorded: Recorded) -> None:
         for counter, column, names in (
@@ -848,6 +872,7 @@ class Decider:
                     self.workspace.adopt(self._beside.workspace, plan)
                 else:
                     self.workspace.go_on_with([plan])
+            self.workspace.sit(self.resolver.seated(self.workspace.seats))
         except BaseException as error:  # the log has it and the state may have half of it
             self.broken = f"folding a commit whose answer was lost has failed: {type(error).__name__}"
             raise

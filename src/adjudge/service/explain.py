@@ -33,7 +33,7 @@ from adjudge.service.personal.erased import erased_error
 from adjudge.service.personal.keys import Keys
 from adjudge.service.record import Recorded
 from adjudge.service.rekey.moved import plans_at
-from adjudge.service.resolver import NotRestoredError, Resolver
+from adjudge.service.resolver import NotRestoredError, Resolver, plain
 from adjudge.service.watches import failed
 from adjudge.service.workspace import Running, Workspace
 from adjudge.typing import FloatArray
@@ -206,7 +206,7 @@ def explain(
     resolver = Resolver(hand or plans, None if bundles is None else bundles.under(secret_of(hand or plans)))
     past = state_at(_plans_then(now.workspace, resolver, one.card), log, position, snapshots=snapshots, keys=keys)
     then = past.system(running.name)
-    same = one.card == then.card
+    same = plain(one.card) == then.card
     log_failure = functools.partial(failed, running.name)
     guard = Replayed(one.records["layers"].T, log_failure) if same else Guarded(log_failure)
     fields = past.fields_at(block.stream, [position])

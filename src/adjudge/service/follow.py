@@ -15,7 +15,7 @@ from adjudge.log.codec import Events, Note, blocks_of
 from adjudge.log.scan import scan
 from adjudge.log.segment import Part
 from adjudge.service import snapshot
-from adjudge.service.activation import Activation, SystemActivation
+from adjudge.service.activation import Activation, Seat, SystemActivation
 from adjudge.service.fold import Folder, part_of
 from adjudge.service.personal.keys import Keys
 from adjudge.service.rekey.entry import Rekey
@@ -181,11 +181,14 @@ class Last:
         Position of the last activation of each card, by its digest.
     secret
         Fingerprint of the workspace's secret; empty if nothing was activated.
+    seats
+        The challengers that run.
     """
 
     active: dict[str, SystemActivation]
     activated: dict[str, int]
     secret: str
+    seats: list[Seat]
 
     @classmethod
     def before(cls, log: Log, snapshots: Path | None, position: int) -> Last:
@@ -202,15 +205,16 @@ class Last:
         """
         facts, end = snapshot.newest(log, snapshots, until=position)
         active, secret = ({}, "") if facts is None else (facts.active, facts.secret)
-        activated = {} if facts is None else dict(facts.activated)
+        activated, seats = ({}, []) if facts is None else (dict(facts.activated), list(facts.seats))
         for stretch in scan(log, end.position, position, NOTES):
             if isinstance(stretch.block, Note) and stretch.block.kind == Kind.ACTIVATION:
                 found = Activation.read(stretch.block)
                 active, secret = found.systems, found.secret
-                activated.update({one.card.digest: stretch.first for one in active.values()})
+                seats = [seat.at(stretch.first) for seat in found.challengers]
+                activated.update(dict.fromkeys(found.cards, stretch.first))
             elif isinstance(stretch.block, Note) and stretch.block.kind == Kind.REKEY:
                 secret = Rekey.read(stretch.block).new
-        return cls(active, activated, secret)
+        return cls(active, activated, secret, seats)
 
 
 def active_at(log: Log, snapshots: Path | None, position: int) -> dict[str, SystemActivation]:

@@ -132,4 +132,7 @@ def activation_of(workspace: Workspace, card: Card) -> SystemActivation:
     """Return the activation that a card was written with; `NotFoundError` if the log does not hold it any more."""
     _, note = workspace.lookup.block(workspace.activated[card.digest])
     assert isinstance(note, Note)
-    return Activation.read(note).systems[card.system]
+    activation = Activation.read(note)
+    if not card.variant:
+        return activation.systems[card.system]
+    return next(seat.active for seat in activation.challengers if seat.active.card == card)

@@ -151,7 +151,7 @@ class _Reader:
     def _note(self, first: int, block: Note) -> None:
         if block.kind == Kind.ACTIVATION:
             found = Activation.read(block)
-            self.cards |= {one.card.digest: one.card for one in found.systems.values()}
+            self.cards |= found.cards
             self.layouts |= {layout.digest: layout for layout in found.streams.values()}
         elif block.kind == Kind.ERASURE:
             erasure = Erasure.read(block)

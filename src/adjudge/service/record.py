@@ -104,7 +104,13 @@ class Recorded:
 
     def one(self, i: int) -> Recorded:
         """Return the part of one event."""
-        part = slice(i, i + 1)
+        return self.part(i, i + 1)
+
+    def part(self, start: int, stop: int) -> Recorded:
+        """Return the part of neighbours."""
+        if (start, stop) == (0, len(self.records)):
+            return self
+        part = slice(start, stop)
         return Recorded(self.card, self.ids[part], self.positions[part], self.records[part], self.features[:, part])
 
 
@@ -115,10 +121,12 @@ class Recorder:
     ----------
     plan
         The system.
+    variant
+        The challenger that it is; empty for the champion.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.card = Card.of(plan)
+    def __init__(self, plan: Plan, variant: str = "") -> None:
+        self.card = Card.of(plan, variant)
         self._rules = slice(plan.rules_at, plan.rules_at + len(plan.rules))
         self._rows = np.array([plan.row(n) for n in self.card.names], np.int64)
 

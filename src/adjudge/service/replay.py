@@ -23,6 +23,7 @@ from adjudge.log.segment import Part
 from adjudge.service.activation import Activation, earlier_secret, fingerprint, secret_of
 from adjudge.service.again import First
 from adjudge.service.bundles import Bundles
+from adjudge.service.challengers.seated import guard_of
 from adjudge.service.fold import RUN, Folder, part_of
 from adjudge.service.follow import Follower, Told, active_at, nobody, state_at
 from adjudge.service.personal.keys import Keys
@@ -118,6 +119,7 @@ class Comparer(Folder):
         self._resolver = resolver
         self._snapshots = snapshots
         self._keys = keys
+        self._sit()
 
     def activated(self, position: int, activation: Activation) -> None:
         """Decide as was decided from here on; a state that does not fit is folded from the log once more."""
@@ -129,9 +131,14 @@ class Comparer(Folder):
         else:
             log = self.workspace.log
             self.workspace = state_at(plans, log, position + 1, snapshots=self._snapshots, keys=self._keys)
+        self._sit()
+
+    def _sit(self) -> None:
+        """Have those challengers run that ran then."""
+        self.workspace.sit(self._resolver.seated(self.workspace.seats))
 
     def _tell_lost(self, activation: Activation) -> None:
-        for active in activation.systems.values():
+        for active in (*activation.systems.values(), *(seat.active for seat in activation.challengers)):
             try:
                 self._resolver.plan(active)
             except NotRestoredError as error:
@@ -144,7 +151,9 @@ class Comparer(Folder):
         ids = block.ids.texts()
         then = workspace.made_of(first, block, ids)
         deciding = {s.name: s for s in workspace.deciding(block.stream)}
-        other = [name for name, made in then.items() if name not in deciding or made.card != deciding[name].card]
+        other = [
+            name for name, made in then.items() if name not in deciding or deciding[name].recorder_of(made.card) is None
+        ]
         if deciding and not then:  # brought in as history, and never decided
             super().events(first, block)
             return
@@ -188,7 +197,7 @@ class Comparer(Folder):
             guard = Replayed(then.records["layers"].T, functools.partial(failed, running.name))
             decisions = First.read(workspace, running, np.asarray(then.positions)).decide(running, guard)
             now = running.recorder.record(decisions, then.records["latency_ms"].tolist(), then.positions)
-            _compare(self.result, then, now, 0)
+            _compare(self.result, then, now)
         super().again(first, block)
 
     def _readable(self, block: Again) -> IntArray:
@@ -212,15 +221,19 @@ class Comparer(Folder):
         then = workspace.made_of(first, block, prepared.ids)
         workspace.enter(prepared)
         guards = {
-            name: Replayed(made.records["layers"].T, functools.partial(failed, name)) for name, made in then.items()
+            guard_of(name, made.card.variant): Replayed(made.records["layers"].T, functools.partial(failed, name))
+            for name, made in then.items()
         }
         for start, stop, made in workspace.decide(prepared, guards):
             result.events += (stop - start) * bool(made)
-            for name, decisions in made.items():
+            positions = range(first + start, first + stop)
+            for name, said in made.items():
                 # how long somebody waited is no part of the decision
                 latencies = then[name].records["latency_ms"][start:stop].tolist()
-                now = workspace.systems[name].recorder.record(decisions, latencies, range(first + start, first + stop))
-                _compare(result, then[name], now, start)
+                for one in said:
+                    now = one.recorder.record(one.decisions, one.of(latencies), one.of(positions))
+                    old = then[name].part(start, stop)
+                    _compare(result, old if one.whole else old.some(one.events), now)
 
 
 def replay(
@@ -287,10 +300,15 @@ def replay(
     return result
 
 
-def _compare(result: Replay, then: Recorded, now: Recorded, start: int) -> None:
-    stop = start + len(now.records)
+def _compare(result: Replay, then: Recorded, now: Recorded) -> None:
+    if now.card != then.card:  # somebody else has decided
+        result.scores_compared += len(now.records)
+        result.scores_differing += len(now.records)
+        who = [recorded.card.variant or "the champion" for recorded in (then, now)]
+        _tell(result, f"event at {now.positions[0]}: decided by {who[0]} then, by {who[1]} now")
+        return
     names = now.card.names
-    old, new = then.features[:, start:stop].view(np.int64), now.features.view(np.int64)
+    old, new = np.ascontiguousarray(then.features).view(np.int64), now.features.view(np.int64)
     differing = old != new
     result.features_compared += differing.size
     result.features_differing += int(np.count_nonzero(differing))
@@ -299,9 +317,9 @@ def _compare(result: Replay, then: Recorded, now: Recorded, start: int) -> None:
         count = np.count_nonzero(differing[:, i])
         _tell(result, f"event at {now.positions[i]}: {count} features differ, such as {which}")
     result.scores_compared += len(now.records)
-    for i in _unequal(then.records[start:stop], now.records).tolist():
+    for i in _unequal(then.records, now.records).tolist():
         result.scores_differing += 1
-        a, b, actions = then.records[start + i], now.records[i], now.card.actions
+        a, b, actions = then.records[i], now.records[i], now.card.actions
         _tell(
             result,
             f"event at {now.positions[i]}: decided {actions[a['action']]} ({a['p']}) then, "

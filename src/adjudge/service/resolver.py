@@ -16,9 +16,10 @@ from adjudge.engine import compile
 from adjudge.engine.plan import Plan
 from adjudge.engine.scorer import Scorer
 from adjudge.errors import AdjudgeError
-from adjudge.service.activation import SystemActivation, secret_of
+from adjudge.service.activation import Seat, SystemActivation, secret_of
 from adjudge.service.bundles import Bundles
 from adjudge.service.card import Card
+from adjudge.service.challengers.seated import Seated
 from adjudge.service.versions.given import digests_of, merged
 
 
@@ -69,7 +70,7 @@ class Resolver:
         NotRestoredError
             If it cannot be made here.
         """
-        digest = active.card.digest
+        digest = plain(active.card).digest
         if digest not in self._made:
             self._made[digest] = self._make(active)
         return self._made[digest]
@@ -84,6 +85,20 @@ class Resolver:
         """
         found = [plan for name, one in active.items() if (plan := self._plan_or_at_hand(name, one)) is not None]
         return found or list(self.plans.values())
+
+    def seated(self, seats: Sequence[Seat]) -> list[Seated]:
+        """Return the challengers of some seats, with their plans.
+
+        One that cannot be restored keeps its seat, so that nobody else is taken to have decided its share; what stands
+        there has another card.
+        """
+        return [Seated.of(seat, plan) for seat in seats if (plan := self._seated(seat)) is not None]
+
+    def _seated(self, seat: Seat) -> Plan | None:
+        try:
+            return self.plan(seat.active)
+        except NotRestoredError:
+            return self.plans.get(seat.system)
 
     def starting(self, active: Mapping[str, SystemActivation]) -> list[Plan]:
         """Return what decides after a start that is given the plans at hand; see `adjudge.service.versions.given`.
@@ -119,7 +134,7 @@ class Resolver:
             return self.plans.get(name)
 
     def _make(self, active: SystemActivation) -> Plan:
-        card = active.card
+        card = plain(active.card)
         plan = self._compiled(active)
         now = Card.of(plan)
         if now != card:
@@ -158,6 +173,11 @@ class Resolver:
                 raise NotRestoredError(message)
             self._scorers[version] = self.bundles.read(active.bundle).scorer
         return self._scorers[version]
+
+
+def plain(card: Card) -> Card:
+    """Return the card of a version, whoever decides with it."""
+    return msgspec.structs.replace(card, variant="") if card.variant else card
 
 
 def _name(card: Card) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from adjudge.define import days, micros
 from adjudge.define.label import Truth
 from adjudge.engine.batch import Batch, State
+from adjudge.engine.decision import Decisions
+from adjudge.engine.layers import UNGUARDED, Guard
+from adjudge.engine.panel import Panel, step_panel
 from adjudge.engine.plan import Plan
 from adjudge.engine.truth import said
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
+from adjudge.service.challengers.seated import Seated, panel_of
 from adjudge.service.changed import Change
 from adjudge.service.index import Known, Span
 from adjudge.service.record import Recorder
@@ -21,6 +26,35 @@ from adjudge.typing import FloatArray, IntArray
 
 MEMORY = days(400)
 """How long ids are kept beyond the lateness where no history says so."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one version of a system decided about some events of a stretch.
+
+    Parameters
+    ----------
+    recorder
+        Writes it down.
+    events
+        Which of them, rising, shape (m,).
+    decisions
+        What it decided.
+    whole
+        Whether these are all of them.
+    """
+
+    recorder: Recorder
+    events: IntArray
+    decisions: Decisions
+    whole: bool
+
+    def of(self, each: Sequence[T]) -> Sequence[T]:
+        """Return its part of something that there is for each event of the stretch."""
+        return each if self.whole else [each[i] for i in self.events.tolist()]
 
 
 @dataclass
@@ -39,6 +73,10 @@ class Running:
         The labels and outcomes that are set on its decided events.
     degraded
         Its decisions that lacked a part of it.
+    seated
+        The challengers that run beside it.
+    panel
+        Who decides which event; None where no challenger has a share.
     """
 
     plan: Plan
@@ -46,6 +84,8 @@ class Running:
     recorder: Recorder
     marks: Known
     degraded: Degraded = field(default_factory=Degraded)
+    seated: tuple[Seated, ...] = ()
+    panel: Panel | None = None
 
     @classmethod
     def start(cls, plan: Plan) -> Running:
@@ -56,6 +96,49 @@ class Running:
         """Go on with another plan over the same state, which must fit it; see `Workspace.fits`."""
         if plan is not self.plan:
             self.plan, self.recorder = plan, Recorder(plan)
+            self.sit(self.seated)
+
+    def sit(self, seated: Sequence[Seated]) -> None:
+        """Have challengers run beside it from here on, and no others."""
+        self.seated = tuple(seated)
+        self.panel = panel_of(self.plan, self.sharing)
+
+    @property
+    def sharing(self) -> list[Seated]:
+        """The challengers that decide a share of the events."""
+        return [one for one in self.seated if one.seat.share > 0]
+
+    @property
+    def guarded(self) -> list[str]:
+        """What the layers of whoever decides are watched as: the champion's, then each challenger's."""
+        return [self.name, *(one.guard for one in self.sharing)]
+
+    def recorder_of(self, card: Card) -> Recorder | None:
+        """Return what writes down the decisions of a version that runs, by its card; None if none has it."""
+        known = (self.recorder, *(one.recorder for one in self.seated))
+        return next((recorder for recorder in known if recorder.card == card), None)
+
+    def decide(self, batch: Batch, guards: Mapping[str, Guard], start: int, stop: int) -> list[Said]:
+        """Fold a stretch and have it decided by whoever decides which event; nothing is said of a kept stream.
+
+        Parameters
+        ----------
+        batch
+            The stretch.
+        guards
+            How layers take part, by what they are watched as, for the events of the commit.
+        start, stop
+            Where the stretch lies in the commit.
+        """
+        if self.panel is None or batch.stream != self.plan.decides:
+            guard = guards.get(self.name, UNGUARDED).part(start, stop)
+            decisions = self.plan.step(self.state, batch, guard=guard)
+            return [] if decisions is None else [Said(self.recorder, np.arange(len(batch)), decisions, True)]
+        recorders = [self.recorder, *(one.recorder for one in self.sharing)]
+        parts = step_panel(
+            self.panel, self.state, batch, [guards.get(k, UNGUARDED).part(start, stop) for k in self.guarded]
+        )
+        return [Said(recorders[p.by], p.events, p.decisions, len(p.events) == len(batch)) for p in parts]
 
     @property
     def name(self) -> str:

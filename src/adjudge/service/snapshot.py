@@ -26,7 +26,7 @@ from adjudge.history import Histories, Profiles
 from adjudge.log import Commit, End, Log
 from adjudge.log.holder import HolderLock
 from adjudge.service.access.management import Management, ManagementFacts
-from adjudge.service.activation import FieldLayout, SystemActivation, fingerprint
+from adjudge.service.activation import FieldLayout, Seat, SystemActivation, fingerprint
 from adjudge.service.again import Degraded
 from adjudge.service.card import Card
 from adjudge.service.index import Ids, Known, Passed
@@ -97,6 +97,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         As in the workspace.
     rekey
         Where the rekey stands that led to the secret in use; None if the log begins with that secret.
+    seats
+        Challengers that run.
     """
 
     format: int
@@ -117,6 +119,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     passed: dict[int, int] = {}
     rekey: int | None = None
+    seats: list[Seat] = []
 
     @property
     def end(self) -> End:
@@ -167,6 +170,7 @@ def save(workspace: Workspace, end: End, folder: Path, *, pinned: bool = False) 
             secret=fingerprint(workspace.secret),
             passed=workspace.passed.times,
             rekey=None if workspace.moved is None else workspace.moved.position,
+            seats=workspace.seats,
         )
         body = msgspec.json.encode(facts)
         _write_bytes(building / MANIFEST, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
@@ -300,6 +304,7 @@ def load(plans: Sequence[Plan], log: Log, path: Path, keys: Keys | None = None) 
     workspace.newest_us, workspace.decided = facts.newest_us, facts.decided
     workspace.cards, workspace.layouts = dict(facts.cards), dict(facts.fields)
     workspace.active, workspace.activated = dict(facts.active), dict(facts.activated)
+    workspace.seats = list(facts.seats)
     workspace.passed = Passed(facts.passed)
     workspace.management = Management(facts.management)
     workspace.moved = None if facts.rekey is None else moved_at(log, facts.rekey, workspace.secret)

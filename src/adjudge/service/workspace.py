@@ -15,7 +15,7 @@ import numpy as np
 from adjudge.define import Schema
 from adjudge.engine.batch import Batch
 from adjudge.engine.decision import Decisions
-from adjudge.engine.layers import UNGUARDED, Guard, lacking
+from adjudge.engine.layers import Guard, lacking
 from adjudge.engine.plan import Plan
 from adjudge.engine.versions import state_version
 from adjudge.errors import DefinitionError, InputError, did_you_mean
@@ -26,12 +26,14 @@ from adjudge.service.access.management import Management
 from adjudge.service.activation import (
     Activation,
     FieldLayout,
+    Seat,
     SystemActivation,
     fingerprint,
     secret_of,
     wrong_secret,
 )
 from adjudge.service.card import Card
+from adjudge.service.challengers.seated import Seated
 from adjudge.service.changed import Change
 from adjudge.service.changing import RETRACTED, apply, apply_known, mark
 from adjudge.service.decode import EventDecoder, EventStruct
@@ -45,15 +47,15 @@ from adjudge.service.record import Recorded
 from adjudge.service.rekey.entry import Rekey
 from adjudge.service.rekey.moved import Moved
 from adjudge.service.remains import Remains
-from adjudge.service.running import Prepared, Running, span_of
+from adjudge.service.running import Prepared, Running, Said, span_of
 from adjudge.service.undo import Undo
 from adjudge.service.waiting import WaitingChanges
 from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
 __all__ = ["RETRACTED", "Change", "Part", "Prepared", "Running", "Workspace"]
 
-Part = tuple[int, int, dict[str, Decisions]]
-"""First event and one past the last of a stretch that was folded in one go, and each system's decisions."""
+Part = tuple[int, int, dict[str, list[Said]]]
+"""First event and one past the last of a stretch that was folded in one go, and what each system decided."""
 
 
 class Workspace:
@@ -86,6 +88,8 @@ class Workspace:
         What decides now, by system.
     activated
         Position of the last activation of each card, by its digest.
+    seats
+        Challengers that run beside what decides; `sit` has them run here.
     moved
         The rekey that led to the secret of the plans; None if the log begins with that secret.
 
@@ -112,6 +116,7 @@ class Workspace:
         self.layouts: dict[str, FieldLayout] = {}
         self.active: dict[str, SystemActivation] = {}
         self.activated: dict[str, int] = {}
+        self.seats: list[Seat] = []
         self.management = Management()
         self.moved: Moved | None = None
         self.log = log
@@ -258,20 +263,20 @@ class Workspace:
         prepared
             What `prepare` has made of them, entered.
         guards
-            How layers take part, for each system that decides their stream.
+            How layers take part, by what `Running.guarded` calls each.
         """
         for start, stop, batches in prepared.stretches:
             self._pass(prepared.stream, prepared.first + start, batches[0][1].ts)
-            parts = {name: guard.part(start, stop) for name, guard in guards.items()}
-            made = {s.name: s.plan.step(s.state, batch, guard=parts.get(s.name, UNGUARDED)) for s, batch in batches}
-            decisions = {name: d for name, d in made.items() if d is not None}
-            self._decided(stop - start if decisions else 0)
-            for name, decided in decisions.items():
-                acted = self._acted(self.systems[name], decided.plan.combine.actions, decided.combined.action)
-                self._remember(name, prepared.first + start, acted)
-                self._note_degraded(name, prepared.first + start, decided.layers.T)
+            made = {s.name: said for s, batch in batches if (said := s.decide(batch, guards, start, stop))}
+            self._decided(stop - start if made else 0)
+            for name, said in made.items():
+                for one in said:
+                    decided, positions = one.decisions, prepared.first + start + one.events
+                    acted = self._acted(self.systems[name], decided.plan.combine.actions, decided.combined.action)
+                    self._remember(name, positions, acted)
+                    self._note_degraded(name, positions, decided.layers.T)
             self._arrived(prepared, stop)
-            yield start, stop, decisions
+            yield start, stop, made
 
     def refold(self, prepared: Prepared, made: Mapping[str, Recorded]) -> None:
         """Fold events that were decided before, with what their decisions set; nothing is decided.
@@ -293,9 +298,10 @@ class Workspace:
             for s, batch in batches:
                 s.plan.refold(s.state, batch, acted.get(s.name, {}))
             self._decided(stop - start if made else 0)
+            positions = np.arange(prepared.first + start, prepared.first + stop)
             for name, hits in acted.items():
-                self._remember(name, prepared.first + start, hits)
-                self._note_degraded(name, prepared.first + start, made[name].records["layers"][start:stop])
+                self._remember(name, positions, hits)
+                self._note_degraded(name, positions, made[name].records["layers"][start:stop])
             self._arrived(prepared, stop)
         self._drop_marks()
 
@@ -421,10 +427,11 @@ class Workspace:
         own = fingerprint(self.secret)
         if activation.secret != own and not self.is_moved(position):
             raise wrong_secret(activation.secret, own)
-        self.cards.update({s.card.digest: s.card for s in activation.systems.values()})
+        self.cards.update(activation.cards)
         self.layouts.update({layout.digest: layout for layout in activation.streams.values()})
         self.active = dict(activation.systems)
-        self.activated.update({s.card.digest: position for s in activation.systems.values()})
+        self.activated.update(dict.fromkeys(activation.cards, position))
+        self.seats = [seat.at(position) for seat in activation.challengers]
 
     def rekey(self, position: int, rekey: Rekey) -> None:
         """Pass a rekey: what came before it was folded with the new secret already.
@@ -483,6 +490,11 @@ class Workspace:
         """Decide with other plans from here on; the state must fit them."""
         for plan in plans:
             self.systems[plan.system.name].become(plan)
+
+    def sit(self, seated: Sequence[Seated]) -> None:
+        """Have challengers run beside the systems from here on, and no others."""
+        for name, running in self.systems.items():
+            running.sit([one for one in seated if one.seat.system == name])
 
     def adopt(self, other: Workspace, plan: Plan) -> None:
         """Go on with the state of another workspace, for a plan that the present one does not fit.
@@ -581,19 +593,18 @@ class Workspace:
     def _uncount(self, fewer: int) -> None:
         self.decided -= fewer
 
-    def _remember(self, system: str, first: int, acted: Mapping[str, BoolArray]) -> None:
+    def _remember(self, system: str, positions: IntArray, acted: Mapping[str, BoolArray]) -> None:
         """Note the outcomes that a system's own decisions have set."""
         for name, hit in acted.items():
-            positions = first + np.flatnonzero(hit)
-            if len(positions):
-                mark(self, self.systems[system].marks, name, positions, np.ones(len(positions)))
+            if len(hits := positions[hit]):
+                mark(self, self.systems[system].marks, name, hits, np.ones(len(hits)))
 
-    def _note_degraded(self, system: str, first: int, layers: CodeArray) -> None:
+    def _note_degraded(self, system: str, positions: IntArray, layers: CodeArray) -> None:
         """Note which decisions lacked a part of the system; `layers` says how each took part, shape (n, layers)."""
         if np.count_nonzero(layers) and len(places := np.flatnonzero(lacking(layers).any(axis=1))):
-            degraded, positions = self.systems[system].degraded, first + places
-            self.undo.note(lambda: degraded.take_back(positions))
-            degraded.add(positions)
+            degraded, lacking_ = self.systems[system].degraded, positions[places]
+            self.undo.note(lambda: degraded.take_back(lacking_))
+            degraded.add(lacking_)
 
     def _arrived(self, prepared: Prepared, stop: int) -> None:
         """Apply what waited for the last event of a stretch."""

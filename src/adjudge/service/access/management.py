@@ -9,6 +9,7 @@ from adjudge.service.access.keys import Key, Keys
 from adjudge.service.access.ledger import Act
 from adjudge.service.alerts.entries import AlertFacts, Alerts
 from adjudge.service.archive.archives import Archived, Archives
+from adjudge.service.challengers.entries import Career, Careers
 from adjudge.service.registry.entries import Release, Releases
 from adjudge.service.versions.coming import Accepted, Coming
 
@@ -32,6 +33,8 @@ class ManagementFacts(msgspec.Struct, frozen=True):
         Which environment the workspace is; empty until an entry says so.
     alerts
         What is the matter, and what nobody wants to hear of.
+    careers
+        What has become of challengers.
     """
 
     keys: list[Key] = []
@@ -41,6 +44,7 @@ class ManagementFacts(msgspec.Struct, frozen=True):
     releases: list[Release] = []
     environment: str = ""
     alerts: AlertFacts = AlertFacts()
+    careers: list[Career] = []
 
 
 class Management:
@@ -60,6 +64,7 @@ class Management:
         self.coming = Coming(facts.coming)
         self.releases = Releases(facts.releases, facts.environment)
         self.alerts = Alerts(facts.alerts)
+        self.careers = Careers(facts.careers)
 
     def apply(self, act: Act) -> None:
         """Fold the next management action."""
@@ -69,6 +74,7 @@ class Management:
         self.coming.apply(act)
         self.releases.apply(act)
         self.alerts.apply(act)
+        self.careers.apply(act)
 
     def facts(self) -> ManagementFacts:
         """Return what `Management` starts from."""
@@ -80,4 +86,5 @@ class Management:
             list(self.releases),
             self.releases.environment,
             self.alerts.facts(),
+            list(self.careers),
         )

@@ -50,20 +50,21 @@ class OfflineLedger:
         self._writer: Writer | None = None
         self.management, end = snapshot.management_of(log, snapshots)
         self._position = end.position
-        self._catch_up()
+        self.catch_up()
 
     def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
         """Append an action and fold it; see `Ledger`."""
         note = note_of(action, who, why, content)
         if self._writer is None:
             self._writer = Writer(self._log, clock=self.clock, timer=time.monotonic, holder=self._holder)
-            self._catch_up()
+            self.catch_up()
         seq = self._writer.position
         self._writer.append([note], self.clock())
-        self._catch_up()
+        self.catch_up()
         return seq
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Fold what the log has more by now."""
         for commit in self._log.read(self._position):
             for first, block in blocks_of(commit):
                 if isinstance(block, Note) and block.kind == Kind.MANAGEMENT:

@@ -176,7 +176,7 @@ def _only(rows: Rows, told: Told) -> Rows:
 
 def _learn(known: Known, activation: Activation) -> None:
     """Note how to read what follows."""
-    known.cards.update({s.card.digest: s.card for s in activation.systems.values()})
+    known.cards.update(activation.cards)
     known.layouts.update({layout.digest: layout for layout in activation.streams.values()})
     known.streams.update({stream: layout.digest for stream, layout in activation.streams.items()})
 

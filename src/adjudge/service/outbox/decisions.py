@@ -191,8 +191,7 @@ class DecisionReader:
     def _learn(self, note: Note) -> None:
         activation = Activation.read(note)
         self._layouts |= {layout.digest: layout for layout in activation.streams.values()}
-        for active in activation.systems.values():
-            card = active.card
+        for card in activation.cards.values():
             self._cards[card.digest] = card
             self._ledger.keep_card(card.digest, msgspec.json.encode(card))
 

@@ -132,7 +132,7 @@ class LiveDesk:
 
     def __init__(self, decider: Decider, *, background: bool = True) -> None:
         self._decider = decider
-        self._turn = threading.Lock()  # one revision after the other: each begins from what the one before has made
+        self.turn = threading.Lock()  # one revision after the other: each begins from what the one before has made
         self._background = background
         self._beside: dict[str, Beside] = {}
         self._threads: list[threading.Thread] = []
@@ -180,7 +180,7 @@ class LiveDesk:
             If it cannot be logged now.
         """
         check_signed(who, revision.why)
-        with self._turn:
+        with self.turn:
             decider = self._decider
             running, plan = self._planned(revision)
             card = Card.of(plan)
@@ -333,7 +333,7 @@ class LiveDesk:
 
     def _take_over(self, accepted: Accepted, beside: Beside) -> bool:
         """Activate what was folded; False if the log cannot be written, or the state does not fit any more."""
-        with self._turn:
+        with self.turn:
             plan = self._revised(accepted.system, msgspec.convert(accepted.revision, Revision))
             folded = beside.follower.workspace
             if not folded.fits([plan]):  # a list has changed by which rows are counted

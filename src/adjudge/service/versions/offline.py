@@ -14,6 +14,7 @@ from adjudge.log.codec import Note
 from adjudge.service.access.ledger import check_signed
 from adjudge.service.activation import Activation, SystemActivation
 from adjudge.service.bundles import Bundles
+from adjudge.service.challengers.seating import following
 from adjudge.service.follow import Last
 from adjudge.service.home import bundles_of, holder, open_log, snapshots_of
 from adjudge.service.resolver import Resolver
@@ -89,7 +90,9 @@ class OfflineDesk:
             message = "the beginning of the log was archived, so no other state can be folded from it at the next start"
             raise InputError(message, field=next(iter(revision.parts)), code="archived")
         given = {other: one.given for other, one in active.items()}
-        activation = Activation.of([*{**plans, name: plan}.values()], given)
+        now_seated = self._resolver.seated(last.seats)
+        sitting = following(now_seated, plans[name], plan, self._resolver.bundles, self._who)
+        activation = Activation.of([*{**plans, name: plan}.values()], given, sitting.seats)
         if activation.secret != last.secret:
             message = "the log was made with another secret than the one given (ADJUDGE_SECRET)"
             raise InputError(message, field="ADJUDGE_SECRET")
@@ -97,7 +100,7 @@ class OfflineDesk:
         if now == active[name].card:
             return Activated(name, "unchanged", last.activated[now.digest], now.versions)
         seq = writer.position
-        writer.append([activation.note(self._who, revision.why), *notes], self._clock())
+        writer.append([activation.note(self._who, revision.why), *notes, *sitting.notes], self._clock())
         return Activated(name, "active", seq, now.versions)
 
 
