@@ -22,6 +22,7 @@ from adjudge.commands import (
     analyse,
     archive,
     backup,
+    challengers,
     data,
     decide,
     erase,
@@ -86,6 +87,7 @@ app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")
 app.add_typer(rules.rules, name="rules")
 app.add_typer(registry.app, name="registry")
+app.add_typer(challengers.app, name="challengers")
 app.add_typer(monitor.app, name="monitor")
 
 

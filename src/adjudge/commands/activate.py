@@ -79,7 +79,7 @@ def activate(
 
     rule_file = None if rules is None else Rules.load(rules).document()
     spec = None if definitions is None else to_spec(find(definitions).build({}))
-    revision = Revision(why, system, {}, rule_file, _document(policy), bundle, spec)
+    revision = Revision(why, system, {}, rule_file, document_of(policy), bundle, spec)
     with desk_of(workspace, log, url, who) as desk:
         show_activated(desk.revise(revision), json)
 
@@ -219,7 +219,7 @@ def desk_of(workspace: Path | None, log: str | None, url: str | None, who: str |
         yield remote
 
 
-def _document(path: Path | None) -> dict[str, Any] | None:
+def document_of(path: Path | None) -> dict[str, Any] | None:
     """Return what a YAML or JSON file holds."""
     if path is None:
         return None

@@ -54,6 +54,8 @@ from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
+from adjudge.service.challengers.api import add_challengers
+from adjudge.service.challengers.second import proposed_challenges
 from adjudge.service.versions.api import add_activations
 from adjudge.service.versions.second import SecondPerson
 from adjudge.service.workspace import Change, Running
@@ -150,6 +152,7 @@ class Service:
         self.hot = HotPath(self.batcher, self.settings, self.meter, guard)
         self.second = SecondPerson(decider, parts_of(self.settings.second_person))
         self.desk = self.second.desk
+        self.challengers = proposed_challenges(decider, self.second)
         self.api = _api(self)
         self.gate = Gate(self.api, guard, needs(self.settings.public))
         self._hot_paths = frozenset(self.hot.handlers)
@@ -231,6 +234,7 @@ def _api(service: Service) -> FastAPI:
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
     add_activations(api, service.second, service.body_of)
     add_alerts(api, decider, service.body_of)
+    add_challengers(api, service.challengers, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 

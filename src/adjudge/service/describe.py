@@ -26,6 +26,7 @@ from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.versions.beside import Progress
+from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.versions.desk import Activated, ActiveSystems, HeldList
 from adjudge.service.versions.revision import Revision
 from adjudge.service.versions.second import Answer, ProposalList, ProposalView
@@ -99,6 +100,11 @@ MANAGED = (
     ErasureDone,
     Revision,
     Activated,
+    Challenge,
+    ChallengerList,
+    ChallengerView,
+    Ending,
+    Sharing,
     ActiveSystems,
     HeldList,
     Answer,
@@ -279,6 +285,10 @@ def _manage(paths: Json) -> None:
         "/v1/alerts/silences": ("NewSilence", "Noted", "Where it is written down."),
         "/v1/proposals/{id}/approve": ("Answer", "Activated", "Since which position it decides."),
         "/v1/proposals/{id}/refuse": ("Answer", "ProposalView", "The proposal that was."),
+        "/v1/challengers": ("Challenge", "ChallengerView", "The challenger as it runs from here on."),
+        "/v1/challengers/{name}/share": ("Sharing", "ChallengerView", "The challenger with its share."),
+        "/v1/challengers/{name}/promote": ("Ending", "ChallengerView", "The challenger that decides alone."),
+        "/v1/challengers/{name}/retire": ("Ending", "ChallengerView", "The challenger that was."),
     }.items():
         route = paths[path]["post"]
         route["tags"] = ["manage"]
@@ -289,6 +299,7 @@ def _manage(paths: Json) -> None:
     paths["/v1/keys"]["get"]["responses"]["200"] = _content("KeyList", "Every key.")
     waiting = _content("Activated", "Nothing is different yet; the proposal waits for a second person.")
     paths["/v1/activations"]["post"]["responses"]["202"] = waiting
+    _challengers(paths)
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]
     paths["/v1/proposals"]["get"]["responses"]["200"] = _content("ProposalList", "What waits, and what has.")
     paths["/v1/alerts"]["get"]["tags"] = ["manage"]
@@ -299,6 +310,21 @@ def _manage(paths: Json) -> None:
     held["responses"] |= _refusals({code: REFUSALS[code] for code in ("404", "422")})
     paths["/v1/activations"]["get"]["tags"] = ["manage"]
     paths["/v1/activations"]["get"]["responses"]["200"] = _content("ActiveSystems", "What decides in each system.")
+
+
+def _challengers(paths: Json) -> None:
+    """Describe what is told of challengers."""
+    waiting = _content("ChallengerView", "Nothing is different yet; the proposal waits for a second person.")
+    for path in ("/v1/challengers", "/v1/challengers/{name}/share", "/v1/challengers/{name}/promote"):
+        paths[path]["post"]["responses"]["202"] = waiting
+    missing = _refusals({code: REFUSALS[code] for code in ("404", "422")})
+    for path, shape, description in (
+        ("/v1/challengers", "ChallengerList", "The challengers."),
+        ("/v1/challengers/{name}", "ChallengerView", "The challenger."),
+    ):
+        route = paths[path]["get"]
+        route["tags"] = ["manage"]
+        route["responses"] = {"200": _content(shape, description)} | missing
 
 
 def _hot_route(workspace: Workspace, path: str, summary: str, description: str) -> Json:

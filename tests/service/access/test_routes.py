@@ -47,6 +47,11 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/alerts/looks": ("/v1/alerts/looks", {"why": "y", "source": "monitor", "signals": []}),
     "POST /v1/alerts/silences": ("/v1/alerts/silences", {"keys": "world:*", "until": START.isoformat(), "why": "y"}),
     "POST /v1/activations": ("/v1/activations", {"why": "y", "lists": {"blocked": {"add": ["c1"]}}}),
+    "POST /v1/challengers": ("/v1/challengers", {"why": "y", "name": "quick", "revision": {"policy": {"soft_rules": "advise"}}}),
+    "GET /v1/challengers/{name}": ("/v1/challengers/quick", None),
+    "POST /v1/challengers/{name}/share": ("/v1/challengers/quick/share", {"why": "y", "share": 0.1}),
+    "POST /v1/challengers/{name}/promote": ("/v1/challengers/quick/promote", {"why": "y", "anyway": True}),
+    "POST /v1/challengers/{name}/retire": ("/v1/challengers/last/retire", {"why": "y"}),
 }
 """How each route is asked, where it takes more than its path."""
 
@@ -79,6 +84,8 @@ def client() -> Client:
     made = Client(Shop(shop()))
     assert made.ask("POST /v1/decide", made.keys[Scope.DECIDE]).status_code == 200
     made("POST", "/v1/decide", purchase(0), headers=bearer(made.keys[Scope.DECIDE]))
+    last = {"why": "y", "name": "last", "revision": {"policy": {"soft_rules": "advise"}}}
+    assert made("POST", "/v1/challengers", last, headers=bearer(made.keys[Scope.MANAGE])).status_code == 200
     return made
 
 

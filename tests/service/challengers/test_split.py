@@ -232,7 +232,7 @@ def test_a_champion_with_other_histories_takes_its_challengers_along() -> None:
     house.live.revise(Revision("new feature", definitions=to_spec(wider)), "bob")
     assert house.live.fold("shop")
     house.decide(*many_purchases(20, seed=2))
-    (view,) = house.desk.views(everything=True).challengers
+    (view,) = house.desk.challengers(everything=True).challengers
     assert (view.name, view.stage) == ("strict", "share")  # definitions over other histories, and it goes with them
     assert replay([shop()], house.decider.log).equal
 
@@ -246,7 +246,7 @@ def test_a_challenger_that_does_not_go_with_the_champion_any_more_is_retired() -
     system = shop_system()
     fewer = changed(system, features=system.features[:-1])  # without above_usual
     house.live.revise(Revision("nobody reads it", definitions=to_spec(fewer)), "bob")
-    views = {one.name: one for one in house.desk.views(everything=True).challengers}
+    views = {one.name: one for one in house.desk.challengers(everything=True).challengers}
     assert views["usual"].stage == "retired"
     assert "the champion has changed" in views["usual"].steps[-1].why
     assert "above_usual" in views["usual"].steps[-1].why

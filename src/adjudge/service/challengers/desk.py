@@ -22,7 +22,7 @@ from adjudge.service.challengers.entries import What, step_note
 from adjudge.service.challengers.seated import EVENT, Seated, check_shares, check_split
 from adjudge.service.challengers.seating import challenge, seat_of
 from adjudge.service.challengers.site import Bench, Site
-from adjudge.service.registry.entries import ENVIRONMENTS, Release
+from adjudge.service.registry.entries import ENVIRONMENTS, Approval, Release
 from adjudge.service.registry.promote import promotion
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
@@ -48,9 +48,9 @@ class ChallengersDesk:
 
     def __init__(self, site: Site, second_person: frozenset[str] = frozenset()) -> None:
         self.site = site
-        self._second_person = second_person
+        self.second_person = second_person
 
-    def views(self, system: str | None = None, *, everything: bool = False) -> ChallengerList:
+    def challengers(self, system: str | None = None, *, everything: bool = False) -> ChallengerList:
         """Return the challengers that run, of one system or of all; `everything` adds those that ran last."""
         careers = [one for one in self.site.management.careers if system in (None, one.system)]
         seats = [one.seat for bench in self.site.benches() for one in bench.own if system in (None, bench.name)]
@@ -74,7 +74,7 @@ class ChallengersDesk:
                 return self._view(seated.seat)
         return ChallengerView.past(self.site.management.careers.find(bench.name, name))
 
-    def seat(self, asked: Challenge, by: By) -> ChallengerView:
+    def seat(self, asked: Challenge, by: By, notes: Sequence[Note] = ()) -> ChallengerView:
         """Have a challenger run from the next position on.
 
         Parameters
@@ -83,6 +83,8 @@ class ChallengersDesk:
             What it is, and how it runs.
         by
             Who wants it.
+        notes
+            More entries of the same commit.
 
         Raises
         ------
@@ -97,7 +99,7 @@ class ChallengersDesk:
             seat, plan = self.planned(asked, bench)
             release = "" if not asked.release else seat.release
             note = step_note(by.who, by.why, seat.system, seat.name, seat.stage, share=seat.share, release=release)  # type: ignore[arg-type]
-            self._write(bench, [*bench.seated, Seated.of(seat, plan)], by, [note])
+            self._write(bench, [*bench.seated, Seated.of(seat, plan)], by, [note, *notes])
             return self._running(bench.name, seat.name)
 
     def planned(self, asked: Challenge, bench: Bench) -> tuple[Seat, Plan]:
@@ -129,7 +131,9 @@ class ChallengersDesk:
         check_shares([*(one.seat for one in bench.own), seat])
         return seat, plan
 
-    def share(self, system: str | None, name: str, asked: Sharing, by: By) -> ChallengerView:
+    def share(
+        self, system: str | None, name: str, asked: Sharing, by: By, notes: Sequence[Note] = ()
+    ) -> ChallengerView:
         """Have a challenger decide another share of the events from the next position on; 0 is the shadow.
 
         Raises
@@ -150,7 +154,8 @@ class ChallengersDesk:
             check_shares([*(other.seat for other in bench.own if other is not one), seat])
             note = step_note(by.who, by.why, bench.name, name, seat.stage, share=seat.share)  # type: ignore[arg-type]
             changed = Seated.of(seat, one.plan)
-            self._write(bench, [changed if other is one else other for other in bench.seated], by, [note])
+            seated = [changed if other is one else other for other in bench.seated]
+            self._write(bench, seated, by, [note, *notes])
             return self._running(bench.name, name)
 
     def retire(
@@ -191,6 +196,7 @@ class ChallengersDesk:
         *,
         notes: Sequence[Note] = (),
         figures: dict[str, Any] | None = None,
+        approval: Approval | None = None,
     ) -> ChallengerView:
         """Have a challenger decide alone from the next position on: the very version that ran.
 
@@ -208,6 +214,8 @@ class ChallengersDesk:
             More entries of the same commit.
         figures
             What was known of it then.
+        approval
+            Who has approved this very promotion.
 
         Raises
         ------
@@ -220,7 +228,7 @@ class ChallengersDesk:
         with self.site.turn:
             bench = self.site.bench(system)
             one = self.running(bench, name)
-            staged = self._staged(one.seat, bench, asked, by, figures or {})
+            staged = self._staged(one.seat, bench, asked, by, figures or {}, approval)
             note = step_note(by.who, by.why, bench.name, name, "promoted", figures=figures)
             others = [other for other in bench.seated if other is not one]
             self._write(bench, others, by, [note, *staged, *notes], champion=one.plan)
@@ -235,7 +243,9 @@ class ChallengersDesk:
         message = f"no challenger {name[:80]!r} runs in system {bench.name!r}{did_you_mean(name[:80], known)}"
         raise NotFoundError(message)
 
-    def _staged(self, seat: Seat, bench: Bench, asked: Ending, by: By, figures: dict[str, Any]) -> list[Note]:
+    def _staged(
+        self, seat: Seat, bench: Bench, asked: Ending, by: By, figures: dict[str, Any], approval: Approval | None
+    ) -> list[Note]:
         """Return the entry of the registry that stands beside a promotion; none where it is registered nowhere."""
         releases = self.site.management.releases
         release = releases.get(seat.release) if seat.release else None
@@ -245,6 +255,9 @@ class ChallengersDesk:
             evidence = {**release.evidence, "verdict": "better", "champion": bench.champion.bundle}
             release = msgspec.structs.replace(release, evidence=evidence)
         environment = asked.environment or releases.environment or ENVIRONMENTS[0]
+        if approval is not None:
+            approval = msgspec.structs.replace(approval, environment=environment)
+            release = msgspec.structs.replace(release, approvals=[*release.approvals, approval])
         _, note = promotion(
             release,
             releases,
@@ -252,7 +265,7 @@ class ChallengersDesk:
             environment,
             by.who,
             by.why,
-            second_person=self._second_person,
+            second_person=self.second_person,
             holders=sorted(by.holders),
         )
         return [note]

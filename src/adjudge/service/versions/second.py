@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from adjudge.service.access import approval
 from adjudge.service.access.approval import Proposal
+from adjudge.log.codec import Note
 from adjudge.service.access.ledger import By
 from adjudge.service.decider import Decider
 from adjudge.service.versions.desk import Activated, LiveDesk
@@ -92,8 +94,9 @@ class SecondPerson:
     def __init__(self, decider: Decider, parts: frozenset[str] = frozenset()) -> None:
         self.desk = LiveDesk(decider)
         self._decider = decider
-        self._parts = parts
+        self.parts = parts
         self._turn = threading.Lock()  # what is approved is done once, whoever says so how often
+        self.others: dict[str, Callable[[Proposal, By, Note], Activated]] = {}  # what else is proposed, by its action
 
     def views(self) -> ProposalList:
         """Return what waits, and what came to its end lately."""
@@ -110,7 +113,7 @@ class SecondPerson:
         by
             Who wants it; the reason is that of the revision.
         """
-        if self._parts.isdisjoint(revision.touched):
+        if self.parts.isdisjoint(revision.touched):
             return self.desk.revise(revision, by.who)
         foreseen = self.desk.foresee(revision)
         if foreseen.status == "unchanged":
@@ -139,6 +142,8 @@ class SecondPerson:
         approval.approve(approvals, self._decider, id_, by)
         with self._turn:
             proposal = approvals.ready(id_, self._decider.clock())
+            if proposal.action in self.others:
+                return self.others[proposal.action](proposal, by, approval.used_note(proposal, by))
             revision = msgspec.convert({**proposal.content, "why": proposal.why}, Revision)
             done = self.desk.revise(revision, proposal.who, [approval.used_note(proposal, by)])
             if done.status == "unchanged":  # somebody else came first with the same
