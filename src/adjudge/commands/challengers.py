@@ -59,9 +59,7 @@ def list_(
         for one in found:
             share = f"{100 * one.share:g} % by {one.by or 'event'}" if one.share else ""
             since = _day(one.steps[-1].at_us) if one.steps else ""
-            table.add_row(
-                one.name, one.system, one.stage, share, since, ", ".join(one.changes), one.release[:12]
-            )
+            table.add_row(one.name, one.system, one.stage, share, since, ", ".join(one.changes), one.release[:12])
 
 
 @app.command()

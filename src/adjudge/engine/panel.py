@@ -172,8 +172,14 @@ def _decided(panel: Panel, piece: Batch, who: IntArray, at: int, guards: Sequenc
 
 def _some(batch: Batch, places: IntArray) -> Batch:
     ids = [batch.ids[i] for i in places.tolist()] if batch.ids else ()
-    matrix, keys = (np.ascontiguousarray(rows[:, places]) for rows in (batch.matrix, batch.keys))
-    return Batch(batch.stream, ids, batch.ts[places], batch.seq[places], matrix, keys)
+    return Batch(
+        batch.stream,
+        ids,
+        batch.ts[places],
+        batch.seq[places],
+        np.ascontiguousarray(batch.matrix[:, places]),
+        np.ascontiguousarray(batch.keys[:, places]),
+    )
 
 
 def _does(decisions: Decisions, wanted: Sequence[str]) -> IntArray:

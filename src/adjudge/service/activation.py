@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -124,7 +124,7 @@ class Seat(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.active.card.system
 
     @property
-    def stage(self) -> str:
+    def stage(self) -> Literal["shadow", "share"]:
         """``share`` if it decides some events, ``shadow`` if it decides without effect."""
         return "share" if self.share > 0 else "shadow"
 

@@ -27,6 +27,8 @@ from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.routes import needs
 from adjudge.service.alerts.api import add_alerts
 from adjudge.service.batching import Batcher
+from adjudge.service.challengers.api import add_challengers
+from adjudge.service.challengers.second import proposed_challenges
 from adjudge.service.checks import check_time
 from adjudge.service.decider import Decider
 from adjudge.service.decode import MAX_ERRORS, Decoded, EventDecoder
@@ -54,8 +56,6 @@ from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.settings import Settings
-from adjudge.service.challengers.api import add_challengers
-from adjudge.service.challengers.second import proposed_challenges
 from adjudge.service.versions.api import add_activations
 from adjudge.service.versions.second import SecondPerson
 from adjudge.service.workspace import Change, Running

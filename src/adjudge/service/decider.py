@@ -36,6 +36,7 @@ from adjudge.service.again import First, Tries, again_of
 from adjudge.service.blocks import blocks_of_runs, sealed_table
 from adjudge.service.challengers.seated import Seated
 from adjudge.service.challengers.seating import Sitting, following, resumed
+from adjudge.service.challengers.shadow import Shadows
 from adjudge.service.challengers.sheet import Run, Sheet
 from adjudge.service.decode import EventStruct
 from adjudge.service.fold import Folder
@@ -52,8 +53,9 @@ from adjudge.service.resolver import Resolver
 from adjudge.service.stages import Stages
 from adjudge.service.verdict import Clock, Status, Stored, UndecidedError, Verdict, wall_clock
 from adjudge.service.watches import Watches
-from adjudge.service.workspace import Change, Prepared, Running
+from adjudge.service.workspace import Change, Prepared, Running, Said
 from adjudge.service.writer import Writer
+from adjudge.typing import IntArray
 
 logger = logging.getLogger(__name__)
 
@@ -110,12 +112,14 @@ class Decider:
         self.clock = clock
         self.broken = ""
         self.labelled: Callable[[Sequence[Change]], None] = lambda changes: None  # told of labels that have been set
+        self.shadows: Shadows | None = None  # has challengers decide without effect what is decided here
         self._beside: Follower | None = None  # whose state decides as soon as the log has the activation
         self._front = threading.Lock()  # of admission; whoever takes both takes it first
         self._lock = threading.Lock()  # of the state
         self.watches = Watches() if watches is None else watches
         self.made: Counter[tuple[str, str]] = Counter()
         self.methods: Counter[tuple[str, str]] = Counter()
+        self.challenged: Counter[tuple[str, str]] = Counter()
         self.stages = Stages()
         self.degraded: Counter[tuple[str, str, str]] = Counter()
         self.again: Counter[str] = Counter()
@@ -602,6 +606,12 @@ class Decider:
         """Log a management action and fold it, as `adjudge.service.access.ledger.Ledger` says."""
         return self.record_all([note_of(action, who, why, content)])
 
+    def write_down(self, notes: Sequence[Note]) -> None:
+        """Log what nothing follows from, such as what shadows decided."""
+        with self._alone():
+            self._settle()
+            self.writer.append(list(notes), self.clock())
+
     def record_all(self, notes: Sequence[Note]) -> int:
         """Log management entries that are true together or not at all, and return the position of the first."""
         with self._alone():
@@ -792,6 +802,7 @@ class Decider:
         door = self.workspace.doors[prepared.stream]
         since = [ticket.since[i] for i in ticket.accepted]
         sheet, stages = Sheet(), self.stages
+        shown: list[tuple[list[Seated], IntArray, Said]] = []
         stages.begin()
         with self._undone_on_failure():
             deciding = self.workspace.deciding(prepared.stream)
@@ -805,13 +816,20 @@ class Decider:
                     for one in said:
                         recorded = one.recorder.record(one.decisions, one.of(latencies), one.of(positions))
                         sheet.add(name, start + one.events, recorded)
+                        if self.shadows is not None and (shadowing := self.workspace.systems[name].shadowing):
+                            shown.append((shadowing, prepared.first + start + one.events, one))
                 stages.lap("record")
             runs = sheet.runs(len(prepared.ids))
             blocks = blocks_of_runs(door, prepared, ticket.bodies, runs)
             stages.lap("record")
-            self.writer.append(blocks, ticket.received)
+            notes = [] if self.shadows is None else self.shadows.ripe()
+            self.writer.append([*blocks, *notes], ticket.received)
             stages.lap("append")
         stages.end()
+        if self.shadows is not None:
+            self.shadows.written(notes)
+            for shadowing, at, one in shown:
+                self.shadows.offer(shadowing, at, one)
         for recorded in sheet.by_version():
             self._count(recorded.card.system, recorded)
         return runs
@@ -824,6 +842,8 @@ class Decider:
             counts = np.bincount(recorded.records[column], minlength=len(names)).tolist()
             counter.update({(name, what): n for what, n in zip(names, counts, strict=True) if n})
         self.degraded.update({(name, layer, how): n for layer, how, n in recorded.degraded()})
+        if recorded.card.variant:
+            self.challenged[name, recorded.card.variant] += len(recorded.records)
 
     def _commit_changes(
         self, run: list[Change], places: list[int], received: int, results: list[Status | InputError]

@@ -21,12 +21,12 @@ from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
 from adjudge.service.alerts.looks import Looked, NewLook
 from adjudge.service.card import StoredAnswer
+from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
 from adjudge.service.versions.beside import Progress
-from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.versions.desk import Activated, ActiveSystems, HeldList
 from adjudge.service.versions.revision import Revision
 from adjudge.service.versions.second import Answer, ProposalList, ProposalView

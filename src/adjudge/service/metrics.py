@@ -100,6 +100,10 @@ CATALOGUE = (
         "Merged keys corrected, or with late events, since",
         ("system", "history"),
     ),
+    Family("adjudge_challenger_decisions", "counter", "Events that challengers decided", ("system", "challenger")),
+    Family("adjudge_shadow_decisions", "counter", "Events decided in the shadow", ("system", "challenger")),
+    Family("adjudge_shadow_missed", "counter", "Events that shadows did not keep up with", ("system", "challenger")),
+    Family("adjudge_shadow_seconds", "histogram", "Time of one event in the shadow", ("system", "challenger")),
     Family("adjudge_outbox_behind_entries", "gauge", "Entries of the log not looked at for an endpoint", ("endpoint",)),
     Family("adjudge_outbox_owed", "gauge", "Decisions that an endpoint has not confirmed", ("endpoint",)),
     Family("adjudge_outbox_dead", "gauge", "Decisions that were given up and wait for a retry", ("endpoint",)),
@@ -174,6 +178,7 @@ class Metrics:
         """Yield every metric as it stands."""
         yield from self._served()
         yield from self._decided()
+        yield from self._challengers()
         yield from self._logged()
         yield from self._histories()
         yield from self._outbox()
@@ -205,6 +210,14 @@ class Metrics:
         yield _numbers("adjudge_repeated", {(): decider.repeated})
         yield _numbers("adjudge_failed_batches", {(): decider.failures})
         yield _numbers("adjudge_known_ids", {(stream,): len(ids) for stream, ids in decider.workspace.ids.items()})
+
+    def _challengers(self) -> Iterator[Metric]:
+        decider = self._batcher.decider
+        shadows = decider.shadows
+        yield _numbers("adjudge_challenger_decisions", decider.challenged)
+        yield _numbers("adjudge_shadow_decisions", {} if shadows is None else shadows.made)
+        yield _numbers("adjudge_shadow_missed", {} if shadows is None else shadows.missed)
+        yield _histograms("adjudge_shadow_seconds", {} if shadows is None else shadows.took)
 
     def _logged(self) -> Iterator[Metric]:
         writer, gauges = self._batcher.decider.writer, self._gauges

@@ -219,6 +219,7 @@ def _begin(
     """
     from adjudge.console.attach import attach as attach_console
     from adjudge.service.app import Service
+    from adjudge.service.challengers.shadow import Shadows
     from adjudge.service.follow import Follower, active_at
     from adjudge.service.gauges import Gauges
     from adjudge.service.keeper import Keeper
@@ -249,6 +250,8 @@ def _begin(
         logs.say(f"imported {count:,} events", "imported", events=count)
         keeper.settle(stop, snapshots_of(settings))  # two cores that are busy with what was imported answer slowly
     keeper.start()
+    decider.shadows = Shadows(decider.watches, decider.write_down)
+    decider.shadows.start()
     service = Service(decider, settings, gauges, front.traces)
     service.desk.resume()
     attach_console(service)
@@ -264,6 +267,7 @@ def _begin(
         yield
     finally:
         service.desk.stop()
+        decider.shadows.stop()
         keeper.stop()
 
 

@@ -109,6 +109,11 @@ class Running:
         return [one for one in self.seated if one.seat.share > 0]
 
     @property
+    def shadowing(self) -> list[Seated]:
+        """The challengers that decide without effect."""
+        return [one for one in self.seated if one.seat.share == 0]
+
+    @property
     def guarded(self) -> list[str]:
         """What the layers of whoever decides are watched as: the champion's, then each challenger's."""
         return [self.name, *(one.guard for one in self.sharing)]

@@ -47,8 +47,8 @@ class Watches:
 
     def breakers(self) -> Iterator[tuple[str, str, Breaker]]:
         """Yield system, layer and breaker of every layer that has run."""
-        for system, watch in self._watches.items():
-            for layer, breaker in watch.breakers.items():
+        for system, watch in list(self._watches.items()):  # shadows may add one meanwhile
+            for layer, breaker in list(watch.breakers.items()):
                 yield system, layer, breaker
 
     def _watch(self, system: str) -> Watch:

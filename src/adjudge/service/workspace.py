@@ -52,7 +52,7 @@ from adjudge.service.undo import Undo
 from adjudge.service.waiting import WaitingChanges
 from adjudge.typing import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 
-__all__ = ["RETRACTED", "Change", "Part", "Prepared", "Running", "Workspace"]
+__all__ = ["RETRACTED", "Change", "Part", "Prepared", "Running", "Said", "Workspace"]
 
 Part = tuple[int, int, dict[str, list[Said]]]
 """First event and one past the last of a stretch that was folded in one go, and what each system decided."""

@@ -47,7 +47,10 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/alerts/looks": ("/v1/alerts/looks", {"why": "y", "source": "monitor", "signals": []}),
     "POST /v1/alerts/silences": ("/v1/alerts/silences", {"keys": "world:*", "until": START.isoformat(), "why": "y"}),
     "POST /v1/activations": ("/v1/activations", {"why": "y", "lists": {"blocked": {"add": ["c1"]}}}),
-    "POST /v1/challengers": ("/v1/challengers", {"why": "y", "name": "quick", "revision": {"policy": {"soft_rules": "advise"}}}),
+    "POST /v1/challengers": (
+        "/v1/challengers",
+        {"why": "y", "name": "quick", "revision": {"policy": {"soft_rules": "advise"}}},
+    ),
     "GET /v1/challengers/{name}": ("/v1/challengers/quick", None),
     "POST /v1/challengers/{name}/share": ("/v1/challengers/quick/share", {"why": "y", "share": 0.1}),
     "POST /v1/challengers/{name}/promote": ("/v1/challengers/quick/promote", {"why": "y", "anyway": True}),

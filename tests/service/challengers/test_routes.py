@@ -25,7 +25,7 @@ from adjudge.service.replay import replay
 from tests.service.access.test_remote import Wire
 from tests.service.challengers.test_split import STRICT, who
 from tests.service.shop import START, Shop, many_purchases, shop_system
-from tests.service.versions.test_second import YES, Office
+from tests.service.versions.test_second import Office
 
 URL = ["--url", "http://localhost:8000"]
 SHADOW = {"why": "fewer frauds", "name": "strict", "revision": {"rules": STRICT}}

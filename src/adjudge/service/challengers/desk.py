@@ -98,7 +98,7 @@ class ChallengersDesk:
             bench = self.site.bench(asked.system)
             seat, plan = self.planned(asked, bench)
             release = "" if not asked.release else seat.release
-            note = step_note(by.who, by.why, seat.system, seat.name, seat.stage, share=seat.share, release=release)  # type: ignore[arg-type]
+            note = step_note(by.who, by.why, seat.system, seat.name, seat.stage, share=seat.share, release=release)
             self._write(bench, [*bench.seated, Seated.of(seat, plan)], by, [note, *notes])
             return self._running(bench.name, seat.name)
 
@@ -152,7 +152,7 @@ class ChallengersDesk:
                 return self._view(one.seat)
             seat = seat_of(one.seat, one.plan, share=_share(asked.share), by=split, since=None)
             check_shares([*(other.seat for other in bench.own if other is not one), seat])
-            note = step_note(by.who, by.why, bench.name, name, seat.stage, share=seat.share)  # type: ignore[arg-type]
+            note = step_note(by.who, by.why, bench.name, name, seat.stage, share=seat.share)
             changed = Seated.of(seat, one.plan)
             seated = [changed if other is one else other for other in bench.seated]
             self._write(bench, seated, by, [note, *notes])

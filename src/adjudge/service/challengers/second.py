@@ -51,7 +51,11 @@ class ProposedChallenges:
         if not self._waits(seat.revision):
             return self.desk.seat(asked, by)
         pinned = msgspec.structs.replace(
-            asked, system=bench.name, name=seat.name, release=seat.release, revision={} if seat.release else seat.revision
+            asked,
+            system=bench.name,
+            name=seat.name,
+            release=seat.release,
+            revision={} if seat.release else seat.revision,
         )
         made = self._propose("seat", bench.name, seat.name, pinned, by)
         return msgspec.structs.replace(ChallengerView.of(seat, None), stage="waiting", proposal=made.id)
@@ -86,7 +90,9 @@ class ProposedChallenges:
             asked = msgspec.convert({**content["asked"], "why": proposal.why}, Challenge)
             self.desk.seat(asked, wanted, [note])
         elif content["verb"] == "share":
-            self.desk.share(system, name, msgspec.convert({**content["asked"], "why": proposal.why}, Sharing), wanted, [note])
+            self.desk.share(
+                system, name, msgspec.convert({**content["asked"], "why": proposal.why}, Sharing), wanted, [note]
+            )
         else:
             ending = msgspec.convert({**content["asked"], "why": proposal.why}, Ending)
             agreed = Approval(by.who, by.why, self.desk.site.clock(), sorted({by.who} | by.holders), "")

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from adjudge.log.codec import Note
 from adjudge.service.access import approval
 from adjudge.service.access.approval import Proposal
-from adjudge.log.codec import Note
 from adjudge.service.access.ledger import By
 from adjudge.service.decider import Decider
 from adjudge.service.versions.desk import Activated, LiveDesk
