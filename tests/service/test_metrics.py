@@ -23,8 +23,16 @@ from tests.service.shop import Shop, many_purchases, purchase, shop
 from tests.service.test_decider import Moody
 from tests.service.test_http import Client
 
-HEALTHY = ("adjudge_failed_batches", "adjudge_degraded", "adjudge_decided_again")
-"""What a service in which nothing fails has nothing to say of."""
+HEALTHY = (
+    "adjudge_failed_batches",
+    "adjudge_degraded",
+    "adjudge_decided_again",
+    "adjudge_challenger_decisions",
+    "adjudge_shadow_decisions",
+    "adjudge_shadow_missed",
+    "adjudge_shadow_seconds",
+)
+"""What a service in which nothing fails and nobody is challenged has nothing to say of."""
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ from tests.service.test_http import Client as OpenClient
 
 LOGIN = {"login_id": "l1", "at": START.isoformat(), "user": "u1"}
 
+SOFT = {"policy": {"soft_rules": "advise"}}
+
 BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/decide": ("/v1/decide", purchase(1)),
     "POST /v1/decide/many": ("/v1/decide/many", [purchase(2)]),
@@ -49,7 +51,7 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/activations": ("/v1/activations", {"why": "y", "lists": {"blocked": {"add": ["c1"]}}}),
     "POST /v1/challengers": (
         "/v1/challengers",
-        {"why": "y", "name": "quick", "revision": {"policy": {"soft_rules": "advise"}}},
+        {"why": "y", "name": "quick", "revision": SOFT},
     ),
     "GET /v1/challengers/{name}": ("/v1/challengers/quick", None),
     "POST /v1/challengers/{name}/share": ("/v1/challengers/quick/share", {"why": "y", "share": 0.1}),
@@ -87,7 +89,7 @@ def client() -> Client:
     made = Client(Shop(shop()))
     assert made.ask("POST /v1/decide", made.keys[Scope.DECIDE]).status_code == 200
     made("POST", "/v1/decide", purchase(0), headers=bearer(made.keys[Scope.DECIDE]))
-    last = {"why": "y", "name": "last", "revision": {"policy": {"soft_rules": "advise"}}}
+    last = {"why": "y", "name": "last", "revision": SOFT}
     assert made("POST", "/v1/challengers", last, headers=bearer(made.keys[Scope.MANAGE])).status_code == 200
     return made
 

@@ -1,8 +1,8 @@
 """Shadows: what challengers would have decided, decided after the answer and written down in bulk.
 
 A shadow reads what the histories answered for the event when it was decided, so it decides in the same state, and what
-comes of it sets nothing. It runs on a thread of its own, on what has been logged already. What it cannot keep up with is
-left out and counted, because no answer waits for a shadow.
+comes of it sets nothing. It runs on a thread of its own, on what has been logged already. What it cannot keep up with
+is left out and counted, because no answer waits for a shadow.
 """
 
 from __future__ import annotations
