@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from adjudge.service.access.ledger import By
     from adjudge.service.challengers.asked import ChallengerView
     from adjudge.service.challengers.remote import Desk
+    from adjudge.service.challengers.rule import Standing
 
 app = typer.Typer(
     help="Have challengers run beside what decides, in its shadow or on a share of the events; promote and retire them."
@@ -182,6 +183,29 @@ def retire(
         _show(desk.retire(system, name, who_), json)
 
 
+@app.command()
+def status(
+    system: OfOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell what is known of each challenger on mature labels, the sequential verdict, and what its rule still asks for.
+
+    Looking at it every day changes nothing about how often it errs.
+
+    Example: adjudge challengers status --workspace payments
+    """
+    with _desk(workspace, log, url, None) as (desk, _):
+        found = desk.standings(system).standings
+    if json:
+        as_json(msgspec.to_builtins(found))
+        return
+    for one in found:
+        show(_plain(one), json=False)
+
+
 @app.command("why")
 def why_(
     name: NameArgument,
@@ -251,6 +275,32 @@ def _show(view: ChallengerView, json: bool) -> None:
     if view.proposal is not None:
         facts["proposal"] = f"{view.proposal} waits for a second person"
     show(facts, json)
+
+
+def _plain(one: Standing) -> dict[str, Any]:
+    """Return what people want to know of a challenger."""
+    facts: dict[str, Any] = {
+        "challenger": f"{one.name} of {one.system}, in the {one.stage}, for {one.days:.1f} days",
+        "verdict": one.verdict,
+    }
+    known = one.figures
+    if known is not None:
+        for who, side in (("champion", known.champion), ("challenger", known.challenger)):
+            cost = "unknown" if side.cost is None else f"{side.cost:.4g}"
+            mature = f"{side.mature:,} of them mature at {cost} each"
+            facts[who] = f"{side.decisions:,} decisions, {mature}; acts on {side.acting:.1%}"
+            if side.latency_ms is not None:
+                facts[who] += f", p99 {side.latency_ms:.2f} ms"
+        if known.bound is not None:
+            low = "nothing is sure yet" if known.bound.low is None else f"at least {known.bound.low:.4g} for sure"
+            facts["saves a decision"] = f"{known.bound.gain:.4g}, error {known.bound.error:.2g}; {low}"
+        facts["frauds"], facts["stopped without a label"] = known.frauds, known.unknown
+        if known.differ is not None:
+            facts["decided otherwise"] = known.differ
+        if known.missed:
+            facts["not kept up with"] = known.missed
+    facts["lacks"] = "\n".join(one.lacks) or "nothing: its rule is met"
+    return facts
 
 
 def _day(at_us: int) -> str:

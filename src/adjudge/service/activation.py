@@ -107,6 +107,8 @@ class Seat(msgspec.Struct, frozen=True, omit_defaults=True):
         Id of the release that it is; empty where it is registered nowhere.
     terms
         How it is held against the champion.
+    back
+        Whether it is who decided before the last promotion, and decides again where a guard trips.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Seat(msgspec.Struct, frozen=True, omit_defaults=True):
     since: int | None = None
     release: str = ""
     terms: Terms = Terms()
+    back: bool = False
 
     @property
     def system(self) -> str:

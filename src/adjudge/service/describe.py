@@ -22,6 +22,7 @@ from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
 from adjudge.service.alerts.looks import Looked, NewLook
 from adjudge.service.card import StoredAnswer
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
+from adjudge.service.challengers.judge import Standings
 from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
 from adjudge.service.personal.api import ErasureDone, NewErasure
@@ -105,6 +106,7 @@ MANAGED = (
     ChallengerView,
     Ending,
     Sharing,
+    Standings,
     ActiveSystems,
     HeldList,
     Answer,
@@ -321,6 +323,7 @@ def _challengers(paths: Json) -> None:
     for path, shape, description in (
         ("/v1/challengers", "ChallengerList", "The challengers."),
         ("/v1/challengers/{name}", "ChallengerView", "The challenger."),
+        ("/v1/standings", "Standings", "What is known of each, and what its rule still asks for."),
     ):
         route = paths[path]["get"]
         route["tags"] = ["manage"]

@@ -219,6 +219,7 @@ def _begin(
     """
     from adjudge.console.attach import attach as attach_console
     from adjudge.service.app import Service
+    from adjudge.service.challengers.judge import Warden
     from adjudge.service.challengers.shadow import Shadows
     from adjudge.service.follow import Follower, active_at
     from adjudge.service.gauges import Gauges
@@ -255,6 +256,8 @@ def _begin(
     service = Service(decider, settings, gauges, front.traces)
     service.desk.resume()
     attach_console(service)
+    warden = Warden(service.challengers.judge)
+    warden.start()
     front.service = service
     names = ", ".join(p.system.name for p in plans)
     logs.say(
@@ -266,6 +269,7 @@ def _begin(
     try:
         yield
     finally:
+        warden.stop()
         service.desk.stop()
         decider.shadows.stop()
         keeper.stop()

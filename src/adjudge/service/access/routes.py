@@ -47,6 +47,7 @@ NEEDS: Mapping[str, Need] = {
     "GET /v1/challengers": Scope.MANAGE,
     "POST /v1/challengers": Scope.MANAGE,
     "GET /v1/challengers/{name}": Scope.MANAGE,
+    "GET /v1/standings": Scope.MANAGE,
     "POST /v1/challengers/{name}/share": Scope.MANAGE,
     "POST /v1/challengers/{name}/promote": Scope.MANAGE,
     "POST /v1/challengers/{name}/retire": Scope.MANAGE,

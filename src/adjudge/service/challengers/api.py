@@ -45,6 +45,14 @@ def add_challengers(api: FastAPI, desk: ProposedChallenges, body_of: Body) -> No
         """Return a challenger that runs, or the last that ran under a name, with all that has become of it."""
         return _json(await asyncio.to_thread(desk.desk.view, system, name))
 
+    @api.get("/v1/standings")
+    async def standings(system: str | None = None) -> Response:
+        """Return what is known of each challenger by the log, and what its rule still asks for.
+
+        All that was decided since it runs is read, beside deciding.
+        """
+        return _json(await asyncio.to_thread(desk.judge.standings, system))
+
     @api.post("/v1/challengers/{name}/share")
     async def share(name: str, request: Request, system: str | None = None) -> Response:
         """Have a challenger decide another share of the events from the next position on; 0 is the shadow."""

@@ -89,7 +89,7 @@ class ChallengerView(msgspec.Struct, frozen=True, omit_defaults=True):
     system, name
         Whose, and its name.
     stage
-        ``shadow``, ``share``, ``promoted``, ``retired`` or ``rolled_back``.
+        ``shadow``, ``share``, ``promoted``, ``retired``, ``rolled_back`` or ``restored``.
     share, by
         Of the events that it decides, and by what the traffic is split.
     since

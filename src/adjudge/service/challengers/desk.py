@@ -19,8 +19,9 @@ from adjudge.service.access.ledger import By, check_signed
 from adjudge.service.activation import Seat, SystemActivation
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.challengers.entries import What, step_note
-from adjudge.service.challengers.seated import EVENT, Seated, check_shares, check_split
-from adjudge.service.challengers.seating import challenge, seat_of
+from adjudge.service.challengers.rule import settled
+from adjudge.service.challengers.seated import Seated, check_shares, check_split
+from adjudge.service.challengers.seating import challenge, following, seat_of
 from adjudge.service.challengers.site import Bench, Site
 from adjudge.service.registry.entries import ENVIRONMENTS, Approval, Release
 from adjudge.service.registry.promote import promotion
@@ -94,6 +95,9 @@ class ChallengersDesk:
             If one of that name runs already.
         """
         check_signed(by.who, by.why)
+        bench = self.site.bench(asked.system)
+        self.planned(asked, bench)  # what is wrong is told before anything is read
+        asked = msgspec.structs.replace(asked, terms=settled(asked.terms, self.site.source(bench), asked.by))
         with self.site.turn:
             bench = self.site.bench(asked.system)
             seat, plan = self.planned(asked, bench)
@@ -128,6 +132,11 @@ class ChallengersDesk:
             release=release.id if release else "",
             terms=asked.terms.check(),
         )
+        fields = bench.champion.schema(bench.champion.decides).names
+        for field in asked.terms.slices:
+            if field not in fields:
+                message = f"the decided stream has no field {field[:80]!r}{did_you_mean(field[:80], fields)}"
+                raise InputError(message, field="slices", code="unknown_field")
         check_shares([*(one.seat for one in bench.own), seat])
         return seat, plan
 
@@ -197,6 +206,7 @@ class ChallengersDesk:
         notes: Sequence[Note] = (),
         figures: dict[str, Any] | None = None,
         approval: Approval | None = None,
+        what: What = "promoted",
     ) -> ChallengerView:
         """Have a challenger decide alone from the next position on: the very version that ran.
 
@@ -216,6 +226,8 @@ class ChallengersDesk:
             What was known of it then.
         approval
             Who has approved this very promotion.
+        what
+            ``restored`` where a guard goes back.
 
         Raises
         ------
@@ -229,9 +241,17 @@ class ChallengersDesk:
             bench = self.site.bench(system)
             one = self.running(bench, name)
             staged = self._staged(one.seat, bench, asked, by, figures or {}, approval)
-            note = step_note(by.who, by.why, bench.name, name, "promoted", figures=figures)
-            others = [other for other in bench.seated if other is not one]
-            self._write(bench, others, by, [note, *staged, *notes], champion=one.plan)
+            told = step_note(by.who, by.why, bench.name, name, "restored" if one.seat.back else what, figures=figures)
+            others = [other for other in bench.seated if other is not one and not other.seat.back]
+            sitting = following(others, bench.champion, one.plan, self.site.bundles, by.who)
+            gone = [other.seat for other in bench.own if other is not one and other.seat.back]
+            ends = [step_note(by.who, f"{name} decides now", bench.name, seat.name, "retired") for seat in gone]
+            seated = sitting.seated
+            if not one.seat.back:
+                back = before(one.seat, bench.champion)
+                seated = [*seated, Seated.of(back, bench.champion)]
+                ends.append(step_note(by.who, f"{name} decides now", bench.name, back.name, "shadow"))
+            self._write(bench, seated, by, [told, *staged, *sitting.notes, *ends, *notes], champion=one.plan)
             return ChallengerView.past(self.site.management.careers.find(bench.name, name))
 
     def running(self, bench: Bench, name: str) -> Seated:
@@ -301,11 +321,15 @@ class ChallengersDesk:
         return ChallengerView.of(seat, self.site.management.careers.find(seat.system, seat.name))
 
 
+def before(seat: Seat, champion: Plan) -> Seat:
+    """Return the seat of who decided before a challenger, in whose place it decides from here on."""
+    name = f"before-{seat.name}"[:40]
+    active = SystemActivation.of(champion, variant=name)
+    return Seat(name, active, {}, by=seat.by, terms=seat.terms, back=True)
+
+
 def _share(share: float) -> float:
     if not 0 <= share <= 1:
         message = f"share must be between 0 and 1, not {share}"
         raise InputError(message, field="share", code="out_of_range")
     return share
-
-
-__all__ = ["EVENT", "ChallengersDesk"]

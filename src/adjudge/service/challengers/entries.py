@@ -20,9 +20,9 @@ STEPPED = "challenger_stepped"
 KEPT = 200
 """How many challengers that run no more are shown; the log has them all."""
 
-What = Literal["shadow", "share", "promoted", "retired", "rolled_back"]
+What = Literal["shadow", "share", "promoted", "retired", "rolled_back", "restored"]
 
-ENDS: frozenset[What] = frozenset(("promoted", "retired", "rolled_back"))
+ENDS: frozenset[What] = frozenset(("promoted", "retired", "rolled_back", "restored"))
 """After these it runs no more."""
 
 
@@ -35,7 +35,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
         Position of its entry, and its time, microseconds UTC.
     what
         ``shadow`` or ``share`` where it runs so from here on; ``promoted`` where it decides alone; ``retired``;
-        ``rolled_back`` where a guard has taken it back.
+        ``rolled_back`` where a guard has taken it back; ``restored`` where it decides again after a promotion.
     who, why
         Who wanted it, and the reason.
     share

@@ -1,4 +1,4 @@
-"""What is known of a challenger by the log: money on labels that are old enough, the sequential verdict, time and parts.
+"""What is known of a challenger by the log: money on labels that are old enough, a sequential verdict, time and parts.
 
 Only what was decided since this very pair has run is looked at. An event of which nobody has said anything is honest
 once it is old enough. What was stopped has no label unless somebody said so: beside a shadow it is left out, because
@@ -125,7 +125,9 @@ class Read:
     lacks
         Whether it lacked a part.
     by
-        Name of the challenger that decided; empty for the champion.
+        Who decided, as a position in `names`.
+    names
+        Of challengers; empty for the champion.
     X
         The fields that were asked for, by name: one row of numbers or hashes each.
     as_of_us
@@ -140,9 +142,15 @@ class Read:
     action: IntArray
     latency_ms: FloatArray
     lacks: BoolArray
-    by: Sequence[str]
+    by: IntArray
+    names: list[str]
     X: Mapping[str, FloatArray]
     as_of_us: int
+
+    def made_by(self, name: str) -> BoolArray:
+        """Return which decisions a challenger has made, or the champion where there is no name."""
+        made: BoolArray = self.by == (self.names.index(name) if name in self.names else -1)
+        return made
 
 
 class Source(NamedTuple):
@@ -190,15 +198,12 @@ def read(source: Source, since: int, by: str, fields: Sequence[str] = (), stop: 
     written, X, at = laid.written, laid.X, {name: slot.row for name, slot in laid.slots.items()}
     as_of = max(reader.last_received(), 0)
     ts = X[0].astype(np.int64)
-    facts = {
-        int(position): (cards[digest].variant, float(latency), bool(lacks))
-        for (_, digest), group in reader.groups.items()
-        for positions, records in zip(group.positions, group.records, strict=True)
-        for position, latency, lacks in zip(
-            positions.tolist(), records["latency_ms"].tolist(), _lacking(records["layers"]).tolist(), strict=True
-        )
-    }
-    told = [facts[position] for position in written.seq.tolist()]
+    names = list(dict.fromkeys(cards[digest].variant for _, digest in reader.groups))
+    groups = [(names.index(cards[digest].variant), group) for (_, digest), group in reader.groups.items()]
+    at_all = np.concatenate([positions for _, group in groups for positions in group.positions])
+    records = [(who, each) for who, group in groups for each in group.records]
+    order = np.argsort(at_all, kind="stable")
+    place = order[np.searchsorted(at_all[order], written.seq)]
     delay = 0 if system.label is None else micros(system.label.delay)
     stopped = written.action == len(system.policy.actions) - 1
     return Read(
@@ -208,9 +213,10 @@ def read(source: Source, since: int, by: str, fields: Sequence[str] = (), stop: 
         np.nan_to_num(X[at[system.amount]]) if system.amount else np.ones(len(ts)),
         _entity(X, [at[name] for name in own], written.seq),
         written.action,
-        np.array([latency for _, latency, _ in told]),
-        np.array([lacks for _, _, lacks in told], np.bool_),
-        [who for who, _, _ in told],
+        np.concatenate([each["latency_ms"] for _, each in records])[place],
+        np.concatenate([_lacking(each["layers"]) for _, each in records])[place],
+        np.concatenate([np.full(len(each), who) for who, each in records])[place],
+        names,
         {name: X[at[name]] for name in fields},
         as_of,
     )
@@ -261,8 +267,8 @@ def costs_of(policy: Policy, action: IntArray, fraud: BoolArray, amount: FloatAr
 
 
 def _of_share(source: Source, seat: Seat, seen: Read) -> Figures:
-    mine = np.array([who == seat.name for who in seen.by], np.bool_)
-    both = mine | np.array([who == "" for who in seen.by], np.bool_)  # what other challengers decided is nobody's here
+    mine = seen.made_by(seat.name)
+    both = mine | seen.made_by("")  # what other challengers decided is nobody's here
     fraud, open_ = seen.known == FRAUD, seen.known == UNLABELLED
     mature = both & (fraud | open_ | (seen.known == HONEST))
     cost = costs_of(source.plan.system.policy, seen.action, fraud, seen.amount)
@@ -297,7 +303,7 @@ def _of_shadow(source: Source, seat: Seat, seen: Read) -> Figures:
     place = np.searchsorted(made.positions, seen.positions)
     place = np.minimum(place, max(len(made.positions) - 1, 0))
     there = made.positions[place] == seen.positions if len(made.positions) else np.zeros(len(seen.ts), np.bool_)
-    there &= np.array([who == "" for who in seen.by], np.bool_)
+    there &= seen.made_by("")
     at = place[there]
     policy, action = source.plan.system.policy, seen.action[there]
     known, amount, entity = seen.known[there], seen.amount[there], seen.entity[there]
@@ -355,7 +361,12 @@ class _Made(NamedTuple):
 
 def _shadowed(source: Source, seat: Seat) -> _Made:
     """Return what a shadow decided since it runs so; of what was written twice the last counts."""
-    positions, action, took, lacks = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, bool)]
+    positions, action, took, lacks = (
+        [np.empty(0, np.int64)],
+        [np.empty(0, np.int64)],
+        [np.empty(0)],
+        [np.empty(0, bool)],
+    )
     missed, since = 0, seat.since or 0
     actions = source.plan.system.policy.actions
     for stretch in scan(source.log, since, parts=()):

@@ -9,6 +9,7 @@ from adjudge.service.access.approval import parts_of
 from adjudge.service.access.ledger import By
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.challengers.desk import ChallengersDesk
+from adjudge.service.challengers.judge import Standings
 from adjudge.service.challengers.second import ProposedChallenges
 from adjudge.service.challengers.site import RestSite, open_site
 from adjudge.service.settings import Settings
@@ -27,7 +28,7 @@ class OfflineChallengers:
 
     def __init__(self, site: RestSite, second_person: frozenset[str] = frozenset()) -> None:
         self._desk = ChallengersDesk(site, second_person)
-        self._proposed = ProposedChallenges(self._desk, lambda system, name, anyway: {})
+        self._proposed = ProposedChallenges(self._desk)
 
     def challengers(self, system: str | None = None, *, everything: bool = False) -> ChallengerList:
         """Return the challengers."""
@@ -36,6 +37,10 @@ class OfflineChallengers:
     def view(self, system: str | None, name: str) -> ChallengerView:
         """Return one of them."""
         return self._desk.view(system, name)
+
+    def standings(self, system: str | None = None) -> Standings:
+        """Return what is known of each, and what follows by its terms."""
+        return self._proposed.judge.standings(system)
 
     def seat(self, asked: Challenge, by: By) -> ChallengerView:
         """Have a challenger run."""

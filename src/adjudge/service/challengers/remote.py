@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from adjudge.service.access.ledger import By
 from adjudge.service.access.remote import RemoteDesk
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
+from adjudge.service.challengers.judge import Standings
 
 
 class Desk(Protocol):
@@ -19,6 +20,10 @@ class Desk(Protocol):
 
     def view(self, system: str | None, name: str) -> ChallengerView:
         """Return one of them."""
+        ...
+
+    def standings(self, system: str | None = None) -> Standings:
+        """Return what is known of each, and what follows by its terms."""
         ...
 
     def seat(self, asked: Challenge, by: By) -> ChallengerView:
@@ -49,6 +54,11 @@ class RemoteChallengers(RemoteDesk):
     def view(self, system: str | None, name: str) -> ChallengerView:
         """Return one of them."""
         return self._ask("GET", _path(f"/{_part(name)}", system), ChallengerView)
+
+    def standings(self, system: str | None = None) -> Standings:
+        """Return what is known of each, and what follows by its terms."""
+        given = f"?{urlencode({'system': system})}" if system else ""
+        return self._ask("GET", f"/v1/standings{given}", Standings)
 
     def seat(self, asked: Challenge, by: By) -> ChallengerView:
         """Have a challenger run."""

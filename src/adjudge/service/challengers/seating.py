@@ -96,6 +96,9 @@ def following(seated: Sequence[Seated], before: Plan, after: Plan, bundles: Bund
             staying.append(one)
             continue
         try:
+            if one.seat.back and not lists_only:
+                message = "to go back now would undo it"
+                raise InputError(message)
             plan = _with_lists_of(one.plan, after) if lists_only else challenge(after, one.seat.revision, bundles)
             if state_version(plan) != state_version(after):  # a list by which rows are counted
                 plan = challenge(after, one.seat.revision, bundles)

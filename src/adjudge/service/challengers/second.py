@@ -5,7 +5,7 @@ A shadow changes none, and retiring one takes nothing but a challenger away; so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from adjudge.service.access.approval import Proposal
 from adjudge.service.access.ledger import By
 from adjudge.service.challengers.asked import Challenge, ChallengerView, Ending, Sharing
 from adjudge.service.challengers.desk import ChallengersDesk
+from adjudge.service.challengers.judge import Judge
 from adjudge.service.challengers.site import LiveSite
 from adjudge.service.decider import Decider
 from adjudge.service.registry.entries import Approval
@@ -34,13 +35,11 @@ class ProposedChallenges:
     ----------
     desk
         Does it.
-    figures
-        Judges a challenger before it is promoted; raises where the rule of its terms is not met.
     """
 
-    def __init__(self, desk: ChallengersDesk, figures: Callable[[str, str, bool], dict[str, Any]]) -> None:
+    def __init__(self, desk: ChallengersDesk) -> None:
         self.desk = desk
-        self._figures = figures
+        self.judge = Judge(desk)
 
     def seat(self, asked: Challenge, by: By) -> ChallengerView:
         """Have a challenger run, or propose it; see `ChallengersDesk.seat`."""
@@ -110,7 +109,7 @@ class ProposedChallenges:
         seat = self.desk.running(bench, name).seat
         if waits and self._waits(seat.revision) and not self._approved(verb, seat.release):
             if isinstance(asked, Ending):
-                self._figures(bench.name, name, asked.anyway)  # raises where it would not be promoted
+                self._evidence(bench.name, name, asked)  # raises where it would not be promoted
             made = self._propose(verb, bench.name, name, asked, by)
             return msgspec.structs.replace(self.desk.view(bench.name, name), proposal=made.id)
         if isinstance(asked, Sharing):
@@ -120,8 +119,13 @@ class ProposedChallenges:
     def _promote(
         self, system: str, name: str, asked: Ending, by: By, notes: Sequence[Note], agreed: Approval | None
     ) -> ChallengerView:
-        figures = self._figures(system, name, asked.anyway)
+        figures = self._evidence(system, name, asked)
         return self.desk.promote(system, name, asked, by, notes=notes, figures=figures, approval=agreed)
+
+    def _evidence(self, system: str, name: str, asked: Ending) -> dict[str, Any]:
+        """Return what a promotion rests on; raises where the rule of its terms is not met. Going back needs none."""
+        back = self.desk.running(self.desk.site.bench(system), name).seat.back
+        return self.judge.evidence(system, name, asked.anyway or back)
 
     def _waits(self, revision: dict[str, Any]) -> bool:
         """Whether what a challenger has different takes a second person."""
@@ -151,6 +155,6 @@ def proposed_challenges(decider: Decider, second: SecondPerson) -> ProposedChall
         Where else it is changed, and by whom what is proposed is approved.
     """
     desk = ChallengersDesk(LiveSite(decider, second.desk), second.parts)
-    made = ProposedChallenges(desk, lambda system, name, anyway: {})
+    made = ProposedChallenges(desk)
     second.others[ACTION] = made.done
     return made

@@ -18,7 +18,9 @@ from adjudge.service.access.management import Management
 from adjudge.service.access.offline import OfflineLedger
 from adjudge.service.activation import Activation
 from adjudge.service.bundles import Bundles
+from adjudge.service.challengers.figures import Source
 from adjudge.service.challengers.seated import Seated
+from adjudge.service.columns import Entries, active_of, named_system
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Last, quiet
 from adjudge.service.home import bundles_of, holder, open_log, snapshots_of
@@ -82,6 +84,10 @@ class Site(Protocol):
         """Have a champion and challengers decide from the next position on, and return that."""
         ...
 
+    def source(self, bench: Bench) -> Source:
+        """Return where figures about a system's challengers come from."""
+        ...
+
     def record(self, action: str, who: str, why: str, content: dict[str, Any]) -> int:
         """Append a management entry, and return its position."""
         ...
@@ -132,6 +138,13 @@ class LiveSite:
         warm([champion, *(one.plan for one in seated)], quiet)  # a model of another kind brings kernels of its own
         return self._decider.activate(champion, by.who, by.why, notes=notes, seated=seated)
 
+    def source(self, bench: Bench) -> Source:
+        """Return where figures about a system's challengers come from."""
+        workspace = self._decider.workspace
+        start = 0 if workspace.moved is None else workspace.moved.position  # hashes of before a rekey are others
+        entries = Entries(dict(workspace.cards), dict(workspace.layouts), start)
+        return Source(self._decider.log, bench.champion, entries)
+
 
 class RestSite:
     """Seats challengers in a log that nobody decides on; the next start goes on with them.
@@ -166,8 +179,6 @@ class RestSite:
 
     def bench(self, system: str | None) -> Bench:
         """Return a system with its challengers."""
-        from adjudge.service.columns import named_system
-
         last = self._last()
         if not last.active:
             message = "nothing has decided on this log yet: serve it once"
@@ -195,6 +206,11 @@ class RestSite:
         writer.append([activation.note(by.who, by.why), *notes], self.clock())
         self._ledger.catch_up()
         return position
+
+    def source(self, bench: Bench) -> Source:
+        """Return where figures about a system's challengers come from."""
+        _, entries = active_of(self._log, self.bundles.secret, self._snapshots)
+        return Source(self._log, bench.champion, entries)
 
     def _last(self) -> Last:
         return Last.before(self._log, self._snapshots, len(self._log))
