@@ -70,9 +70,13 @@ def test_a_promotion_waits_and_then_decides(office: Office) -> None:
     before = office.versions()
     assert office.answer("bob", told["proposal"])[0] == 200
     assert office.versions()["rules"] != before["rules"]
-    assert office.call("ada", "challengers")[1]["challengers"] == []
     past = office.call("ada", "challengers?everything=true")[1]["challengers"]
-    assert [(one["stage"], one["steps"][-1]["who"]) for one in past] == [("promoted", "ada")]
+    assert [(one["name"], one["stage"], one["steps"][-1]["who"]) for one in past] == [
+        ("before-strict", "shadow", "ada"),
+        ("strict", "promoted", "ada"),
+    ]
+    assert office.call("ada", "challengers/before-strict/promote", {"why": "back"})[0] == 200  # needs nobody else
+    assert office.versions() == before
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_a_workspace_at_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     run("promote", "strict", "--why", "better", "--anyway")
     desk = started(tmp_path, seed=4)
     with closing(desk.decider.log) as log:
-        assert desk.decider.workspace.seats == []
+        assert [seat.name for seat in desk.decider.workspace.seats] == ["before-strict"]
         assert "large" in [rule.id for rule in desk.decider.workspace.systems["shop"].plan.rules]
         assert replay([compile(shop_system())], log).differences == []
 

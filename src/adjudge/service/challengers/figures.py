@@ -421,7 +421,8 @@ def _entity(X: FloatArray, rows: list[int], positions: IntArray) -> HashArray:
 def _lacking(codes: CodeArray) -> BoolArray:
     from adjudge.engine.layers import lacking
 
-    return lacking(codes).any(axis=1)
+    found: BoolArray = np.asarray(lacking(codes)).any(axis=1)
+    return found
 
 
 def _quiet(position: int, stop: int) -> None:

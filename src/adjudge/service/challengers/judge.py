@@ -146,7 +146,9 @@ def turned(found: Standing, failing: float, drift: float) -> list[str]:
     known = found.figures
     if known is None:
         return []
-    why = [f"who decided before is better by {known.bound.gain:.4g} a decision"] if _before_is_better(found) else []
+    bound = known.bound
+    better = bound is not None and bound.better_by(0.0)
+    why = [f"who decided before is better by {bound.gain:.4g} a decision"] if bound is not None and better else []
     now, before = known.champion, known.challenger
     if min(now.decisions, before.decisions) >= LEAST:
         if now.lacking > failing:
@@ -154,11 +156,6 @@ def turned(found: Standing, failing: float, drift: float) -> list[str]:
         if abs(now.acting - before.acting) > drift:
             why.append(f"it acts on {now.acting:.1%} of the events, and who decided before on {before.acting:.1%}")
     return why
-
-
-def _before_is_better(found: Standing) -> bool:
-    known = found.figures
-    return known is not None and known.bound is not None and known.bound.better_by(0.0)
 
 
 class Warden(threading.Thread):
