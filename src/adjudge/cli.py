@@ -27,6 +27,7 @@ from adjudge.commands import (
     decide,
     erase,
     health,
+    hotspots,
     inspect,
     judge,
     keys,
@@ -36,6 +37,7 @@ from adjudge.commands import (
     refresh,
     registry,
     rekey,
+    report,
     retrain,
     rings,
     rules,
@@ -76,12 +78,14 @@ for group in (
     tune,
     judge,
     rings,
+    report,
 ):
     for command in group.COMMANDS:
         app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(hotspots.app, name="hotspots")
 app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")

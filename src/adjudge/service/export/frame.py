@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adjudge.errors import InputError, did_you_mean
 
@@ -75,6 +75,53 @@ def known_labels(folder: Path, label: str) -> pl.DataFrame:
     said = pl.concat([pl.read_parquet(part, columns=list(columns)) for part in parts]).filter(pl.col("name") == label)
     last = said.sort("seq").group_by("id", maintain_order=True).last()
     return last.select("id", "value", known_at=pl.col("received_at"))
+
+
+def retracted(folder: Path) -> pl.Series:
+    """Return the ids of the events that were taken back."""
+    import polars as pl
+
+    parts = sorted((folder / "labels").glob("**/part-*.parquet"))
+    found = [pl.read_parquet(part, columns=["id", "kind"]) for part in parts]
+    said = pl.concat(found) if found else pl.DataFrame(schema={"id": pl.String, "kind": pl.String})
+    return said.filter(pl.col("kind") == "retraction")["id"].unique()
+
+
+def told(folder: Path) -> pl.DataFrame:
+    """Return every label and outcome that was told: which event, what, when and by whom."""
+    import polars as pl
+
+    wanted = {
+        "seq": pl.Int64,
+        "received_at": pl.Datetime("us", "UTC"),
+        "id": pl.String,
+        "kind": pl.String,
+        "name": pl.String,
+        "value": pl.Boolean,
+        "text": pl.String,
+        "who": pl.String,
+    }
+    return _all(folder / "labels", wanted).filter(pl.col("kind") != "retraction")
+
+
+def notes(folder: Path) -> pl.DataFrame:
+    """Return every note of the log: ``seq``, ``received_at``, ``kind``, ``who``, ``why`` and ``content``."""
+    import polars as pl
+
+    texts = dict.fromkeys(("kind", "who", "why", "content"), pl.String)
+    return _all(folder / "notes", {"seq": pl.Int64, "received_at": pl.Datetime("us", "UTC"), **texts})
+
+
+def _all(folder: Path, wanted: dict[str, Any]) -> pl.DataFrame:
+    """Return some columns of all parts of a table, empty where there is none."""
+    import polars as pl
+
+    found = [pl.read_parquet(part, hive_partitioning=False) for part in sorted(folder.glob("**/part-*.parquet"))]
+    if not found:
+        return pl.DataFrame(schema=wanted)
+    whole = pl.concat(found, how="diagonal_relaxed")
+    missing = [pl.lit(None, kind).alias(name) for name, kind in wanted.items() if name not in whole.columns]
+    return whole.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in wanted.items())
 
 
 def _days(folder: Path, first: date, last: date) -> pl.DataFrame | None:

@@ -125,6 +125,8 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         The model: id of a bundle that is kept, or a path inside the workspace. Its thresholds come with it.
     definitions
         The whole system as a spec. A list that the system has keeps what it holds, and the model stays.
+    add_rules
+        Rules beside those that there are, as in a rule file; one whose id there is takes the place of that.
     """
 
     why: str
@@ -134,11 +136,14 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     policy: dict[str, Any] | None = None
     bundle: str = ""
     definitions: dict[str, Any] | None = None
+    add_rules: list[dict[str, Any]] = []
 
     @property
     def parts(self) -> list[str]:
         """Names of what it changes."""
-        return [name for name in ("definitions", "bundle", "rules", "policy", "lists") if getattr(self, name)]
+        given = {name: getattr(self, name) for name in ("definitions", "bundle", "rules", "policy", "lists")}
+        given["rules"] = given["rules"] or self.add_rules
+        return [name for name, value in given.items() if value]
 
     @property
     def touched(self) -> set[str]:
@@ -182,6 +187,8 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
         system = replace(system, lists=own)
     if revision.rules is not None:
         system = replace(system, rules=_rules(system, revision.rules))
+    if revision.add_rules:
+        system = replace(system, rules=_added(system, revision.add_rules))
     if revision.policy is not None:
         system = replace(system, policy=_policy(revision.policy))
     if revision.lists:
@@ -270,6 +277,16 @@ def _rules(system: System, document: dict[str, Any]) -> Rules:
         _refuse(str(error), "rules", error)
     held = system.rules.lists
     return Rules(rules.rules, {name: held.get(name, values) for name, values in rules.lists.items()})
+
+
+def _added(system: System, more: Sequence[dict[str, Any]]) -> Rules:
+    """Return the rules of a system with some more, or in place of those with the same ids."""
+    try:
+        made = Rules.from_document({"version": 1, "rules": list(more)}).rules
+        kept = [rule for rule in system.rules.rules if rule.id not in {one.id for one in made}]
+        return Rules((*kept, *made), system.rules.lists)
+    except AdjudgeError as error:
+        _refuse(str(error), "add_rules", error)
 
 
 def _policy(content: dict[str, Any]) -> Policy:

@@ -1,0 +1,1 @@
+"""Reports of what a system did, from its log alone."""
