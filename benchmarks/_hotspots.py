@@ -131,7 +131,9 @@ def planted(world: World, field: str, seed: int) -> Plant:
     told = rng.random(len(rows)) >= NEVER
     known = ts[rows] + (delay * DAY_US).astype(np.int64)
     more = pl.DataFrame({"row": rows[told], "fraud": np.ones(told.sum(), np.bool_), "known_at": known[told]})
-    labels = pl.concat([world.labels, more.cast(dict(world.labels.schema))]).sort("known_at")
+    labels = pl.concat(
+        [world.labels, more.select(pl.col(name).cast(kind) for name, kind in world.labels.schema.items())]
+    ).sort("known_at")
     return Plant(
         World(payments, labels, world.start_us), field, value, int(known[told].min()), frozenset(rows.tolist())
     )

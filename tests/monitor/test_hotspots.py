@@ -109,8 +109,8 @@ def test_discovery_rates_follow_the_definition(p: list[float], more: int) -> Non
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 9)), max_size=30), st.integers(0, 10))
 def test_the_last_label_counts_at_every_moment(told: list[tuple[int, bool, int]], as_of: int) -> None:
     told = sorted(told, key=lambda one: one[2])
-    rows, fraud, known = (np.array([one[i] for one in told], d) for i, d in enumerate((np.int64, np.bool_, np.int64)))
-    made = Reports.of(rows, fraud, known)
+    rows, known = (np.array([one[i] for one in told], np.int64) for i in (0, 2))
+    made = Reports.of(rows, np.array([one[1] for one in told], np.bool_), known)
     live: IntArray = made.row[(made.known_at <= as_of) & (as_of < made.until)]
     last = {row: value for row, value, at in told if at <= as_of}
     assert sorted(set(live.tolist())) == sorted(row for row, value in last.items() if value)

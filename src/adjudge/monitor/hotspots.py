@@ -36,7 +36,7 @@ LEAST_VICTIMS = 3
 LEAST_RATIO = 2.0
 """How many times what is expected a hot spot has at least."""
 
-SHAPES = tuple(np.geomspace(0.02, 200.0, 25).tolist())
+SHAPES: tuple[float, ...] = tuple(np.geomspace(0.02, 200.0, 25).tolist())
 """How alike the places of a field may be: shapes of the distribution of their risks around 1 that are tried."""
 
 

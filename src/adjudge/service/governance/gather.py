@@ -21,7 +21,7 @@ from adjudge.log.codec import Note
 from adjudge.monitor.business import Business, business
 from adjudge.monitor.performance import Decided
 from adjudge.service.access import approval
-from adjudge.service.activation import Activation
+from adjudge.service.activation import Activation, SystemActivation
 from adjudge.service.export.frame import decided, notes, retracted, told
 from adjudge.service.governance.facts import Act, DataSheet, FieldFacts, Override, Report, Savings, Version
 from adjudge.service.governance.incidents import incidents
@@ -212,7 +212,7 @@ def _versions(system: str, noted: pl.DataFrame, frame: pl.DataFrame) -> list[Ver
     """Return what has decided something in the period, in order."""
     import polars as pl
 
-    made = []
+    made: list[tuple[int, datetime, str, str, SystemActivation]] = []
     for seq, at, who, why, content in _noted(noted, "activation"):
         active = Activation.read(Note(Kind.ACTIVATION, content.encode())).systems.get(system)
         if active is not None and (not made or made[-1][4].card != active.card or made[-1][4].bundle != active.bundle):

@@ -127,20 +127,19 @@ def _weeks(weeks: Sequence[Business]) -> str:
 
 
 def _versions(versions: Sequence[Version], passes: str) -> str:
-    heads = ("since", "position", "decisions", "acted on", "degraded", "versions", "who and why")
+    heads = ("since", "position", "decisions", "acted on", "degraded", "who and why", "versions")
     rows = []
     for one in versions[-SHOWN:]:
         acted = one.decisions - one.by_action.get(passes, 0)
-        named = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-        bundle = f", bundle {one.bundle[:12]}" if one.bundle else ""
+        named = one.versions | ({"bundle": one.bundle} if one.bundle else {})
         cells = [
             _moment(one.since),
             f"{one.seq:,}",
             f"{one.decisions:,}",
             f"{acted / max(one.decisions, 1):.2%}",
             f"{one.degraded:,}",
-            escape(named + bundle),
             escape(f"{one.who}: {one.why}" if one.who else one.why or "the start"),
+            "<br>".join(escape(f"{name} {version[:12]}") for name, version in named.items()),
         ]
         rows.append((cells, ""))
     return _section("Decisions by version", sections._table(heads, rows))
@@ -234,4 +233,4 @@ def _few(rows: Sequence[object] | Iterable[object]) -> str:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
+    return f"<span style='white-space:nowrap'>{at:%Y-%m-%d %H:%M}</span>"
