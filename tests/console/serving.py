@@ -18,19 +18,8 @@ from adjudge.service.decider import Decider
 from adjudge.service.server import serve
 from adjudge.service.settings import Settings
 from adjudge.service.warm import warm
+from tests.console.people import PEOPLE, WICKED
 from tests.service.shop import as_json, many_purchases, purchase, shop
-
-PEOPLE = {
-    "analyst": ["review", "label"],
-    "manager": ["review", "manage"],
-    "second": ["manage"],
-    "engineer": ["review", "manage", "audit"],
-    "sender": ["decide"],
-}
-"""Who has a key, and for what."""
-
-WICKED = """<img src=x onerror="window.hacked=1">'"><script>window.hacked=1</script>"""
-"""What a field may hold that would like to run."""
 
 
 def fill(decider: Decider) -> None:

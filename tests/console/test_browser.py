@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.console.conftest import Visit
+from tests.console.people import WICKED
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/overview",)
-"""Every page that the navigation leads to."""
+PAGES = ("/overview", "/decisions", "/decision?id=pbusy-5&system=shop")
+"""Every page, as it looks with something on it."""
 
 
 def serious(visit: Visit) -> list[str]:
@@ -65,3 +67,67 @@ def test_a_question_mark_shows_the_keys_and_g_goes_somewhere(visit: Visit) -> No
     visit.page.keyboard.press("o")
     visit.page.wait_for_url("**/console/overview")
     assert visit.errors == []
+
+
+def test_an_analyst_finds_a_decision_and_reads_why(visit: Visit) -> None:
+    visit.sign_in("analyst")
+    visit.go("/decisions")
+    visit.page.keyboard.press("/")
+    visit.page.keyboard.type("u-busy")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector("text=6 decisions, found by user")
+    assert "q=u-busy" in visit.page.url
+    visit.page.keyboard.press("j")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector("text=Rules that fired: busy")
+    assert visit.page.locator("text=purchases of u-busy within an hour").count() == 1
+    assert visit.page.locator("text=Time line of user u-busy").count() == 1
+    visit.page.keyboard.press("c")
+    visit.page.wait_for_selector("text=the same, bit for bit")
+    assert visit.errors == []
+
+
+def test_times_are_in_the_readers_zone_with_the_exact_utc_on_hover(visit: Visit) -> None:
+    visit.sign_in("analyst")
+    visit.go("/decisions?q=plisted")
+    shown = visit.page.locator("tbody time[data-told]")
+    shown.wait_for()
+    title, text = shown.get_attribute("title"), shown.inner_text()
+    assert title is not None
+    assert title.endswith(" UTC")
+    hour = visit.page.evaluate(f"new Date('{title[:-4].replace(' ', 'T')}Z').getHours()")
+    assert f" {hour:02d}:" in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/decisions", "/decisions?q={wicked}", "/decision?id=p{wicked}", "/decision?id={wicked}"]
+)
+def test_a_field_that_holds_a_script_is_shown_and_not_run(visit: Visit, path: str) -> None:
+    visit.sign_in("engineer")
+    visit.page.goto(f"{visit.served.url}/console{path.format(wicked=quote(WICKED))}")
+    visit.page.wait_for_selector("h1")
+    if "/decision?id={" not in path:  # what is not there is not repeated
+        visit.page.wait_for_selector("text=<img src=x onerror")
+    assert visit.page.evaluate("window.hacked") is None
+    assert visit.page.locator("#page img").count() == 0
+
+
+ROLES = {
+    "/overview": {"analyst", "manager", "second", "engineer", "sender"},
+    "/decisions": {"analyst", "manager", "engineer"},
+    "/decision?id=plisted": {"analyst", "manager", "engineer"},
+}
+"""Who may read which page."""
+
+
+@pytest.mark.parametrize("who", ["analyst", "manager", "second", "engineer", "sender"])
+def test_a_page_shows_nothing_to_whom_the_api_would_not(visit: Visit, who: str) -> None:
+    visit.sign_in(who)
+    for path, allowed in ROLES.items():
+        answer = visit.page.goto(f"{visit.served.url}/console{path}")
+        assert answer is not None
+        visit.page.wait_for_selector("h1")
+        assert answer.status == (200 if who in allowed else 403), (who, path)
+        assert (visit.page.locator(".refusal").count() == 0) == (who in allowed)
+        linked = visit.page.locator(f"nav a[href='/console{path}']").count()
+        assert "?" in path or bool(linked) == (who in allowed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,16 @@ if TYPE_CHECKING:
     from adjudge.service.app import Service
 
 
-def attach(service: Service) -> None:
+def attach(service: Service, command: Callable[[str], list[str]] | None = None) -> None:
     """Give a service its console, if its settings ask for one.
 
     Parameters
     ----------
     service
         Gets it.
+    command
+        Returns the command line that does something with the same systems and the same log, by its verb; None where
+        no other process can read the log.
 
     Raises
     ------
@@ -32,4 +36,4 @@ def attach(service: Service) -> None:
         raise InputError(message, field="console")
     from adjudge.console.mount import Console
 
-    service.console = Console(service)
+    service.console = Console(service, command)

@@ -18,8 +18,11 @@ from adjudge.service.access.ledger import By
 from adjudge.service.access.routes import Door, Need
 from adjudge.service.access.scope import Principal
 from adjudge.service.app import Service
+from adjudge.service.find import Finder
 from adjudge.service.logs import failed
 from adjudge.service.problem import failure, problem_of
+
+Command = Callable[[str], list[str]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +38,31 @@ ACTORS = ThreadPoolExecutor(THREADS, "console-act")
 """What is done may take long, as compiling a plan does, and holds up no page."""
 
 
+class Tools:
+    """What the pages of a service share.
+
+    Parameters
+    ----------
+    service
+        What they are about.
+    command
+        Returns the command line that does something with the same systems and the same log, by its verb; None where
+        no other process can read the log.
+    """
+
+    def __init__(self, service: Service, command: Command | None) -> None:
+        self.command = command
+        self._service = service
+        self._finders: dict[str, Finder] = {}
+
+    def finder(self, system: str | None = None) -> Finder:
+        """Return what finds the decisions of a system; `InputError` if there is none of that name."""
+        name = self._service.decider.workspace.system(system).name
+        if name not in self._finders:
+            self._finders[name] = Finder(self._service.decider, name)
+        return self._finders[name]
+
+
 class Desk:
     """What a page of somebody may ask and do.
 
@@ -44,10 +72,14 @@ class Desk:
         What is asked.
     sessions, session
         Where it is asked whether they may, and theirs.
+    tools
+        What pages share.
     """
 
-    def __init__(self, service: Service, sessions: Sessions, session: Session) -> None:
+    def __init__(self, service: Service, sessions: Sessions, session: Session, tools: Tools) -> None:
         self.service = service
+        self.command = tools.command
+        self.finder = tools.finder
         self.session = session
         self._sessions = sessions
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from adjudge.console.assets import ASSETS, asset
-from adjudge.console.desk import Desk, words_of
+from adjudge.console.desk import Command, Desk, Tools, words_of
 from adjudge.console.sessions import Session, Sessions
 from adjudge.console.signin import page as sign_in_page
 from adjudge.service.access.refusal import RefusedError
@@ -62,12 +62,15 @@ class Console:
     ----------
     service
         What the pages are about.
+    command
+        See `adjudge.console.desk.Tools`.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, command: Command | None = None) -> None:
         from adjudge.console.gui import gui  # loads NiceGUI, which takes a second
 
         self.service = service
+        self.tools = Tools(service, command)
         self.sessions = Sessions(service.guard, service.decider.clock)
         self.local = service.settings.auth == "off"
         self._gui: FastAPI = gui()
@@ -106,7 +109,7 @@ class Console:
         elif path == "/":
             await _say(scope, send, 303, b"", ((b"location", f"{AT}/overview".encode()), *more))
         else:
-            scope[DESK] = Desk(self.service, self.sessions, session)
+            scope[DESK] = Desk(self.service, self.sessions, session, self.tools)
             await self._start()
             await self._gui(scope, receive, _dressed(scope, send, more))
 

@@ -255,7 +255,7 @@ def _begin(
     decider.shadows.start()
     service = Service(decider, settings, gauges, front.traces)
     service.desk.resume()
-    attach_console(service)
+    attach_console(service, None if command is None else lambda verb: served.command(verb, settings))
     warden = Warden(service.challengers.judge)
     warden.start()
     front.service = service

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adjudge.console.page import Page
-from adjudge.console.pages import overview
+from adjudge.console.pages import decision, decisions, overview
 
-PAGES: tuple[Page, ...] = (overview.PAGE,)
+PAGES: tuple[Page, ...] = (overview.PAGE, decisions.PAGE, decision.PAGE)
 """Every page, in the order of the navigation."""

@@ -1,0 +1,90 @@
+"""Computing a decision again: by a process beside the service, so that folding a log holds up no decision."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from adjudge.console import said
+from adjudge.console.desk import Desk
+from adjudge.console.markup import Markup, tag
+from adjudge.errors import UnavailableError
+from adjudge.service.access.scope import Scope
+from adjudge.service.explain import explain
+
+MOST_S = 600.0
+"""How long a process beside may take."""
+
+SHOWN = 12
+"""Inputs of the model that are shown, the most important first."""
+
+_TURN = asyncio.Semaphore(1)
+
+AGREES = {
+    True: ("the same, bit for bit", "low"),
+    False: ("not the same", "high"),
+    None: ("what decided it cannot be made again here", "plain"),
+}
+
+
+async def explained(desk: Desk, id_: str, system: str) -> dict[str, Any]:
+    """Return everything behind a decision, as `adjudge explain --json` says it.
+
+    Parameters
+    ----------
+    desk
+        Whose.
+    id_, system
+        Which decision.
+    """
+    await desk.admit(Scope.REVIEW)
+    if desk.command is None:  # the log is in this process's memory, and nobody else can read it
+        decider = desk.service.decider
+        plans = [running.plan for running in decider.workspace.systems.values()]
+        keys = decider.workspace.vault.keys
+        found = await desk.read(Scope.REVIEW, explain, plans, decider.log, id_, system=system, keys=keys)
+        return dict(msgspec.json.decode(msgspec.json.encode(found)))
+    return dict(msgspec.json.decode(await beside([*desk.command("explain"), "--json", "--by", system, "--", id_])))
+
+
+async def beside(command: Sequence[str]) -> bytes:
+    """Return what a command prints; it runs when nothing more urgent does, and one at a time.
+
+    Raises
+    ------
+    UnavailableError
+        If it fails or takes too long; says what it said.
+    """
+    polite = ["nice", "-n", "10"] if shutil.which("nice") else []
+    async with _TURN:
+        child = await asyncio.create_subprocess_exec(
+            *polite, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            out, err = await asyncio.wait_for(child.communicate(), MOST_S)
+        finally:
+            if child.returncode is None:  # it takes too long, or nobody waits for it any more
+                child.kill()
+    if child.returncode not in (0, 1) or not out:
+        said_last = err.decode("utf-8", "replace").strip().splitlines()
+        message = f"{command[3] if len(command) > 3 else command[0]} has failed: {said_last[-1] if said_last else ''}"
+        raise UnavailableError(message[:400])
+    return out
+
+
+def told(found: dict[str, Any]) -> Markup:
+    """Return what `explained` has found, for people."""
+    word, severity = AGREES[found["agrees"]]
+    parts: list[Markup] = [tag("p", "Computed again from the log, it is ", said.mark(word, severity))]
+    if found["contributions"]:
+        rows = [(name, f"{value:+.3f}") for name, value in list(found["contributions"].items())[:SHOWN]]
+        caption = f"What each input added to the log-odds, from {found['bias']:.3f}"
+        parts.append(said.table(("Input", "Log-odds"), rows, caption=caption, numbers=frozenset((1,))))
+    rows = [(f["name"], said.number(f["value"]), str(len(f.get("rows", []))), f["meaning"]) for f in found["features"]]
+    heads = ("Feature", "Value", "Rows", "Made of")
+    parts.append(said.table(heads, rows, caption="Features and the rows behind them", numbers=frozenset((1, 2))))
+    return tag("div", parts)
