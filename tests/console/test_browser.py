@@ -12,7 +12,7 @@ from tests.console.people import WICKED
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/overview", "/decisions", "/decision?id=pbusy-5&system=shop")
+PAGES = ("/overview", "/decisions", "/decision?id=pbusy-5&system=shop", "/rules", "/lists", "/releases")
 """Every page, as it looks with something on it."""
 
 
@@ -116,6 +116,9 @@ ROLES = {
     "/overview": {"analyst", "manager", "second", "engineer", "sender"},
     "/decisions": {"analyst", "manager", "engineer"},
     "/decision?id=plisted": {"analyst", "manager", "engineer"},
+    "/rules": {"manager", "second", "engineer"},
+    "/lists": {"manager", "second", "engineer"},
+    "/releases": {"manager", "second", "engineer"},
 }
 """Who may read which page."""
 

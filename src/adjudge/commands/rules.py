@@ -230,15 +230,10 @@ def check(
 
 def _known(system: str) -> Known:
     """Return what the rules of a system may name."""
-    from adjudge.define.rulefile import Known
-    from adjudge.engine.compile import lists_of
-    from adjudge.engine.vm import list_type
+    from adjudge.service.drafts import known_of
     from adjudge.service.run import plan_of
 
-    plan = plan_of(system)
-    types = {name: slot.type for name, slot in plan.slots.items()}
-    lists = {name: list_type(values) for name, values in lists_of(plan.system).items()}
-    return Known(types, lists, plan.policy.actions)
+    return known_of(plan_of(system))
 
 
 def _loaded(file: Path) -> Rules:

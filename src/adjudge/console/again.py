@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,19 @@ async def explained(desk: Desk, id_: str, system: str) -> dict[str, Any]:
     return dict(msgspec.json.decode(await beside([*desk.command("explain"), "--json", "--by", system, "--", id_])))
 
 
+async def tried(command: Sequence[str], text: str, system: str) -> bytes:
+    """Return what `adjudge rules test --json` says of a draft on what the log holds."""
+    place = [
+        word
+        for i, word in enumerate(command)
+        if "--workspace" in command[i - 1 : i + 1] or "--log" in command[i - 1 : i + 1]
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        return await beside([*command[:4], "test", file.name, *place, "--system", system, "--json"])
+
+
 async def beside(command: Sequence[str]) -> bytes:
     """Return what a command prints; it runs when nothing more urgent does, and one at a time.
 
@@ -84,7 +98,7 @@ def told(found: dict[str, Any]) -> Markup:
         rows = [(name, f"{value:+.3f}") for name, value in list(found["contributions"].items())[:SHOWN]]
         caption = f"What each input added to the log-odds, from {found['bias']:.3f}"
         parts.append(said.table(("Input", "Log-odds"), rows, caption=caption, numbers=frozenset((1,))))
-    rows = [(f["name"], said.number(f["value"]), str(len(f.get("rows", []))), f["meaning"]) for f in found["features"]]
+    made = [(f["name"], said.number(f["value"]), str(len(f.get("rows", []))), f["meaning"]) for f in found["features"]]
     heads = ("Feature", "Value", "Rows", "Made of")
-    parts.append(said.table(heads, rows, caption="Features and the rows behind them", numbers=frozenset((1, 2))))
+    parts.append(said.table(heads, made, caption="Features and the rows behind them", numbers=frozenset((1, 2))))
     return tag("div", parts)

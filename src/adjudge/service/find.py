@@ -236,7 +236,7 @@ class Finder:
 
 
 def _plain(rows: AnyArray) -> Iterable[tuple[int, int, float, int, int, Sequence[int]]]:
-    return zip(*(rows[name].tolist() for name in rows.dtype.names), strict=True)
+    return zip(*(rows[name].tolist() for name in ("seq", "ts", "amount", "action", "score", "keys")), strict=True)
 
 
 def amounts_in(text: str) -> tuple[float, float] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adjudge.console.page import Page
-from adjudge.console.pages import decision, decisions, overview
+from adjudge.console.pages import decision, decisions, lists, overview, releases, rules
 
-PAGES: tuple[Page, ...] = (overview.PAGE, decisions.PAGE, decision.PAGE)
+PAGES: tuple[Page, ...] = (overview.PAGE, decisions.PAGE, rules.PAGE, lists.PAGE, releases.PAGE, decision.PAGE)
 """Every page, in the order of the navigation."""

@@ -58,6 +58,52 @@
     }
   });
 
+  // Names that complete themselves under an editor: Tab takes the first one, Esc hides them until the next letter.
+  const editorOf = (node) => {
+    const box = node.closest?.(".editor");
+    const named = box && (box.matches("[data-names]") ? box : box.querySelector("[data-names]"));
+    return named ? { box, names: JSON.parse(named.dataset.names) } : null;
+  };
+  const word = (area) => (area.value.slice(0, area.selectionStart).match(/[A-Za-z_][A-Za-z0-9_]*$/) || [""])[0];
+  const strip = (box) => {
+    let node = box.parentElement.querySelector(".names");
+    if (!node) {
+      node = document.createElement("div");
+      node.className = "names";
+      node.setAttribute("aria-label", "Names that fit");
+      node.setAttribute("role", "group");
+      box.after(node);
+    }
+    return node;
+  };
+  const take = (area, name) => {
+    const at = area.selectionStart, begun = word(area);
+    area.setRangeText(name, at - begun.length, at, "end");
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+    area.focus();
+  };
+  document.addEventListener("input", (event) => {
+    const found = editorOf(event.target);
+    if (!found) return;
+    const begun = word(event.target);
+    const fit = begun.length < 2 ? [] : found.names.filter((name) => name.includes(begun) && name !== begun);
+    fit.sort((a, b) => !a.startsWith(begun) - !b.startsWith(begun) || a.localeCompare(b));
+    strip(found.box).replaceChildren(...fit.slice(0, 8).map((name) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = name;
+      button.addEventListener("click", () => take(event.target, name));
+      return button;
+    }));
+  });
+  document.addEventListener("keydown", (event) => {
+    const found = editorOf(event.target);
+    const first = found && strip(found.box).firstElementChild;
+    if (!first) return;
+    if (event.key === "Tab" && !event.shiftKey) { event.preventDefault(); take(event.target, first.textContent); strip(found.box).replaceChildren(); }
+    if (event.key === "Escape") strip(found.box).replaceChildren();
+  });
+
   const format = new Intl.DateTimeFormat(undefined, {
     year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
   });

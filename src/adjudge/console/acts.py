@@ -1,0 +1,77 @@
+"""Doing something on a page: it takes a reason, which goes into the log with who did it, and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from nicegui import ui
+
+from adjudge.console.desk import Desk, words_of
+from adjudge.service.access.ledger import By
+from adjudge.service.access.routes import Need
+
+T = TypeVar("T")
+
+
+def button(
+    desk: Desk,
+    name: str,
+    need: Need,
+    function: Callable[[By], T],
+    told: Callable[[T], str],
+    *,
+    asks: str = "",
+    after: Callable[[], Awaitable[None] | None] | None = None,
+) -> ui.button:
+    """Add a button that asks for a reason, then does something.
+
+    Parameters
+    ----------
+    desk
+        Whose page.
+    name
+        What the button says.
+    need
+        What doing it takes in the API; whoever has it not gets no button, and could not do it either.
+    function
+        Does it, told who and why.
+    told
+        Says what came of it.
+    asks
+        What the dialog asks; the name where absent.
+    after
+        Is called then; None loads the page anew.
+    """
+    label = f"{asks or name} - why?"
+    with ui.dialog() as dialog, ui.card().classes("ask"):
+        ui.html(f"<h2>{name}</h2>", sanitize=lambda text: text)
+        why = ui.input(label).props(f'outlined dense autofocus aria-label="{name}: why"').classes("why-input")
+        problem = ui.label("").classes("wrong").props('role="alert"')
+        with ui.row().classes("answers"):
+            do = ui.button(name).props("no-caps unelevated text-color=on-primary")
+            ui.button("Cancel", on_click=dialog.close).props("no-caps flat")
+
+    async def run() -> None:
+        do.disable()
+        try:
+            done = await desk.act(need, why.value or "", function)
+        except Exception as error:
+            problem.set_text(words_of(error))
+            return
+        finally:
+            do.enable()
+        dialog.close()
+        ui.notify(told(done), type="positive", timeout=6000)
+        if after is None:
+            ui.timer(0.6, ui.navigate.reload, once=True)
+        else:
+            waiting = after()
+            if waiting is not None:
+                await waiting
+
+    do.on_click(run)
+    why.on("keydown.enter", run)
+    pressed = ui.button(name, on_click=dialog.open).props("no-caps outline")
+    pressed.set_visibility(desk.may(need))
+    return pressed

@@ -1,0 +1,92 @@
+"""What is done at the console is in the log and in the API, under the name of who did it, and takes two."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.console.conftest import Served, Visit
+
+pytestmark = pytest.mark.slow
+
+
+def ask(served: Served, path: str, who: str = "engineer") -> Any:
+    """Ask the API as somebody."""
+    answer = httpx.get(f"{served.url}{path}", headers={"authorization": f"Bearer {served.keys[who]}"})
+    answer.raise_for_status()
+    return answer.json()
+
+
+def write(visit: Visit, text: str) -> None:
+    """Put a rule file into the editor."""
+    visit.page.fill(".editor textarea", text)
+
+
+def confirm(visit: Visit, button: str, why: str) -> None:
+    """Press a button that asks for a reason, and give it."""
+    visit.page.locator("button:visible", has_text=button).first.click()
+    visit.page.fill(".ask:visible input", why)
+    visit.page.locator(".ask:visible button", has_text=button).click()
+
+
+def test_a_rule_writer_is_told_mistakes_tries_a_draft_and_has_a_second_person_let_it_decide(visit: Visit) -> None:
+    visit.sign_in("manager")
+    visit.go("/rules")
+    before = visit.page.input_value(".editor textarea")
+    write(visit, before.replace("user_count_1h >= 3", "user_cuont_1h >= 3"))
+    visit.page.wait_for_selector("text=did you mean 'user_count_1h'?")
+    write(visit, before.replace("user_count_1h >= 3", "user_count_1h >= 7"))
+    visit.page.wait_for_selector("text=no mistakes")
+    visit.page.click("text=Try on the past")
+    visit.page.wait_for_selector("text=all together")
+    confirm(visit, "Have it decide", "three is too few")
+    visit.page.wait_for_selector("text=waits for a second person")
+    proposal = ask(visit.served, "/v1/proposals")["proposals"][-1]
+    assert (proposal["who"], proposal["why"], proposal["state"]) == ("manager", "three is too few", "open")
+
+    visit.go("/releases")
+    confirm(visit, "Approve", "I say so myself")
+    visit.page.wait_for_selector("text=manager has proposed this")
+    assert ask(visit.served, "/v1/proposals")["proposals"][-1]["state"] == "open"
+
+    visit.page.context.clear_cookies()
+    visit.sign_in("second")
+    visit.go("/releases")
+    confirm(visit, "Approve", "read and agreed")
+    visit.page.wait_for_selector("text=Decides from position")
+    done = ask(visit.served, "/v1/proposals")["proposals"][-1]
+    assert (done["state"], done["approved_by"]) == ("used", "second")
+    assert "user_count_1h >= 7" in json.dumps(ask(visit.served, "/v1/log?limit=10000"))
+    visit.page.wait_for_selector("text=Nothing waits.")
+    assert visit.errors == []
+
+
+def test_a_name_completes_itself(visit: Visit) -> None:
+    visit.sign_in("manager")
+    visit.go("/rules")
+    editor = visit.page.locator(".editor textarea")
+    editor.fill("version: 1\nrules:\n- {id: big, action: review, when: ")
+    editor.press_sequentially("above_us")
+    visit.page.wait_for_selector(".names button")
+    editor.press("Tab")
+    editor.press_sequentially(" > 3}")
+    assert editor.input_value().endswith("when: above_usual > 3}")
+    visit.page.wait_for_selector("text=no mistakes")
+    assert visit.errors == []
+
+
+def test_something_is_proposed_for_a_list_with_its_end_and_without_a_reason_nothing_is(visit: Visit) -> None:
+    visit.sign_in("manager")
+    visit.go("/lists")
+    visit.page.get_by_label("Element").fill("c77")
+    visit.page.get_by_label("Expires").fill("2027-01-31")
+    confirm(visit, "Put on the list", "")
+    visit.page.wait_for_selector("text=needs why in readable words")
+    visit.page.fill(".ask:visible input", "reported stolen")
+    visit.page.locator(".ask:visible button", has_text="Put on the list").click()
+    visit.page.wait_for_selector("text=waits for a second person")
+    entry = ask(visit.served, "/v1/proposals")["proposals"][-1]["content"]["lists"]["blocked"]["add"][0]
+    assert (entry["value"], entry["expires"]) == ("c77", "2027-01-31")
