@@ -32,6 +32,7 @@ from adjudge.commands import (
     judge,
     keys,
     monitor,
+    nightly,
     outbox,
     proposals,
     refresh,
@@ -41,6 +42,7 @@ from adjudge.commands import (
     retrain,
     rings,
     rules,
+    schedule,
     tell,
     tune,
     workspace,
@@ -79,6 +81,7 @@ for group in (
     judge,
     rings,
     report,
+    nightly,
 ):
     for command in group.COMMANDS:
         app.command()(command)
@@ -86,6 +89,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(hotspots.app, name="hotspots")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(activate.lists, name="lists")
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(data.app, name="data")
