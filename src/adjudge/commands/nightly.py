@@ -52,7 +52,7 @@ def nightly(
 
     Example: adjudge nightly claims.parquet --to nights/2026-05-01 --system payments --workspace payments
     """
-    from adjudge.service.nightly import Manifest, Night, hash_of
+    from adjudge.service.nightly import PIECE, Manifest, Night, hash_of
 
     if len(system or []) > 1:
         msg = "a table is one system's: name one"
@@ -61,7 +61,7 @@ def nightly(
         msg = "a service decides with bundles of its own: give --url or --bundle"
         raise InputError(msg, field="bundle")
     named = (system or [""])[0]
-    manifest = Manifest(hash_of(source), named, below, amount if below else "")
+    manifest = Manifest(hash_of(source), named, below, amount if below else "", PIECE)
     night = Night(to, manifest)
     done = night.summary()
     if done is None:

@@ -1,0 +1,1 @@
+"""Schedules: verbs at their times."""
