@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from adjudge.commands import remote
+from adjudge.commands.lines import Format
 from adjudge.commands.show import err, show
 from adjudge.commands.workspace import BundlesOption, LogOption, SystemsOption, WorkspaceOption, settings_of
 from adjudge.errors import InputError
@@ -99,13 +100,10 @@ def _client(
         yield AsyncClient("http://127.0.0.1", options=INSIDE, transport=transport)
 
 
-async def _decide(
-    client: AsyncClient, night: Night, manifest: Manifest, source: Path, format: remote.Format | None
-) -> Done:
+async def _decide(client: AsyncClient, night: Night, manifest: Manifest, source: Path, format: Format | None) -> Done:
     """Decide what is still to be done of a table, piece by piece."""
     from adjudge.commands.decide import named
     from adjudge.commands.job import Rows, roles_of
-    from adjudge.commands.lines import Format
 
     rows, number = Rows(source, format), 0
     async with client:

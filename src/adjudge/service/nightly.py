@@ -7,7 +7,6 @@ twice: an id that the log knows has its first decision.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -192,9 +191,9 @@ def at_night(row: bytes, field: str, below: float) -> bool:
         return True
     try:
         said: Any = msgspec.json.decode(row)
-        amount = float(said.get(field)) if isinstance(said, dict) and said.get(field) is not None else math.nan
-    except (msgspec.DecodeError, ValueError, TypeError):
-        return True  # the service refuses it by name
+        amount = float(said[field])
+    except (msgspec.DecodeError, KeyError, ValueError, TypeError):
+        return True  # it says no amount, or is for the service to refuse by name
     return not amount >= below
 
 
