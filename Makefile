@@ -4,13 +4,22 @@ export PYTHON MAKECMDGOALS
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check audit format fuzz bench soak docs reference constraints venv venv-all services lint types imports clean
+.PHONY: help demo console screenshots test check audit format fuzz bench soak docs reference constraints venv venv-all services lint types imports clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: venv ## simulate, train, serve and decide payments end to end, and print one screen (base install only)
 	.venv/bin/adjudge demo
+
+console: ## open the pages for people on what `make demo` leaves behind, which is made first where it is not there
+	@tools/venv.sh console
+	@[ -d demo/workspace ] || .venv/bin/adjudge demo
+	@echo "open http://127.0.0.1:8000/console; Ctrl-C ends it"
+	.venv/bin/adjudge serve --bundle demo/bundle --workspace demo/workspace --auth off --console on
+
+screenshots: venv-all services ## take the pictures of docs/guides/desk.md anew
+	ADJUDGE_SCREENSHOTS=docs/guides/desk $(RUN) pytest tests/console/test_guide.py
 
 test: venv-all services lint types imports ## install everything, then lint, types, imports, doctests, README, examples, tests
 	$(RUN) pytest --doctest-modules src tests

@@ -12,7 +12,16 @@ from tests.console.people import WICKED
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/overview", "/decisions", "/decision?id=pbusy-5&system=shop", "/rules", "/lists", "/releases")
+PAGES = (
+    "/overview",
+    "/decisions",
+    "/decision?id=pbusy-5&system=shop",
+    "/rules",
+    "/lists",
+    "/releases",
+    "/challengers",
+    "/alerts",
+)
 """Every page, as it looks with something on it."""
 
 
@@ -119,6 +128,8 @@ ROLES = {
     "/rules": {"manager", "second", "engineer"},
     "/lists": {"manager", "second", "engineer"},
     "/releases": {"manager", "second", "engineer"},
+    "/challengers": {"manager", "second", "engineer"},
+    "/alerts": {"engineer"},
 }
 """Who may read which page."""
 

@@ -260,8 +260,9 @@ def _begin(
     warden.start()
     front.service = service
     names = ", ".join(p.system.name for p in plans)
+    pages = "" if service.console is None else ", pages for people at /console"
     logs.say(
-        f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs)",
+        f"adjudge decides {names} at http://{settings.host}:{settings.port} (docs at /docs{pages})",
         "started",
         systems=[p.system.name for p in plans],
         position=decider.writer.position,

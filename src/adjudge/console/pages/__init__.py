@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from adjudge.console.page import Page
-from adjudge.console.pages import decision, decisions, lists, overview, releases, rules
+from adjudge.console.pages import alerts, challengers, decision, decisions, lists, overview, releases, rules
 
-PAGES: tuple[Page, ...] = (overview.PAGE, decisions.PAGE, rules.PAGE, lists.PAGE, releases.PAGE, decision.PAGE)
+PAGES: tuple[Page, ...] = (
+    overview.PAGE,
+    decisions.PAGE,
+    rules.PAGE,
+    lists.PAGE,
+    releases.PAGE,
+    challengers.PAGE,
+    alerts.PAGE,
+    decision.PAGE,
+)
 """Every page, in the order of the navigation."""
