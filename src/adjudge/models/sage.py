@@ -9,6 +9,7 @@ import numpy as np
 
 from adjudge.engine.scorer import TOP
 from adjudge.errors import DefinitionError, ShapeError, did_you_mean
+from adjudge.models.descended import torch_part
 from adjudge.models.estimator import Estimator, Progress, Task
 from adjudge.models.graph.events import EventGraph
 from adjudge.models.graph.layers import CLIP
@@ -152,7 +153,9 @@ class Sage(Estimator):
         return self.fields
 
     def _train(self, task: Task, held_out: Task | None, names: tuple[str, ...], report: Progress) -> SageModel:
-        import adjudge.models.graph.net as nets
+        self._check()
+        nets = torch_part("graph.net", "a graph net")
+        from adjudge.models.training_torch import seeded
 
         numbers = self._numbers(names)
         if names != (*numbers, *self.entities, self.time):
@@ -175,9 +178,10 @@ class Sage(Estimator):
             self.seed,
         )
         judged = None if held_out is None else self._judge(self._targets(graph, held_out, scale))
-        net = nets.fit(graph, self.fanout, targets, judged, settings, report)
         usual = targets.take(np.random.default_rng(self.seed).permutation(len(targets.y))[:2000])
-        layers = nets.layers_of(net, graph, self.fanout, usual, scale, self._shift(task))
+        with seeded(1, self.seed):
+            net = nets.fit(graph, self.fanout, targets, judged, settings, report)
+            layers = nets.layers_of(net, graph, self.fanout, usual, scale, self._shift(task))
         self.net_ = net
         return SageModel(layers, graph, self.time, self.fanout, Embeddings.empty(layers), self._refresh_us)
 
@@ -214,12 +218,11 @@ class Sage(Estimator):
         return EventGraph.build(tuple(self.entities), keys, ts, x=x, names=numbers, labels=(y, known_at))
 
     def _targets(self, graph: EventGraph, task: Task, scale: tuple[FloatArray, FloatArray]) -> Targets:
-        import adjudge.models.graph.net as nets
-
+        nets = torch_part("graph.net", "a graph net")
         x, ts = task.X[:, : len(graph.names)], _times(task.X)
         ts = ts - ts % self._refresh_us if self._refresh_us else ts
         weight = np.ones(len(ts)) if task.weight is None else task.weight
-        return nets.Targets(
+        targets: Targets = nets.Targets(
             np.concatenate([_scaled(x, *scale), np.isnan(x)], axis=1).astype(np.float32),
             np.ascontiguousarray(graph.nodes_of(_keys(task.X, len(graph.names), len(graph.kinds))).T),
             graph.cut(ts),
@@ -227,6 +230,18 @@ class Sage(Estimator):
             task.y.astype(np.float32),
             weight.astype(np.float32),
         )
+        return targets
+
+    def _check(self) -> None:
+        """Refuse settings that nothing can be trained with."""
+        whole = min(*self.sizes, self.epochs, self.batch, self.patience, self.negatives) >= 1
+        shares = 0.0 <= self.dropout < 1.0 and self.gamma >= 0.0 and self.decay >= 0.0
+        if not (whole and shares and self.learning_rate > 0.0):
+            msg = (
+                "a graph net needs sizes, epochs, patience, negatives and a batch of at least 1, a dropout in [0, 1), "
+            )
+            msg += "a learning_rate above 0, and a gamma and a decay of 0 or more"
+            raise DefinitionError(msg)
 
     def _judge(self, held_out: Targets) -> Callable[[Callable[[Targets], FloatArray]], float]:
         """Return what gives the average precision on all positives and some negatives, which weigh for all."""

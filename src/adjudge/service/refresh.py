@@ -217,7 +217,8 @@ class _Work:
         whole = merged(self._before(model.graph), self._graph(model), recent.gone)
         at = np.minimum(recent.said_at, self.as_of)
         whole = relabelled(whole, recent.said, recent.said_value, at, delay)
-        graph = trimmed(whole, self.as_of, self.plan.lateness_us, memory_us=self.memory_us)
+        late, schedule = self.plan.lateness_us, model.refresh_us
+        graph = trimmed(whole, self.as_of, late, schedule_us=schedule, memory_us=self.memory_us)
         vectors, _ = embeddings(model.layers, graph, model.fanout, self.as_of)
         self.events, self.kept, self.entities = len(whole.ts), len(graph.ts), len(vectors.hashes)
         self._count(replace(model, graph=graph, table=Embeddings.empty(model.layers), refresh_us=0))

@@ -86,6 +86,20 @@ def test_what_is_cut_away_was_out_of_reach(lateness_days: int) -> None:
     assert later[0].vectors.tobytes() == later[1].vectors.tobytes()
 
 
+def test_a_late_event_sees_as_of_its_refresh_what_it_would_have_seen() -> None:
+    """On a schedule a late event looks back from the refresh before it, which lies before the lateness itself."""
+    whole, as_of, lateness = graph(), 60 * DAY_US + 1, 7 * DAY_US - DAY_US // 3
+    late = np.ascontiguousarray(slots(whole, slice(0, 400)))
+    late[-1] = np.linspace(as_of - 1 - lateness, as_of - 1, late.shape[1]).round()
+    every, schedule, rows = model(whole, 2 * DAY_US), 2 * DAY_US, np.arange(4)
+    short = trimmed(whole, as_of, lateness, schedule_us=schedule)
+    assert len(short.ts) < 0.9 * len(whole.ts)
+    said = [one.raw(late, rows, 0).margin.tobytes() for one in (every, model(short, schedule))]
+    assert said[0] == said[1]
+    without = trimmed(whole, as_of, lateness)
+    assert model(without, schedule).raw(late, rows, 0).margin.tobytes() != said[0]
+
+
 def test_an_entity_of_long_ago_is_forgotten() -> None:
     whole = graph()
     short = trimmed(whole, 60 * DAY_US, 0, memory_us=10 * DAY_US)

@@ -79,6 +79,32 @@ def test_training_again_gives_the_same_model(trained: Trained) -> None:
     assert sage(epochs=2, seed=1).fit(*early, names=NAMES).served().version != first
 
 
+def test_training_leaves_torch_as_it_was() -> None:
+    """Whoever trains beside it goes on drawing what was to come, on as many threads as before."""
+    import torch
+
+    early = world().before(6)
+    before = torch.get_num_threads()
+    torch.manual_seed(5)
+    torch.set_num_threads(before + 1)
+    wanted = torch.get_rng_state()
+    try:
+        sage(epochs=1).fit(*early, names=NAMES)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(torch.get_rng_state(), wanted)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"sizes": (8, 0, 8)}, {"epochs": 0}, {"batch": 0}, {"negatives": 0}, {"dropout": 1.0}, {"learning_rate": 0.0}],
+)
+def test_settings_that_train_nothing_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(DefinitionError, match="a graph net needs"):
+        sage(**settings).fit(*world().before(6), names=NAMES)
+
+
 @pytest.mark.parametrize("with_table", [False, True])
 def test_no_row_depends_on_its_neighbours(trained: Trained, with_table: bool) -> None:
     model = trained.model.rescheduled(24 * DAY_US) if with_table else trained.model

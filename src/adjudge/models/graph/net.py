@@ -124,9 +124,10 @@ def fit(
     settings: Settings,
     report: Callable[[int, int], None],
 ) -> Net:
-    """Return a trained net: the one that `judged`, given what computes margins, likes best; the last without it."""
-    torch.manual_seed(settings.seed)
-    torch.set_num_threads(1)
+    """Return a trained net: the one that `judged`, given what computes margins, likes best; the last without it.
+
+    It draws from torch's generator, and its last bits follow the threads: call it inside `training_torch.seeded`.
+    """
     net = Net(targets.own.shape[1] // 2, len(graph.kinds), width(graph), settings.sizes, settings.dropout)
     optimiser = torch.optim.Adam(net.parameters(), lr=settings.rate, weight_decay=settings.decay)
     best, kept, since = -np.inf, net.state_dict(), 0

@@ -65,7 +65,9 @@ def _reach(indptr: IntArray, edges: AnyArray, cut: int, most: int, out: BoolArra
             out[edges[i]] = True
 
 
-def trimmed(graph: EventGraph, as_of: int, lateness_us: int, *, memory_us: int = MEMORY_US) -> EventGraph:
+def trimmed(
+    graph: EventGraph, as_of: int, lateness_us: int, *, schedule_us: int = 0, memory_us: int = MEMORY_US
+) -> EventGraph:
     """Return a graph without the events that no neighbourhood can reach any more.
 
     Parameters
@@ -76,19 +78,24 @@ def trimmed(graph: EventGraph, as_of: int, lateness_us: int, *, memory_us: int =
         The moment of the refresh.
     lateness_us
         How much older than that an event may be that is still to come.
+    schedule_us
+        How often refreshes are reckoned with (`SageModel.refresh_us`): a late event looks back from the last of them
+        before it, which may lie so much further back. 0 where it looks back from its own time.
     memory_us
         Events older than that are forgotten, and entities that have no others.
 
     Examples
     --------
-    User 7 had 70 events: of one at the very front of the list nothing is read any more.
+    User 7 had 70 events: of one at the very front of the list nothing is read any more. An event may still come at the
+    time of the newest one, 69, and then sees what lies before that:
 
     >>> graph = EventGraph.build(("user",), np.full((1, 70), 7, np.uint64), np.arange(70))
     >>> len(trimmed(graph, 70, 0).ts), len(trimmed(graph, 70, 3).ts)
-    (64, 67)
+    (65, 68)
     """
     kept = np.zeros(len(graph.ts), np.bool_)
-    cut = int(graph.cut(np.array([as_of - lateness_us]))[0])
+    # newest + 1 is the moment, newest - lateness the oldest time that is still taken
+    cut = int(graph.cut(np.array([as_of - 1 - lateness_us - schedule_us]))[0])
     _reach(graph.indptr, graph.edges, cut, WALK, kept)
     kept &= graph.ts > as_of - memory_us
     return graph if kept.all() else graph.take(kept)
