@@ -8,6 +8,7 @@ from typing import TypeVar
 from nicegui import ui
 
 from adjudge.console.desk import Desk, words_of
+from adjudge.console.markup import tag
 from adjudge.service.access.ledger import By
 from adjudge.service.access.routes import Need
 
@@ -22,6 +23,7 @@ def button(
     told: Callable[[T], str],
     *,
     asks: str = "",
+    key: str = "",
     after: Callable[[], Awaitable[None] | None] | None = None,
 ) -> ui.button:
     """Add a button that asks for a reason, then does something.
@@ -40,12 +42,14 @@ def button(
         Says what came of it.
     asks
         What the dialog asks; the name where absent.
+    key
+        The key that presses it; empty for none.
     after
         Is called then; None loads the page anew.
     """
     label = f"{asks or name} - why?"
     with ui.dialog() as dialog, ui.card().classes("ask"):
-        ui.html(f"<h2>{name}</h2>", sanitize=lambda text: text)
+        ui.html(tag("h2", name), sanitize=False)
         why = ui.input(label).props(f'outlined dense autofocus aria-label="{name}: why"').classes("why-input")
         problem = ui.label("").classes("wrong").props('role="alert"')
         with ui.row().classes("answers"):
@@ -73,5 +77,7 @@ def button(
     do.on_click(run)
     why.on("keydown.enter", run)
     pressed = ui.button(name, on_click=dialog.open).props("no-caps outline")
+    if key:
+        pressed.props["data-key"] = key
     pressed.set_visibility(desk.may(need))
     return pressed

@@ -12,6 +12,7 @@ from nicegui import Client, app, core, ui
 from adjudge.console import shell
 from adjudge.console.assets import address, asset
 from adjudge.console.desk import Desk, words_of
+from adjudge.console.markup import tag
 from adjudge.console.page import Page
 from adjudge.console.pages import PAGES
 from adjudge.console.sessions import Session
@@ -64,10 +65,10 @@ def _shown(page: Page) -> Any:
 
     async def shown(request: Request) -> None:
         desk: Desk = request.scope[DESK]
-        ui.html(shell.keys(desk, PAGES), sanitize=False)
+        ui.html(shell.keys(desk, page, PAGES), sanitize=False)
         header = ui.header(elevated=False).classes("top")
         with ui.column().classes("page").props('id="page"'):
-            heading = ui.html(f"<h1>{page.title}</h1>", sanitize=False).classes("heading")
+            ui.html(tag("h1", page.title), sanitize=False)
             try:
                 await desk.admit(page.need)
                 await page.show(desk, {**request.query_params, **request.path_params})
@@ -77,7 +78,6 @@ def _shown(page: Page) -> Any:
                 ui.html(shell.refusal(words_of(error)), sanitize=False)
         with header:
             ui.html(shell.bar(desk, page, PAGES), sanitize=False)
-        del heading
 
     return shown
 

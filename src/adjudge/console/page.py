@@ -33,6 +33,8 @@ class Page:
         Its name in the navigation; empty where it is reached from another page.
     key
         The key that goes to it, after ``g``.
+    keys
+        What else keys do on it, by key.
     """
 
     path: str
@@ -41,3 +43,4 @@ class Page:
     show: Show
     nav: str = ""
     key: str = ""
+    keys: tuple[tuple[str, str], ...] = ()

@@ -11,7 +11,8 @@ from adjudge.console.page import Page
 KEYS = (
     ("?", "show these keys, or hide them"),
     ("/", "search"),
-    ("j / k", "next row, row before"),
+    ("j", "next row"),
+    ("k", "row before"),
     ("Enter", "open the row"),
     ("t", "light or dark"),
     ("Esc", "close what is open"),
@@ -63,9 +64,9 @@ def bar(desk: Desk, page: Page, pages: Sequence[Page]) -> Markup:
     )
 
 
-def keys(desk: Desk, pages: Sequence[Page], more: Sequence[tuple[str, str]] = ()) -> Markup:
+def keys(desk: Desk, page: Page, pages: Sequence[Page]) -> Markup:
     """Return what ``?`` shows: every key of a page."""
-    known = [*more, *KEYS, *((f"g {p.key}", f"go to {p.nav}") for p in pages if p.key and desk.may(p.need))]
+    known = [*page.keys, *KEYS, *((f"g {p.key}", f"go to {p.nav}") for p in pages if p.key and desk.may(p.need))]
     rows = [(tag("dt", [tag("kbd", part) for part in key.split(" ")]), tag("dd", does)) for key, does in known]
     return tag(
         "dialog",

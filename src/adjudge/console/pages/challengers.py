@@ -55,8 +55,8 @@ def _ends(desk: Desk, one: ChallengerView) -> None:
         return challengers.retire(one.system, one.name, by)
 
     with ui.row():
-        acts.button(desk, f"Promote {one.name}", Scope.MANAGE, promote, _told)
-        acts.button(desk, f"Retire {one.name}", Scope.MANAGE, retire, _told)
+        acts.button(desk, f"Promote {one.name}", Scope.MANAGE, promote, _told, key="p")
+        acts.button(desk, f"Retire {one.name}", Scope.MANAGE, retire, _told, key="x")
 
 
 def _told(done: ChallengerView) -> str:
@@ -65,4 +65,12 @@ def _told(done: ChallengerView) -> str:
     return f"{done.name} is {done.stage} now."
 
 
-PAGE = Page("/challengers", "Challengers", Scope.MANAGE, show, nav="Challengers", key="c")
+PAGE = Page(
+    "/challengers",
+    "Challengers",
+    Scope.MANAGE,
+    show,
+    nav="Challengers",
+    key="c",
+    keys=(("p", "promote the first challenger"), ("x", "retire it")),
+)

@@ -173,4 +173,4 @@ def _compute_again(desk: Desk, id_: str, system: str) -> None:
     ui.timer(0.05, fill, once=True)
 
 
-PAGE = Page("/decision", "Decision", Scope.REVIEW, show)
+PAGE = Page("/decision", "Decision", Scope.REVIEW, show, keys=(("c", "compute it again"),))

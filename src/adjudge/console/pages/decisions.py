@@ -82,4 +82,4 @@ def _found(finder: Finder, wanted: Wanted, found: Hits) -> Markup:
     return tag("div", said.panel("", table, more), class_="after")
 
 
-PAGE = Page("/decisions", "Decisions", Scope.REVIEW, show, nav="Decisions", key="d")
+PAGE = Page("/decisions", "Decisions", Scope.REVIEW, show, nav="Decisions", key="d", keys=(("e", "earlier ones"),))

@@ -15,6 +15,9 @@ from adjudge.service.access.scope import Scope
 from adjudge.service.versions.desk import Activated, HeldList
 from adjudge.service.versions.revision import Entry, ListRevision, Revision
 
+KEYS = (("p", "put the element on the list"), ("x", "take it off"))
+"""What keys do here."""
+
 SHOWN = 500
 """Most elements of a list that are shown."""
 
@@ -70,8 +73,8 @@ def _change(desk: Desk, system: str, name: str) -> None:
             gone = ListRevision(remove=[value.value.strip()])
             return desk.service.second.revise(Revision(by.why, system, lists={name: gone}), by)
 
-        acts.button(desk, "Put on the list", Scope.MANAGE, put, came_of)
-        acts.button(desk, "Take off the list", Scope.MANAGE, take, came_of)
+        acts.button(desk, "Put on the list", Scope.MANAGE, put, came_of, key="p")
+        acts.button(desk, "Take off the list", Scope.MANAGE, take, came_of, key="x")
 
 
-PAGE = Page("/lists", "Lists", Scope.MANAGE, show, nav="Lists", key="l")
+PAGE = Page("/lists", "Lists", Scope.MANAGE, show, nav="Lists", key="l", keys=KEYS)

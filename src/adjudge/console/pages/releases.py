@@ -20,6 +20,10 @@ SEVERITY = {"open": "middle", "approved": "low", "used": "low", "refused": "high
 """How a proposal's state is marked."""
 
 
+KEYS = (("y", "approve the first proposal, with a reason"), ("n", "refuse it"))
+"""What keys do here."""
+
+
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     second = desk.service.second
@@ -88,8 +92,10 @@ def _proposal(desk: Desk, proposal: ProposalView) -> None:
         return second.refuse(proposal.id, by)
 
     with ui.row():
-        acts.button(desk, "Approve", Scope.MANAGE, approve, lambda done: f"Decides from position {done.seq:,}.")
-        acts.button(desk, "Refuse", Scope.MANAGE, refuse, lambda done: f"Proposal {done.id} is {done.state}.")
+        acts.button(
+            desk, "Approve", Scope.MANAGE, approve, lambda done: f"Decides from position {done.seq:,}.", key="y"
+        )
+        acts.button(desk, "Refuse", Scope.MANAGE, refuse, lambda done: f"Proposal {done.id} is {done.state}.", key="n")
 
 
 def _releases(releases: list[Release]) -> Markup:
@@ -151,4 +157,4 @@ def _ended(ended: list[ProposalView]) -> Markup:
     return said.table(heads, rows, caption="The log has them for good")
 
 
-PAGE = Page("/releases", "Releases and approvals", Scope.MANAGE, show, nav="Releases", key="a")
+PAGE = Page("/releases", "Releases and approvals", Scope.MANAGE, show, nav="Releases", key="a", keys=KEYS)

@@ -21,6 +21,9 @@ from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
 from adjudge.service.versions.desk import Activated
 
+KEYS = (("x", "try the draft on the past"), ("v", "have it decide, with a reason"))
+"""What keys do here, outside of the editor."""
+
 PAUSE_MS = 300
 """How long somebody has not typed before what they wrote is checked."""
 
@@ -42,13 +45,14 @@ async def show(desk: Desk, query: Query) -> None:
             ui.html(tag("h2", "Mistakes"), sanitize=False)
             wrong = ui.html(_mistakes(()), sanitize=False).props('role="status"')
             with ui.row().classes("answers"):
-                tries = ui.button("Try on the past").props("no-caps unelevated text-color=on-primary")
+                tries = ui.button("Try on the past").props("no-caps unelevated text-color=on-primary data-key=x")
                 decides = acts.button(
                     desk,
                     "Have it decide",
                     Scope.MANAGE,
                     lambda by: _revise(desk, editor.value, system, by),
                     came_of,
+                    key="v",
                     asks="These rules decide from the next position on",
                 )
             tried = ui.html(empty("Not tried yet.", "Try says what it would have caught and cost."), sanitize=False)
@@ -132,4 +136,4 @@ def _tried(found: dict[str, Any]) -> Markup:
     return tag("div", said.table(heads, rows, caption=caption, numbers=frozenset(range(1, 7))), notes, examples)
 
 
-PAGE = Page("/rules", "Rules", Scope.MANAGE, show, nav="Rules", key="r")
+PAGE = Page("/rules", "Rules", Scope.MANAGE, show, nav="Rules", key="r", keys=KEYS)

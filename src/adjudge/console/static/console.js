@@ -54,7 +54,7 @@
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     } else {
       const act = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-      if (act && !document.querySelector("dialog[open]")) { event.preventDefault(); act.click(); }
+      if (act && !document.querySelector("dialog[open], .q-dialog")) { event.preventDefault(); act.click(); }
     }
   });
 
