@@ -53,14 +53,18 @@ def bar(desk: Desk, page: Page, pages: Sequence[Page]) -> Markup:
         tag("span", who.who, class_="who", title=roles),
         tag("button", "◐", type="button", data_act="theme", aria_label="Light or dark", title="t"),
         tag("button", "?", type="button", data_act="help", aria_label="Keys", title="?"),
-        tag(
-            "form",
-            tag("input", type="hidden", name="form", value=desk.session.form),
-            tag("button", "Sign out", type="submit"),
-            method="post",
-            action="/console/sign-out",
-        ),
+        None if desk.service.settings.auth == "off" else _sign_out(desk),
         class_="bar",
+    )
+
+
+def _sign_out(desk: Desk) -> Markup:
+    return tag(
+        "form",
+        tag("input", type="hidden", name="form", value=desk.session.form),
+        tag("button", "Sign out", type="submit"),
+        method="post",
+        action="/console/sign-out",
     )
 
 

@@ -55,6 +55,8 @@ async def show(desk: Desk, query: Query) -> None:
                     key="v",
                     asks="These rules decide from the next position on",
                 )
+        with ui.element("section").classes("panel"):
+            ui.html(tag("h2", "On the past"), sanitize=False)
             tried = ui.html(empty("Not tried yet.", "Try says what it would have caught and cost."), sanitize=False)
 
     async def check() -> None:

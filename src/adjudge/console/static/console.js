@@ -116,11 +116,20 @@
       time.textContent = format.format(at);
     }
   };
+  // What has to be scrolled sideways can be reached by the keyboard.
+  const reach = () => {
+    for (const node of document.querySelectorAll(".scroll")) {
+      if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
+      else node.removeAttribute("tabindex");
+    }
+  };
   const ready = () => {
+    addEventListener("resize", reach);
     dress();
     told(document);
     new MutationObserver((changes) => {
       for (const change of changes) for (const node of change.addedNodes) if (node.nodeType === 1) told(node.parentNode || node);
+      reach();
     }).observe(document.body, { childList: true, subtree: true });
   };
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", ready) : ready();
