@@ -22,6 +22,7 @@ from adjudge.commands import (
     analyse,
     archive,
     backup,
+    cases,
     challengers,
     data,
     decide,
@@ -88,6 +89,7 @@ for group in (
 app.add_typer(keys.app, name="keys")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(cases.app, name="cases")
 app.add_typer(hotspots.app, name="hotspots")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(activate.lists, name="lists")

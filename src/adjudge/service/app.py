@@ -27,6 +27,8 @@ from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.routes import needs
 from adjudge.service.alerts.api import add_alerts
 from adjudge.service.batching import Batcher
+from adjudge.service.cases.api import add_cases
+from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.challengers.api import add_challengers
 from adjudge.service.challengers.second import proposed_challenges
 from adjudge.service.checks import check_time
@@ -55,10 +57,11 @@ from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
+from adjudge.service.said import say
 from adjudge.service.settings import Settings
 from adjudge.service.versions.api import add_activations
 from adjudge.service.versions.second import SecondPerson
-from adjudge.service.workspace import Change, Running
+from adjudge.service.workspace import Running
 
 if TYPE_CHECKING:
     from adjudge.service.spans import Traces
@@ -152,6 +155,7 @@ class Service:
         self.hot = HotPath(self.batcher, self.settings, self.meter, guard)
         self.second = SecondPerson(decider, parts_of(self.settings.second_person))
         self.desk = self.second.desk
+        self.cases = CaseDesk(decider)
         self.challengers = proposed_challenges(decider, self.second)
         self.api = _api(self)
         self.gate = Gate(self.api, guard, needs(self.settings.public))
@@ -234,6 +238,7 @@ def _api(service: Service) -> FastAPI:
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
     add_activations(api, service.second, service.body_of)
     add_alerts(api, decider, service.body_of)
+    add_cases(api, service.cases, service.body_of)
     add_challengers(api, service.challengers, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
@@ -284,14 +289,7 @@ def _add_events(api: FastAPI, service: Service) -> None:
         decoded = one_or_many(door, await body_of(request), settings.max_rows)
         visitor_of(request).charge(len(decoded.rows))
         changes = [change_of(decider.workspace, kind, item) for item in decoded.events]
-        said = decider.change([c for c in changes if isinstance(c, Change)], max_waiting=settings.max_waiting_labels)
-        results = iter(said)
-        outcomes = [c if isinstance(c, InputError) else next(results) for c in changes]
-        rows = [(c.id if isinstance(c, Change) else "") for c in changes]
-        done = [
-            error if isinstance(error, InputError) else {"id": id_, "status": error}
-            for id_, error in zip(rows, outcomes, strict=True)
-        ]
+        done = say(decider, changes, settings.max_waiting_labels)
         answer = _results(decoded, done)
         if answer.status_code == 429:
             answer.headers["retry-after"] = str(settings.retry_after_s)

@@ -21,6 +21,7 @@ from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
 from adjudge.service.alerts.looks import Looked, NewLook
 from adjudge.service.card import StoredAnswer
+from adjudge.service.cases.described import SHAPES, describe_cases
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.challengers.judge import Standings
 from adjudge.service.health import Health
@@ -248,7 +249,8 @@ def _document(api: FastAPI, workspace: Workspace, needs: Mapping[str, Need]) -> 
     document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
-        [Answered, AnsweredMany, Problem, Results, Catalogue, Waiting, Health, *MANAGED], ref_template=REF + "{name}"
+        [Answered, AnsweredMany, Problem, Results, Catalogue, Waiting, Health, *MANAGED, *SHAPES],
+        ref_template=REF + "{name}",
     )
     components.update(ours)
     for name, door in workspace.doors.items():
@@ -302,6 +304,7 @@ def _manage(paths: Json) -> None:
     waiting = _content("Activated", "Nothing is different yet; the proposal waits for a second person.")
     paths["/v1/activations"]["post"]["responses"]["202"] = waiting
     _challengers(paths)
+    describe_cases(paths, _body, _content, _refusals(REFUSALS))
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]
     paths["/v1/proposals"]["get"]["responses"]["200"] = _content("ProposalList", "What waits, and what has.")
     paths["/v1/alerts"]["get"]["tags"] = ["manage"]

@@ -40,6 +40,14 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/outcomes": ("/v1/outcomes", {"id": "p0", "outcome": "declined", "value": True}),
     "POST /v1/retractions": ("/v1/retractions", {"id": "p9"}),
     "GET /v1/decisions/{id:path}": ("/v1/decisions/p0", None),
+    "GET /v1/cases/one/{id:path}": ("/v1/cases/one/pcase", None),
+    "POST /v1/cases/next": ("/v1/cases/next", {}),
+    "POST /v1/cases/assign": ("/v1/cases/assign", {"ids": ["pcase"], "why": "y"}),
+    "POST /v1/cases/release": ("/v1/cases/release", {"ids": ["pcase"], "why": "y"}),
+    "POST /v1/cases/note": ("/v1/cases/note", {"ids": ["pcase"], "text": "y"}),
+    "POST /v1/cases/due": ("/v1/cases/due", {"ids": ["pcase"], "why": "y"}),
+    "POST /v1/cases/decide": ("/v1/cases/decide", {"ids": ["pdone"], "value": True, "why": "y"}),
+    "POST /v1/cases/routine": ("/v1/cases/routine", {"routine": {"second": 0.1}, "why": "y"}),
     "GET /v1/features/{entity}": ("/v1/features/user?user=u1", None),
     "POST /v1/keys": ("/v1/keys", {"owner": "x", "scopes": ["decide"], "why": "y"}),
     "POST /v1/keys/{id}/rotate": ("/v1/keys/{key}/rotate", {"why": "y"}),
@@ -89,6 +97,9 @@ def client() -> Client:
     made = Client(Shop(shop()))
     assert made.ask("POST /v1/decide", made.keys[Scope.DECIDE]).status_code == 200
     made("POST", "/v1/decide", purchase(0), headers=bearer(made.keys[Scope.DECIDE]))
+    for id_ in ("case", "done"):
+        row = purchase(id_, user=id_, amount="350.00")
+        assert made("POST", "/v1/decide", row, headers=bearer(made.keys[Scope.DECIDE])).json()["decision"] == "review"
     last = {"why": "y", "name": "last", "revision": SOFT}
     assert made("POST", "/v1/challengers", last, headers=bearer(made.keys[Scope.MANAGE])).status_code == 200
     return made
