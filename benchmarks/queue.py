@@ -1,12 +1,12 @@
 """The case queue: value found per review hour by expected loss a minute, against score order and first-come.
 
-Payments are simulated, a model is trained by the product's own path, and the last part of the world is lived day by day:
-what the model alerts on becomes a case, people review for as many minutes on a day as they have, and a case lapses after two
-days. The queues differ in nothing but their order, have the same people, and end when their minutes do. The order is
-the product's (`adjudge.service.cases.order`), with handling times learnt from what that very queue has reviewed.
+Payments are simulated, a model is trained by the product's own path, and the last part of the world is lived day by
+day: what the model alerts on becomes a case, people review for as many minutes on a day as they have, and a case lapses
+after two days. The queues differ in nothing but their order, have the same people, and end when their minutes do. The
+order is the product's (`adjudge.service.cases.order`), with handling times learnt from what that queue has reviewed.
 
-How long a case takes is made up, because the simulator has no reviewers: by its channel, with the medians of `MEDIANS` in an
-order that is drawn, and a log-normal spread. Value is the amount of true frauds among what was reviewed.
+How long a case takes is made up, because the simulator has no reviewers: by its channel, with the medians of `MEDIANS`
+in an order that is drawn, and a log-normal spread. Value is the amount of true frauds among what was reviewed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ EVENTS, QUICK_EVENTS, SEEDS, QUICK_SEEDS = 300_000, 30_000, (31, 32, 33), (31,)
 TARGETS = {"over_score": 1.5, "over_first_come": 3.0}
 
 ALERTS, CAPACITY = 0.05, 0.25
-"""Share of the payments that open a case, and of the minutes these take that people have: chosen before the first run."""
+"""Share of the payments that open a case, and of their minutes that people have: chosen before the first run."""
 
 OTHERS = ((0.02, 0.25), (0.02, 0.5), (0.05, 0.1), (0.05, 0.5), (0.1, 0.1))
 """Other shares, for whoever asks what the figure hangs on."""
@@ -91,7 +91,9 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     for seed in QUICK_SEEDS if quick else SEEDS:
         test, p, channel = _judged(QUICK_EVENTS if quick else EVENTS, seed, quick=quick, progress=progress)
         for shares in ((ALERTS, CAPACITY), *OTHERS):
-            found = {name: lived(desk_of(test, p, channel, seed, *shares), order) for name, order in ORDERS.items()}
+            desk = desk_of(test, p, channel, seed, *shares)
+            orders = ORDERS | {"all_knowing": _knowing(desk)}
+            found = {name: lived(desk, order) for name, order in orders.items()}
             for name, value in found.items():
                 sums[shares][name] += value
             if shares == (ALERTS, CAPACITY):
@@ -168,6 +170,15 @@ def _by_loss(cases: dict[str, Case], times: Times) -> list[Case]:
     return sorted(cases.values(), key=lambda case: (-case.p * case.amount, case.seq))
 
 
+def _knowing(desk: Desk) -> Order:
+    """Return the order of somebody who knows what each review finds and how long it takes: more is not there."""
+
+    def order(cases: dict[str, Case], times: Times) -> list[Case]:
+        return sorted(cases.values(), key=lambda case: (-desk.value[case.seq] / desk.minutes[case.seq], case.seq))
+
+    return order
+
+
 ORDERS: dict[str, Order] = {
     "by_worth": _by_worth,
     "by_loss": _by_loss,
@@ -183,6 +194,7 @@ def _ratios(sums: dict[str, float]) -> dict[str, float]:
         "over_score": round(worth / sums["by_score"], 3),
         "over_first_come": round(worth / sums["first_come"], 3),
         "over_loss": round(worth / sums["by_loss"], 3),
+        "all_knowing_over_score": round(sums["all_knowing"] / sums["by_score"], 3),
     }
 
 
