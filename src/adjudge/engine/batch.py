@@ -42,7 +42,7 @@ class Batch:
     def part(self, start: int, stop: int) -> Batch:
         """Return some of the events, those from one row up to another, as a batch of their own."""
         some = slice(start, stop)
-        matrix, keys = (np.ascontiguousarray(rows[:, some]) for rows in (self.matrix, self.keys))
+        matrix, keys = np.ascontiguousarray(self.matrix[:, some]), np.ascontiguousarray(self.keys[:, some])
         return Batch(self.stream, self.ids[some], self.ts[some], self.seq[some], matrix, keys)
 
 

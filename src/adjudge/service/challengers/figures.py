@@ -421,7 +421,7 @@ def _entity(X: FloatArray, rows: list[int], positions: IntArray) -> HashArray:
 def _lacking(codes: CodeArray) -> BoolArray:
     from adjudge.engine.layers import lacking
 
-    found: BoolArray = np.asarray(lacking(codes)).any(axis=1)
+    found: BoolArray = np.logical_or.reduce(lacking(codes), axis=1)
     return found
 
 

@@ -183,7 +183,7 @@ class Shadows(threading.Thread):
         super().__init__(name="shadows", daemon=True)
         self.made: Counter[tuple[str, str]] = Counter()
         self.missed: Counter[tuple[str, str]] = Counter()
-        self.took: dict[tuple[str, str], Histogram] = {}
+        self.took: dict[tuple[str, ...], Histogram] = {}
         self._watches, self._write, self._timer = watches, write, timer
         self._tasks: deque[_Task] = deque()
         self._waiting = 0
