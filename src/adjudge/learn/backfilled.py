@@ -77,7 +77,7 @@ def backfilled_past(
         p,
         _actions(model, table.amount, np.empty((0, n)), p, modelled),
         tuple(rule.id for rule in plan.rules),
-        _bits(fired),
+        bits_of(fired),
         plan.system,
         as_of,
         matures_us,
@@ -115,7 +115,8 @@ def _actions(combine: Combine, amount: FloatArray, fired: FloatArray, p: FloatAr
     return action
 
 
-def _bits(fired: FloatArray) -> HashArray:
+def bits_of(fired: FloatArray) -> HashArray:
+    """Return rows of ones and zeros, one row a rule, as bits: shape (words, n)."""
     bits = np.zeros((words(len(fired)), fired.shape[1]), np.uint64)
     for r, row in enumerate(fired):
         bits[r // 64] |= (row == 1.0).astype(np.uint64) << np.uint64(r % 64)
