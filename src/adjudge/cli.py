@@ -46,6 +46,7 @@ from adjudge.commands import (
     schedule,
     tell,
     tune,
+    whatif,
     workspace,
 )
 from adjudge.commands.origin import DataOption, SeedOption, SimulateOption, SystemOption, source_of
@@ -83,6 +84,7 @@ for group in (
     rings,
     report,
     nightly,
+    whatif,
 ):
     for command in group.COMMANDS:
         app.command()(command)

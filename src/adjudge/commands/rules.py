@@ -11,6 +11,7 @@ import typer
 from msgspec import to_builtins
 
 from adjudge.commands.archive import ArchiveOption
+from adjudge.commands.figures import CAUGHT, figure, money, percent, say
 from adjudge.commands.origin import DataOption, SeedOption, SimulateOption
 from adjudge.commands.past import BundleOption, ExportOption, Origin, SinceOption, UntilOption, past_from
 from adjudge.commands.show import as_json, err, grid, out
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from adjudge.define import Rules
     from adjudge.define.rulefile import Known
     from adjudge.learn.backtest import BackTest, RuleTest
-    from adjudge.learn.bootstrap import Interval
     from adjudge.learn.rulereport import RuleReport
     from adjudge.service.versions.rulesets import RuleSet
 
@@ -155,17 +155,17 @@ def show_(
     if json:
         as_json(chosen.document() | {"hash": chosen.version})
         return
-    _say(f"version {chosen.version}, {len(chosen.rules)} rules")
+    say(f"version {chosen.version}, {len(chosen.rules)} rules")
     for rule in chosen.rules:
         life = [f"owner {rule.owner}"] if rule.owner else []
         life += [f"expires {rule.document()['expires']}"] if rule.expires is not None else []
         life += [", ".join(rule.tags)] if rule.tags else []
         out.print(f"[bold]{rule.id}[/]: {rule.action}{', final' if rule.final else ''}, priority {rule.priority}")
-        _say(f"  when {rule.when}", whole=True)
+        say(f"  when {rule.when}", whole=True)
         if life:
-            _say(f"  {'; '.join(life)}")
+            say(f"  {'; '.join(life)}")
     for name, values in chosen.lists.items():
-        _say(f"list {name}: {len(values):,}")
+        say(f"list {name}: {len(values):,}")
 
 
 @rules.command()
@@ -197,8 +197,8 @@ def diff(
         as_json([{**to_builtins(each), "words": each.words} for each in found])
         return
     for each in found:
-        _say(each.words, whole=True)
-    _say(f"{len(found):,} differences" if found else "both say the same")
+        say(each.words, whole=True)
+    say(f"{len(found):,} differences" if found else "both say the same")
 
 
 @rules.command()
@@ -221,10 +221,10 @@ def check(
     else:
         for each in found:
             rule = f"rule {each.rule!r}: " if each.rule else ""
-            _say(f"{file.name}:{each.line}:{each.column}: {rule}{each.message}", whole=True)
+            say(f"{file.name}:{each.line}:{each.column}: {rule}{each.message}", whole=True)
         if not found:
             made = _loaded(file)
-            _say(f"{file.name}: {len(made.rules)} rules, version {made.version}")
+            say(f"{file.name}: {len(made.rules)} rules, version {made.version}")
     raise typer.Exit(1 if found else 0)
 
 
@@ -272,24 +272,24 @@ def _print_versions(sets: list[RuleSet], json: bool) -> None:
 
 
 def _print_report(found: RuleReport) -> None:
-    _say(f"{found.events:,} events, {found.start[:10]} to {found.end[:10]}; {100 * found.mature:.1f} % labelled")
+    say(f"{found.events:,} events, {found.start[:10]} to {found.end[:10]}; {100 * found.mature:.1f} % labelled")
     with grid("rule", "action", "hits/d", "prec", "last hit", "expires", "owner") as table:
         for each in found.rules:
             table.add_row(
                 each.rule,
                 each.action,
                 f"{each.caught.alerts:,.1f}",
-                _share(each.caught.precision.value),
+                percent(each.caught.precision.value),
                 (each.last_hit or "never")[:10],
                 (each.expires or "-")[:10],
                 each.owner or "-",
             )
     for each in found.rules:
         if each.notes:
-            _say(f"{each.rule}: {'; '.join(each.notes)}")
+            say(f"{each.rule}: {'; '.join(each.notes)}")
     for one in found.redundant:
         how = "says the same as" if one.same else "fires only with" if one.share == 1 else "hardly fires without"
-        _say(f"{one.rule}: {how} {one.by} ({one.events:,} events, {100 * one.share:.1f} %)")
+        say(f"{one.rule}: {how} {one.by} ({one.events:,} events, {100 * one.share:.1f} %)")
 
 
 def _one(found: BackTest, rule: str) -> RuleTest:
@@ -311,21 +311,21 @@ def _print_test(found: BackTest) -> None:
             table.add_row(
                 each.rule or "all together",
                 f"{each.caught.alerts:,.1f}",
-                _share(each.caught.precision.value),
-                _share(each.caught.recall.value),
+                percent(each.caught.precision.value),
+                percent(each.caught.recall.value),
                 f"{each.caught.saved.value or 0:,.0f}",
                 f"{beyond.frauds.value or 0:,.2f}",
-                _share(beyond.precision.value),
+                percent(beyond.precision.value),
                 f"{beyond.saved.value or 0:,.0f}",
                 style=None if each.rule else "bold",
             )
-    _say("a day; + is what was not acted on already, so what the rule adds; money against doing nothing")
+    say("a day; + is what was not acted on already, so what the rule adds; money against doing nothing")
     instead = found.instead
     by = ", ".join(f"{count:,} {what}" for what, count in instead.by.items()) or "nothing"
-    _say(f"in place of what was done: {by}; saves {_money(instead.saved)} a day")
+    say(f"in place of what was done: {by}; saves {money(instead.saved)} a day")
     asked = {name: [each.rule for each in found.rules if name in each.asks] for name in sorted(_asked(found))}
     for name, askers in asked.items():
-        _say(f"the list {name} is asked as it is now, whatever it held then: {', '.join(askers)}")
+        say(f"the list {name} is asked as it is now, whatever it held then: {', '.join(askers)}")
     for missed in found.untested:
         err.print(f"not tested: rule {missed.rule!r}: {missed.why}", style="yellow", highlight=False, markup=False)
 
@@ -335,9 +335,9 @@ def _asked(found: BackTest) -> set[str]:
 
 
 def _print_past(found: BackTest) -> None:
-    _say(f"{found.events:,} events, {found.start[:10]} to {found.end[:10]}, seen {found.as_of[:10]}")
+    say(f"{found.events:,} events, {found.start[:10]} to {found.end[:10]}, seen {found.as_of[:10]}")
     unlabelled = f"; {found.unlabelled:,} were stopped, nobody knows" if found.unlabelled else ""
-    _say(
+    say(
         f"{100 * found.mature:.1f} % have a label that is old enough ({found.matures_days:g} days): "
         f"{found.frauds:,} frauds, {found.fraud_amount:,.0f}{unlabelled}"
     )
@@ -348,63 +348,17 @@ def _print_rule(each: RuleTest, found: BackTest) -> None:
     acted = "-" if each.acted is None else f"{100 * each.acted:.1f} %"
     model = "" if each.model_acted is None else f", the model alone on {100 * each.model_acted:.1f} %"
     young = f", {each.young:,} too young ({each.young_frauds:,} frauds already)"
-    _say(f"{each.rule}: {each.hits:,} hits, {each.labelled:,} labelled{young}, {each.unlabelled:,} unlabelled")
-    _say(f"acted on already: {acted}{model}")
+    say(f"{each.rule}: {each.hits:,} hits, {each.labelled:,} labelled{young}, {each.unlabelled:,} unlabelled")
+    say(f"acted on already: {acted}{model}")
     with grid("a day", "all", "", "added", "") as table:
-        for name, unit in _FIGURES:
-            cells = [_figure(getattr(part, name), unit) for part in (each.caught, each.added)]
+        for name, unit in CAUGHT:
+            cells = [figure(getattr(part, name), unit) for part in (each.caught, each.added)]
             table.add_row(name.replace("_", " "), *(cell for pair in cells for cell in pair))
     for one in each.overlaps:
-        _say(f"with {one.rule}: {one.events:,} ({100 * one.share:.1f} %)")
+        say(f"with {one.rule}: {one.events:,} ({100 * one.share:.1f} %)")
     for what, ids in (("caught", each.best), ("spoiled", each.worst)):
         if ids:
-            _say(f"{what}: {', '.join(ids)}")
+            say(f"{what}: {', '.join(ids)}")
     with grid("week of", "hits", "frauds", "honest") as table:
         for week in each.weeks:
             table.add_row(week.begins, f"{week.alerts:,}", f"{week.frauds:,}", f"{week.honest:,}")
-
-
-_FIGURES = (
-    ("alerts", ""),
-    ("frauds", ""),
-    ("fraud_amount", "money"),
-    ("precision", "share"),
-    ("recall", "share"),
-    ("value_recall", "share"),
-    ("false_alerts", ""),
-    ("false_declines", ""),
-    ("review_hours", ""),
-    ("prevented", "money"),
-    ("handling", "money"),
-    ("insult", "money"),
-    ("saved", "money"),
-)
-
-
-def _figure(value: float | Interval, unit: str) -> tuple[str, str]:
-    """Return a figure and its interval, as they are shown."""
-    if isinstance(value, int | float):
-        return _in_unit(value, unit), ""
-    if value.low is None or value.high is None:
-        return _in_unit(value.value, unit), ""
-    return _in_unit(value.value, unit), f"{_in_unit(value.low, unit)} to {_in_unit(value.high, unit)}"
-
-
-def _in_unit(value: float | None, unit: str) -> str:
-    if value is None:
-        return "-"
-    return _share(value) if unit == "share" else f"{value:,.0f}" if unit == "money" else f"{value:,.2f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}%"
-
-
-def _money(value: Interval) -> str:
-    value_, around = _figure(value, "money")
-    return f"{value_} ({around})" if around else value_
-
-
-def _say(text: str, *, whole: bool = False) -> None:
-    """Print a sentence, broken to the terminal's width unless programs read its lines."""
-    out.print(text, highlight=False, markup=False, soft_wrap=whole)

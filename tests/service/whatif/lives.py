@@ -1,4 +1,4 @@
-"""Two lives of one shop: the same purchases, sign-ins, accounts, labels and corrections, decided by one plan or another."""
+"""Two lives of one shop: the same purchases, labels and corrections, decided by one plan or another."""
 
 from __future__ import annotations
 

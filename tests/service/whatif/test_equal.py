@@ -14,7 +14,7 @@ from adjudge.define.spec import POLICY as POLICY_SPEC
 from adjudge.define.spec import to_spec
 from adjudge.engine import SECRET, Plan
 from adjudge.learn.past import Past
-from adjudge.learn.whatif import World, Worlds
+from adjudge.learn.whatif.worlds import World, Worlds
 from adjudge.service.bundles import Bundles
 from adjudge.service.columns import logged_past
 from adjudge.service.versions.revision import ListRevision, Revision
@@ -45,7 +45,7 @@ def wider() -> System:
 
 
 def three(folder: Path) -> tuple[Plan, str, str]:
-    """Keep three bundles: return the plan that decides with the first, and the ids of another and of one for `wider`."""
+    """Keep three bundles: return the plan of the first, and the ids of another one and of one for `wider`."""
     (_, plan), (_, second), (_, wide) = (bundle(folder, *of) for of in ((system(), 1), (system(), 2), (wider(), 1)))
     return plan, second.bundle, wide.bundle
 

@@ -51,6 +51,12 @@ class Change:
         """Names of what is different."""
         return (*self.revision.parts, *(("thresholds",) if self.thresholds else ()))
 
+    def ready(self, bundles: Beside) -> Change:
+        """Return the same with its bundle read, and named by its id; `BundleError` if there is none."""
+        if not self.revision.bundle:
+            return self
+        return Change(msgspec.structs.replace(self.revision, bundle=bundles.add(self.revision.bundle)), self.thresholds)
+
     def applied(self, plan: Plan, bundles: Bundles) -> Plan:
         """Return what becomes of a plan; `InputError` names the field of what is wrong.
 
@@ -87,37 +93,46 @@ def _with_thresholds(plan: Plan, thresholds: Mapping[str, float]) -> dict[str, o
 
 
 class Beside(Bundles):
-    """The bundles of a workspace, and one that lies elsewhere: it is read where it lies, and nothing is copied.
+    """The bundles of a workspace, and some that lie elsewhere: they are read where they lie, and nothing is copied.
 
     Parameters
     ----------
     kept
         Those of the workspace.
-    given
-        The other one; None for none.
     """
 
-    def __init__(self, kept: Bundles, given: Bundle | None = None) -> None:
+    def __init__(self, kept: Bundles) -> None:
         super().__init__(kept.folder, kept.secret, kept.home)
-        self.given = given
+        self._given: dict[str, Bundle] = {}
 
-    @classmethod
-    def of(cls, kept: Bundles, reference: str) -> tuple[Beside, str]:
-        """Return the bundles with one that a path or an id names, and its id; an empty reference names none.
+    def add(self, reference: str) -> str:
+        """Return the id of the bundle that a path or an id means.
+
+        Parameters
+        ----------
+        reference
+            Its id, the path of its directory, or that path from the workspace's folder on.
 
         Raises
         ------
         BundleError
             If there is no such bundle, or it is damaged.
         """
-        if reference and Path(reference).is_dir():
-            given = bundle.read(Path(reference), kept.secret)
-            return cls(kept, given), given.id
-        return cls(kept), reference
+        homes = [Path(reference), *(() if self.home is None else (self.home / reference,))]
+        for path in homes:
+            if path.is_dir():
+                found = bundle.read(path, self.secret)
+                self._given[found.id] = found
+                return found.id
+        return self.find(reference).id
 
     def find(self, reference: str) -> Bundle:
         """Return a bundle by its id; it is not kept by that."""
-        return self.given if self.given is not None and reference == self.given.id else self.read(reference)
+        return self.read(reference)
+
+    def read(self, id_: str) -> Bundle:
+        """Return a bundle by its id; `BundleError` if there is none, or it is damaged."""
+        return self._given[id_] if id_ in self._given else super().read(id_)
 
 
 class Otherwise:

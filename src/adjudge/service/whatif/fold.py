@@ -1,4 +1,4 @@
-"""The other world's fold: events, labels and corrections as the log has them, decisions and what they set of its own."""
+"""The other world's fold: events, labels and corrections as the log has them, decisions and what those set its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adjudge.engine.layers import UNGUARDED, Guard, Replayed, lacking
 from adjudge.engine.plan import Plan
 from adjudge.learn.backfilled import bits_of
 from adjudge.learn.past import words
-from adjudge.learn.whatif import World
+from adjudge.learn.whatif.worlds import World
 from adjudge.log.codec import Again, Block, Changes, Events, Table
 from adjudge.service.activation import Activation, SystemActivation
 from adjudge.service.card import Card

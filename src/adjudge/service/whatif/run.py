@@ -12,15 +12,15 @@ import numpy as np
 from adjudge.engine.plan import Plan
 from adjudge.errors import InputError
 from adjudge.learn.past import Past, known_of, written_past
-from adjudge.learn.whatif import Worlds
+from adjudge.learn.whatif.worlds import Worlds
 from adjudge.log import End, Log
 from adjudge.log.scan import scan
 from adjudge.service.columns import Reader, active_of, named_system, plan_of
 from adjudge.service.follow import FOLDED, Follower, active_at, quiet
 from adjudge.service.personal.keys import MemoryKeys
+from adjudge.service.whatif.approvals import approvals_of
 from adjudge.service.whatif.change import Beside, Change, Otherwise
 from adjudge.service.whatif.fold import Deciding, Lived, Made, One
-from adjudge.service.whatif.approvals import approvals_of
 from adjudge.service.workspace import Workspace
 from adjudge.typing import FloatArray, IntArray
 
