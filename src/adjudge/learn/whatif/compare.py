@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from adjudge.learn.backtest import CHANGES, moment_of, span_days
+from adjudge.learn.backtest import CHANGES, MONDAY_US, WEEK_US, day_of, moment_of, span_days
 from adjudge.learn.bootstrap import Interval
 from adjudge.learn.caught import Caught, Ledger
 from adjudge.learn.evaluate import DAY_US
@@ -100,6 +100,29 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     words: str
 
 
+class Week(msgspec.Struct, frozen=True, kw_only=True):
+    """One week in both worlds.
+
+    Parameters
+    ----------
+    begins
+        Its Monday.
+    events, differing
+        How many there were, and about how many another action is taken.
+    labelled
+        How many have a label that is old enough: the others are in no sum.
+    actual, other
+        Money that each world saves in the week, against letting everything pass.
+    """
+
+    begins: str
+    events: int
+    differing: int
+    labelled: int
+    actual: float
+    other: float
+
+
 class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """Two worlds side by side.
 
@@ -129,6 +152,8 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
         The same by what was done and what would be, the most frequent first.
     saved
         Money a day that the other world saves; below 0 it costs.
+    weeks
+        The same week by week.
     hidden
         What these figures cannot tell.
     holdout
@@ -155,6 +180,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     differing: int
     moved: tuple[Moved, ...]
     saved: Interval
+    weeks: tuple[Week, ...]
     hidden: Hidden
     holdout: HoldOut | None = None
     examples: tuple[Changed, ...] = ()
@@ -228,6 +254,7 @@ def what_if(worlds: Worlds, asked: Asked | None = None) -> WhatIf:
         differing=len(worlds.differing),
         moved=tuple(_moved(worlds, ledger, lines, i) for i in range(len(lines.pairs))),
         saved=ledger.change({change: FIRST_CHANGE + i for i, change in enumerate(CHANGES)}),
+        weeks=_weeks(worlds),
         hidden=_hidden(worlds),
         holdout=_holdout(worlds, how),
         examples=tuple(Changed(**row) for row in changed(worlds, how.examples)),
@@ -292,6 +319,29 @@ def _moved(worlds: Worlds, ledger: Ledger, lines: _Lines, i: int) -> Moved:
         unlabelled=known[UNLABELLED],
         young=known[YOUNG] + known[YOUNG_FRAUD],
         saved=ledger.change({how: FIRST_PAIR + i}) if how[0] != how[1] else ledger.change({}),
+    )
+
+
+def _weeks(worlds: Worlds) -> tuple[Week, ...]:
+    past = worlds.past
+    week = (past.ts - MONDAY_US) // WEEK_US
+    first, n = int(week[0]), int(week[-1] - week[0]) + 1
+    values = worlds.value(worlds.actual), worlds.value(worlds.other)
+    differing = np.zeros(len(past))
+    differing[worlds.differing] = 1.0
+    columns = (np.ones(len(past)), differing, ~np.isnan(values[0]), *(np.nan_to_num(value) for value in values))
+    sums = [np.bincount(week - first, column, minlength=n).tolist() for column in columns]
+    return tuple(
+        Week(
+            begins=day_of(first + i),
+            events=int(events),
+            differing=int(changed_),
+            labelled=int(labelled),
+            actual=actual,
+            other=other,
+        )
+        for i, (events, changed_, labelled, actual, other) in enumerate(zip(*sums, strict=True))
+        if events
     )
 
 

@@ -159,17 +159,24 @@ class Worlds:
         """Events about which another action is taken, shape (m,)."""
         return np.flatnonzero(self.actual.names() != self.other.names())
 
-    def saved(self) -> FloatArray:
-        """Return the money that the other world saves on each event; NaN where there is no label, shape (n,).
+    def value(self, world: World) -> FloatArray:
+        """Return the money that a world saves on each event against letting it pass; NaN without a label, shape (n,).
 
-        An event that both treat alike saves nothing, whatever it was.
+        Parameters
+        ----------
+        world
+            One of the two.
         """
         past, costs = self.past, self.past.system.policy.costs
         y = (past.known == FRAUD).astype(np.float64)
         each = [cost_of(y, past.worth, costs, how) for how in TREATED.values()]
-        saved = np.choose(self.actual.treated, each) - np.choose(self.other.treated, each)
-        known: FloatArray = np.where((past.known == FRAUD) | (past.known == HONEST), saved, np.nan)
+        labelled = (past.known == FRAUD) | (past.known == HONEST)
+        known: FloatArray = np.where(labelled, each[PASS] - np.choose(world.treated, each), np.nan)
         return known
+
+    def saved(self) -> FloatArray:
+        """Return the money that the other world saves on each event; NaN where there is no label, shape (n,)."""
+        return self.value(self.other) - self.value(self.actual)
 
 
 def changed(worlds: Worlds, most: int | None = None) -> list[dict[str, object]]:
