@@ -292,9 +292,9 @@ def _tell(found: WhatIf) -> None:
         say(f"{found.degraded:,} events were decided without a layer then, and are so here")
     if found.holdout is not None:
         _tell_holdout(found.holdout)
-    for one in found.examples:
-        saved = "nobody knows" if one.saved is None else f"{one.saved:+,.2f}"
-        say(f"{one.id} at {one.seq:,}: {one.actual} to {one.other}, {one.known}, {saved}")
+    for each in found.examples:
+        saved = "nobody knows" if each.saved is None else f"{each.saved:+,.2f}"
+        say(f"{each.id} at {each.seq:,}: {each.actual} to {each.other}, {each.known}, {saved}")
 
 
 def _tell_holdout(found: HoldOut) -> None:

@@ -47,14 +47,14 @@ def saved(found: Sequence[tuple[str, Interval]]) -> str:
         What each is, and the figure; one without a value is left out.
     """
     figure, axes = _canvas(0.9 + 0.42 * max(len(found), 2))
-    there = [(name, one) for name, one in found if one.value is not None]
-    for i, (_, one) in enumerate(reversed(there)):
+    there = [(name, one, one.value) for name, one in found if one.value is not None]
+    for i, (_, one, value) in enumerate(reversed(there)):
         colour, mark, _ = LOOKS[(len(there) - 1 - i) % len(LOOKS)]
         if one.low is not None and one.high is not None:
             axes.plot([one.low, one.high], [i, i], color=colour, linewidth=1.8)
-        axes.plot([one.value], [i], color=colour, marker=mark, markersize=6, linestyle="")
+        axes.plot([value], [i], color=colour, marker=mark, markersize=6, linestyle="")
     axes.axvline(0, color=FAINT, linewidth=1)
-    axes.set_yticks(range(len(there)), [name for name, _ in reversed(there)])
+    axes.set_yticks(range(len(there)), [name for name, *_ in reversed(there)])
     axes.set(ylim=(-0.6, len(there) - 0.4), xlabel="money saved a day, against letting everything pass")
     axes.xaxis.set_major_formatter(_tick)
     axes.grid(axis="y", visible=False)

@@ -257,7 +257,7 @@ def what_if(worlds: Worlds, asked: Asked | None = None) -> WhatIf:
         weeks=_weeks(worlds),
         hidden=_hidden(worlds),
         holdout=_holdout(worlds, how),
-        examples=tuple(Changed(**row) for row in changed(worlds, how.examples)),
+        examples=tuple(changed(worlds, how.examples)),
     )
 
 

@@ -179,8 +179,8 @@ class Worlds:
         return self.value(self.other) - self.value(self.actual)
 
 
-def changed(worlds: Worlds, most: int | None = None) -> list[dict[str, object]]:
-    """Return the events that are decided otherwise, as `Changed` names their members.
+def changed(worlds: Worlds, most: int | None = None) -> list[Changed]:
+    """Return the events that are decided otherwise.
 
     Parameters
     ----------
@@ -196,20 +196,20 @@ def changed(worlds: Worlds, most: int | None = None) -> list[dict[str, object]]:
     actual, other = worlds.actual, worlds.other
     names = actual.names()[rows].tolist(), other.names()[rows].tolist()
     return [
-        {
-            "id": str(past.ids[row]),
-            "seq": int(worlds.seq[row]),
-            "ts": moment_of(int(past.ts[row])),
-            "amount": _plain(past.amount[row]),
-            "actual": before,
-            "other": after,
-            "actual_p": _plain(actual.p[row]),
-            "other_p": _plain(other.p[row]),
-            "actual_rules": actual.reasons(row),
-            "other_rules": other.reasons(row),
-            "known": KNOWN[int(past.known[row])],
-            "saved": _plain(saved[row]),
-        }
+        Changed(
+            id=str(past.ids[row]),
+            seq=int(worlds.seq[row]),
+            ts=moment_of(int(past.ts[row])),
+            amount=_plain(past.amount[row]),
+            actual=before,
+            other=after,
+            actual_p=_plain(actual.p[row]),
+            other_p=_plain(other.p[row]),
+            actual_rules=actual.reasons(row),
+            other_rules=other.reasons(row),
+            known=KNOWN[int(past.known[row])],
+            saved=_plain(saved[row]),
+        )
         for row, before, after in zip(rows.tolist(), *names, strict=True)
     ]
 
@@ -232,7 +232,7 @@ def changed_frame(worlds: Worlds) -> pl.DataFrame:
         "known": pl.String(),
         "saved": pl.Float64(),
     }
-    frame = pl.DataFrame(changed(worlds), schema=schema, orient="row")
+    frame = pl.DataFrame([msgspec.structs.asdict(one) for one in changed(worlds)], schema=schema, orient="row")
     return frame.with_columns(pl.col("ts").str.to_datetime(time_unit="us", time_zone="UTC"))
 
 

@@ -5,7 +5,7 @@ From there on it is a log like any other, so data is compared in the very way in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from adjudge.define import Label
@@ -79,7 +79,7 @@ def lived(plan: Plan, source: Source, bundles: Beside, told: Callable[[int, int]
     return decider.log, max(clock.now_us, *(_last_known(source, name) for name in source.labels), 0)
 
 
-def _check(results: list[object]) -> None:
+def _check(results: Sequence[object]) -> None:
     refused = next((found for found in results if isinstance(found, InputError)), None)
     if refused is not None:
         raise refused

@@ -22,7 +22,7 @@ from adjudge.service.fold import RUN, Folder
 from adjudge.service.record import Recorded
 from adjudge.service.watches import failed
 from adjudge.service.workspace import Workspace
-from adjudge.typing import FloatArray, HashArray, IntArray
+from adjudge.typing import CodeArray, FloatArray, HashArray, IntArray
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Part:
     plan: Plan
     card: Card
     first: int
-    action: IntArray
+    action: CodeArray
     p: FloatArray
     fired: HashArray
 
