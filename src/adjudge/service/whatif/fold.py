@@ -212,7 +212,8 @@ class Deciding(One):
             return
         running = workspace.systems[self._system]
         for start, _, decisions in workspace.decide(prepared, {self._system: self._guard(then, running.plan)}):
-            self.made.add(running.card, first + start, decisions[self._system])
+            (said,) = decisions[self._system]  # nobody sits beside the plan: it decides all of it
+            self.made.add(running.card, first + start, said.decisions)
 
     def _guard(self, then: Recorded, plan: Plan) -> Guard:
         """Return what lets layers take part: where one was late or failed then, a layer of its name is, too."""
