@@ -7,14 +7,21 @@ alarmed too often, and how alike places are is judged by likelihood since. ``fre
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from adjudge.monitor.hotspots import RATE, Field, Place, Reports, Spot, scan
+from adjudge.service.decider import Decider
+from adjudge.service.hotspots import Switch
+from adjudge.service.run import plan_of
+from adjudge.service.versions.desk import LiveDesk
 from benchmarks._hotspots import (
     DAY_US,
     LOOKS_A_DAY,
@@ -43,7 +50,7 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     progress
         Where to say what is being done.
     """
-    result: dict[str, Any] = {"targets": TARGETS, "rate": RATE, "sizes": SIZES}
+    result: dict[str, Any] = {"targets": TARGETS, "rate": RATE, "sizes": SIZES, "switch": switched()}
     for name, seeds in ({"looked_at": SETS["looked_at"][:1]} if quick else SETS).items():
         quiet: list[list[Spot]] = []
         cases: list[dict[str, Any]] = []
@@ -59,6 +66,43 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
             )
         result[name] = _judged(quiet, cases, len(seeds)) | {"seconds_a_look": round(float(np.median(seconds)), 4)}
     return result
+
+
+def switched() -> dict[str, Any]:
+    """Switch an area and a merchant off at a service that decides, and return what the decisions around it were."""
+    clock = _Clock()
+    decider = Decider([plan_of("payments")], clock=clock)
+    desk = LiveDesk(decider, background=False)
+    found: dict[str, Any] = {}
+    for field in ("postal_area", "merchant"):
+        until = clock.at + timedelta(days=1)
+        told = {"before": _decide(decider, clock, field, "hot")}
+        desk.revise(Switch(f"{field}=hot", until.isoformat(), "block", "planted").revision(None), "benchmark")
+        told |= {"next": _decide(decider, clock, field, "hot"), "elsewhere": _decide(decider, clock, field, "cold")}
+        clock.at = until
+        found[field] = told | {"after_its_end": _decide(decider, clock, field, "hot")}
+    wanted = {"before": "approve", "next": "block", "elsewhere": "approve", "after_its_end": "approve"}
+    return found | {"obeyed": all(told == wanted for told in found.values())}
+
+
+@dataclass
+class _Clock:
+    """A clock that goes on with every payment."""
+
+    at: datetime = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    count: int = 0
+
+    def __call__(self) -> int:
+        return int(self.at.timestamp()) * 1_000_000
+
+
+def _decide(decider: Decider, clock: _Clock, field: str, value: str) -> str:
+    clock.at += timedelta(hours=1)
+    clock.count += 1
+    row = {"payment_id": f"p{clock.count}", "at": clock.at.isoformat(), "user": f"u{clock.count}", "amount": "20.00"}
+    events = decider.workspace.door("payment").rows([row | {"merchant": "m1"} | {field: value}]).events
+    (verdict,) = decider.decide("payment", events)
+    return str(json.loads(verdict.record or b"{}")["decision"])
 
 
 def prepared(world: World) -> Field:

@@ -98,6 +98,16 @@ def test_a_look_holds_so_many_incidents_and_the_worst_of_them() -> None:
     assert desk.view().incidents[0].key == "pipeline:amount"
 
 
+def test_what_is_said_is_bounded() -> None:
+    desk = LiveDesk(Shop(shop()).decider)
+    desk.take(seen(Signal("world:amount", "x" * 5_000, "world")), BY)
+    (told,) = desk.view().incidents
+    assert (len(told.words), told.words[-1]) == (500, "…")
+    for key in ("", "k" * 301):
+        with pytest.raises(InputError, match="a key of up to"):
+            desk.take(seen(Signal(key, "x")), BY)
+
+
 def test_a_log_at_rest_a_restart_and_a_snapshot_know_the_same(tmp_path: Path) -> None:
     with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
         made = Shop(shop())

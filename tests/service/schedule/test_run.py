@@ -111,6 +111,20 @@ def test_a_job_that_cannot_be_logged_is_run_all_the_same(home: Path) -> None:
     assert desk.incidents() == ["job:lake"]
 
 
+def test_what_the_end_of_the_schedule_cuts_short_counts_as_missed_and_not_as_failed(home: Path) -> None:
+    desk = Desk(home)
+    desk.codes["export"] = -15
+    cut = Runner(desk.settings, desk.schedule, desk.start, now=lambda: desk.now, stopping=lambda: True)
+    desk.now = datetime(2026, 5, 2, 2, tzinfo=UTC)
+    cut.run(job_of(desk.schedule, "lake"))
+    assert desk.incidents() == []
+    desk.codes["export"] = 0
+    desk.runner.catch_up()
+    assert [words[2] for words in desk.started] == ["lake/2026-05-02"] * 2
+    desk.runner.catch_up()
+    assert len(desk.started) == 2
+
+
 def test_two_schedules_of_one_workspace_are_one_too_many(home: Path) -> None:
     lock = HolderLock(home / LOCK)
     assert lock.take()

@@ -14,6 +14,9 @@ from adjudge.service.alerts.words import withheld
 
 DAY_US = 86_400_000_000
 
+LONGEST_KEY, LONGEST_WORDS = 300, 500
+"""Characters of a key, and of what is said; longer words are cut."""
+
 LONGEST_US = 90 * DAY_US
 """The longest silence: what is to be quiet for good is to be mended, or not to be watched."""
 
@@ -86,9 +89,13 @@ def take(alerts: Alerts, ledger: Ledger, asked: NewLook, by: By, *, system: str,
     if not asked.source.isidentifier():
         message = f"a look has a source such as monitor, not {asked.source[:40]!r}"
         raise InputError(message, field="source", code="bad_value")
+    for one in asked.signals:
+        if not one.key or len(one.key) > LONGEST_KEY:
+            message = f"a signal has a key of up to {LONGEST_KEY} characters, not {one.key[:40]!r}"
+            raise InputError(message, field="signals", code="bad_value")
     at_us = ledger.clock()
     worst = sorted(asked.signals, key=lambda one: -SEVERITIES.index(one.severity))[:MOST]
-    signals = [withheld(one, personal) for one in worst]
+    signals = [withheld(_cut(one), personal) for one in worst]
     before = alerts.incidents(system, asked.source)
     after, notices = look(before, signals, at_us, hysteresis=asked.hysteresis, silences=alerts.silences(system, at_us))
     opened = sum(one.stage != "pending" for one in after.values())
@@ -97,6 +104,13 @@ def take(alerts: Alerts, ledger: Ledger, asked: NewLook, by: By, *, system: str,
     entry = Look(system=system, source=asked.source, at_us=at_us, incidents=list(after.values()), notices=list(notices))
     seq = ledger.record(LOOKED, by.who, by.why, msgspec.to_builtins(entry))
     return Looked(seq, list(notices), opened)
+
+
+def _cut(signal: Signal) -> Signal:
+    if len(signal.words) <= LONGEST_WORDS and len(signal.group) <= LONGEST_KEY:
+        return signal
+    words = signal.words[: LONGEST_WORDS - 1] + "…" if len(signal.words) > LONGEST_WORDS else signal.words
+    return msgspec.structs.replace(signal, words=words, group=signal.group[:LONGEST_KEY])
 
 
 def silence(ledger: Ledger, keys: str, until_us: int, by: By, *, system: str = "") -> int:

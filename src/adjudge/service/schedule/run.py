@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adjudge.errors import AdjudgeError, NotFoundError, UnavailableError, did_you_mean
@@ -32,8 +32,14 @@ from adjudge.service.settings import Settings
 SOURCE = "schedule"
 """Source of the alerts about jobs that fail."""
 
+MINUTE = timedelta(minutes=1)
+"""What times of crontab are rounded to."""
+
 LOCK = "schedule.lock"
 """File that is locked while a schedule runs."""
+
+CUT_SHORT = 130
+"""Exit code of what is not begun any more, as that of what is interrupted."""
 
 Start = Callable[[list[str]], int]
 """Runs the words of a command line, and returns its exit code."""
@@ -54,6 +60,8 @@ class Runner:
         The service that runs on the workspace, and a key that may manage, for alerts; empty for one at rest.
     now
         Returns the time.
+    stopping
+        Returns whether the schedule was told to stop: what that cut short counts as missed, and not as failed.
     """
 
     def __init__(
@@ -65,9 +73,10 @@ class Runner:
         url: str = "",
         key: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings, self._schedule, self._start = settings, schedule, start
-        self._url, self._key, self._now = url, key, now
+        self._url, self._key, self._now, self._stopping = url, key, now, stopping
         self._turn = threading.Lock()
         self._failing: dict[str, str] = {}
 
@@ -92,6 +101,10 @@ class Runner:
             words = job.words((due or begun).astimezone(self._schedule.zone))
             log = [] if self._settings.log == "sqlite" else ["--log", self._settings.log]
             code = self._start([*words, "--workspace", self._settings.workspace, *log])
+            if code and self._stopping():
+                note_begun(self.folder, job, (due or begun) - MINUTE)
+                say(f"job {job.id} was cut short, and is run at the next start", "job_cut_short", job=job.id)
+                return code
             failed = code not in ((0, 1) if job.verb in TELLING else (0,))
             seconds = (self._now() - begun).total_seconds()
             facts = {"job": job.id, "code": code, "seconds": round(seconds, 3), "failed": failed}
@@ -172,7 +185,8 @@ def run(settings: Settings, *, url: str = "", key: str = "") -> None:
 
     def start(words: list[str]) -> int:
         if stop.is_set():
-            return 0
+            return CUT_SHORT
+        children.clear()
         children.append(subprocess.Popen(python("adjudge", *words)))
         return children[-1].wait()
 
@@ -184,7 +198,7 @@ def run(settings: Settings, *, url: str = "", key: str = "") -> None:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, end)
-    runner = Runner(settings, schedule, start, url=url, key=key)
+    runner = Runner(settings, schedule, start, url=url, key=key, stopping=stop.is_set)
     scheduler = BackgroundScheduler(
         timezone=schedule.zone,
         executors={"default": ThreadPoolExecutor(1)},  # one after another: a log has one writer
