@@ -138,6 +138,8 @@ def test_each_route_gets_what_it_asks_for(home: Path, office: Office, environ: d
         ("opened", "pipeline", "critical"),
         ("closed", "pipeline", "critical"),
     ]
+    ids = [headers["webhook-id"] for path, headers, _ in office.posted if path == "/hook"]
+    assert len(set(ids)) == len(ids)
     first = office.hooks()[0]
     assert first["system"] == "shop"
     assert [told["key"] for told in first["incidents"]] == ["pipeline:amount"]
@@ -158,6 +160,16 @@ def test_a_new_route_begins_with_what_is_open(home: Path, office: Office, enviro
     deliver(home, environ)
     assert [one["group"] for one in office.hooks()] == ["pipeline"]
     assert [one["title"] for one in office.words()] == ["critical: shop, pipeline"]
+
+
+def test_each_notice_of_a_look_has_an_id_of_its_own(home: Path, office: Office, environ: dict[str, str]) -> None:
+    """A receiver passes over ids that it has seen, so two groups of one entry must not share one."""
+    path = home / "alerts.yaml"
+    path.write_text(path.read_text().replace("severities: [critical]", "severities: []"))
+    look(home, AMOUNT, CENTS)
+    deliver(home, environ)
+    ids = [headers["webhook-id"] for path, headers, _ in office.posted if path == "/hook"]
+    assert len(ids) == len(set(ids)) == 2
 
 
 def test_what_fails_is_tried_again_by_the_next_process_and_once_is_enough(

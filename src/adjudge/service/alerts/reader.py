@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -77,6 +78,10 @@ class AlertReader:
     def key(self, decided: Notified, field: str, secret: bytes) -> bytes:
         """Return nothing: alerts arrive in the order of the log."""
         return b""
+
+    def name(self, seq: int, system: str) -> str:
+        """Return what a message about a notice is called: its position, and which of the notices there it is."""
+        return f"{seq}-{hashlib.blake2b(system.encode(), digest_size=4).hexdigest()}"
 
     def answer(self, seq: int, system: str) -> bytes:
         """Return a notice as it is sent; `NotFoundError` if the log holds it no more."""

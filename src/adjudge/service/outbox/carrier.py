@@ -79,6 +79,10 @@ class Reader(Protocol):
         """Return what is sent, as JSON; `NotFoundError` if the log holds it no more."""
         ...
 
+    def name(self, seq: int, system: str) -> str:
+        """Return what a message about it is called: receivers pass over names that they have seen."""
+        ...
+
     def key(self, decided: Any, field: str, secret: bytes) -> bytes:
         """Return a digest of what it is ordered by."""
         ...

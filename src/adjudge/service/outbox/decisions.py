@@ -139,6 +139,10 @@ class DecisionReader:
         message = f"position {seq} holds no decision of system {system!r}"
         raise NotFoundError(message)
 
+    def name(self, seq: int, system: str) -> str:
+        """Return what a message about a decision is called: its position."""
+        return f"{seq}"
+
     def received_at(self, seq: int) -> int:
         """Return when the event at a position was admitted, in microseconds."""
         return self._lookup.received_at(seq)

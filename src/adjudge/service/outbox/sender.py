@@ -192,7 +192,8 @@ class Sender:
     def _message(self, owed: Sequence[Owed]) -> tuple[str, bytes]:
         """Return id and body of a message."""
         answers = [self._answer(o) for o in owed]
-        id_ = f"{self.endpoint.id}-{owed[0].seq}" + (f"-{owed[-1].seq}" if len(owed) > 1 else "")
+        named = dict.fromkeys(self.reader.name(o.seq, o.system) for o in (owed[0], owed[-1]))
+        id_ = "-".join([self.endpoint.id, *named])
         what = self.reader.what.encode()
         return id_, b'{"type":"%b","%b":[%b]}' % (what, what, b",".join(answers))
 
