@@ -15,7 +15,7 @@ from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.cases.entries import Routine
 from adjudge.service.changed import Change
 from adjudge.service.decider import Decider
-from tests.service.shop import START, Shop, many_purchases, purchase, shop
+from tests.service.shop import START, Shop, as_json, many_purchases, purchase, shop
 
 ADA, BOB, EVE = By("ada", "looked at it"), By("bob", "looked as well"), By("eve", "settles it")
 
@@ -186,3 +186,44 @@ def test_capacity_says_how_many_fit() -> None:
     page = desk.cases()
     assert page.within == 2
     assert page.total > 2
+
+
+def test_a_verdict_that_comes_too_late_is_told_so_and_changes_nothing() -> None:
+    made, desk = worked()
+    id_ = desk.cases().cases[0].id
+    desk.decide(Decide([id_], True, "stolen"), ADA)
+    before = len(made.decider.log)
+    assert desk.decide(Decide([id_], False, "fine"), BOB).results[0].status == "closed"
+    assert len(made.decider.log) == before
+    assert made.decider.decision(id_).said["fraud"] is True
+
+
+def test_lists_tell_no_words_about_anybody() -> None:
+    _, desk = worked()
+    id_ = desk.cases().cases[0].id
+    desk.note(Write([id_], "called"), ADA)
+    assert [note.text for note in desk.case(id_).case.notes] == ["called"]
+    assert all(not case.notes for case in desk.cases().cases)
+
+
+def test_two_systems_of_one_stream_have_cases_of_their_own() -> None:
+    made = Shop(shop("one"), shop("two", rules=False), at=START + timedelta(hours=2))
+    rows = made.decider.workspace.door("purchase").many(as_json(many_purchases(50, step_s=60)))
+    made.decider.decide("purchase", rows.events)
+    desk = CaseDesk(made.decider)
+    with pytest.raises(InputError, match="say which"):
+        desk.cases()
+    id_ = desk.cases(system="two").cases[0].id
+    desk.note(Write([id_], "of two", "two"), ADA)
+    with desk.book("one") as book:
+        assert all(not case.notes for case in book.cases.values())
+    desk.decide(Decide([id_], True, "stolen", system="two"), ADA)
+    with desk.book("one") as book:
+        assert id_ not in book.waiting  # the label is about the event, whoever set it
+
+
+def test_an_empty_log_has_no_cases() -> None:
+    desk = CaseDesk(Shop().decider)
+    assert desk.cases().total == 0
+    assert desk.next(Next(), ADA) is None
+    assert (desk.summary().waiting, desk.summary().estimate.rate) == (0, None)

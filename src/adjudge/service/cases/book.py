@@ -67,6 +67,8 @@ class Book:
         How many cases were given out from each draw.
     decisions
         How many decisions were looked at since the routine in force.
+    since
+        Position of the entry of that routine; -1 where there is none.
     """
 
     def __init__(self, decider: Decider, system: str | None = None) -> None:
@@ -87,6 +89,7 @@ class Book:
         self.times = Times()
         self.picked: dict[str, int] = dict.fromkeys(("", "random", "learn"), 0)
         self.decisions = 0
+        self.since = -1
         self._acts: dict[str, Callable[[Case, Act, About], None]] = {
             ASSIGNED: self._assign,
             RELEASED: _release,
@@ -185,6 +188,7 @@ class Book:
             said = msgspec.convert(act.content, Worked)
             if said.system == self.system:
                 self.routine, self._salt, self.decisions = said.routine, bytes.fromhex(said.salt), 0
+                self.since = act.seq
             return
         fold = self._acts.get(act.action)
         if fold is None:

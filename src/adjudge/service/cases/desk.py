@@ -99,12 +99,13 @@ class CaseDesk:
         """
         with self.book(system) as book:
             case = _found(book, id_)
-            (view,) = self._views(book, [case], self._decider.clock())
+            worth = worths({id_: case}, book.times, book.policy.costs)[id_]
+            view = CaseView.of(case, worth, links.count(book, case), self._decider.clock(), words=True)
             linked, ring = links.linked(book, case), links.ring(book, case)
         try:
             decision = self._decision(id_, book.system)
         except ErasedError:
-            decision, view = None, msgspec.structs.replace(view, notes=[])  # notes are words about the person
+            decision, view = None, msgspec.structs.replace(view, notes=[], verdicts=[])  # words about the person
         return CaseDetail(view, decision, linked, ring)
 
     def summary(self, system: str | None = None) -> Summary:
@@ -127,7 +128,9 @@ class CaseDesk:
                 per_day=per_day(book),
                 by_kind={kind: round(book.times.minutes(kind), 3) for kind in kinds},
                 agreement=agreement([(a, b) for a, b in pairs]),
-                estimate=_estimate([case for case in book.cases.values() if case.lot == "random"]),
+                estimate=_estimate(
+                    [case for case in book.cases.values() if case.lot == "random" and case.seq > book.since]
+                ),
             )
 
     def next(self, asked: Next, by: By) -> CaseView | None:
@@ -199,7 +202,9 @@ class CaseDesk:
             meant = [case for case in wanted if case.id in ids or case.truth is None]  # None: a failure came between
             labels = {case.id: label for case in meant if (label := _label_of(case)) is not None}
             results = self._label(book, labels)
-            return DoneList([Done(case.id, _word(case, results, ids)) for case in wanted])
+            return DoneList(
+                [Done(case.id, _word(case, results, ids, said=_has_said(case, by, asked.value))) for case in wanted]
+            )
 
     def work(self, asked: Work, by: By) -> Summary:
         """Have cases worked in another way from here on."""
@@ -313,12 +318,13 @@ def _label_of(case: Case) -> bool | None:
     return case.verdicts[2 if len(case.verdicts) > 2 else 0].value
 
 
-def _word(case: Case, labelled: dict[str, str], done: set[str]) -> str:
+def _word(case: Case, labelled: dict[str, str], done: set[str], *, said: bool) -> str:
+    """Return what became of a case: a verdict that came too late, and says something else, is told the state."""
     if case.id in labelled and labelled[case.id] not in ("set", "unchanged", "waiting"):
         return labelled[case.id]
     if case.state in ("second", "disputed"):
         return case.state
-    return "decided" if case.id in done else "unchanged"
+    return "decided" if case.id in done else "unchanged" if said else case.state
 
 
 def _estimate(drawn: Sequence[Case]) -> Estimate:

@@ -47,7 +47,8 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     assigned
         Who has it in hand; empty for nobody.
     notes, verdicts, truth
-        What was written and found; verdicts are withheld, and the truth too, while a second opinion is asked for.
+        What was written and found, which is told of one case and not in lists; verdicts and the truth are withheld
+        while a second opinion is asked for.
     linked
         How many other cases share a key with it.
     """
@@ -74,8 +75,18 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     linked: int
 
     @classmethod
-    def of(cls, case: Case, worth: tuple[float, float], linked: int, now_us: int) -> CaseView:
-        """Return a case as it is at a moment; `worth` is its worth a minute, and its minutes."""
+    def of(cls, case: Case, worth: tuple[float, float], linked: int, now_us: int, *, words: bool = False) -> CaseView:
+        """Return a case as it is at a moment.
+
+        Parameters
+        ----------
+        case, linked, now_us
+            The case, how many others share a key with it, and the moment.
+        worth
+            Its worth a minute, and its minutes.
+        words
+            Whether notes and verdicts are shown: whoever asks has seen to it that the person was not erased.
+        """
         blind = case.state == "second"
         return cls(
             id=case.id,
@@ -94,9 +105,9 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
             due=None if case.due_us is None else time_of(case.due_us),
             late=case.waits and case.due_us is not None and now_us > case.due_us,
             assigned=case.assigned,
-            notes=[NoteView(n.who, time_of(n.at_us), n.text) for n in case.notes],
+            notes=[NoteView(n.who, time_of(n.at_us), n.text) for n in case.notes] if words else [],
             verdicts=[]
-            if blind
+            if blind or not words
             else [VerdictView(v.who, time_of(v.at_us), v.value, v.why, v.minutes) for v in case.verdicts],
             truth=None if blind else case.truth,
             linked=linked,
