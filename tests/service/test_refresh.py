@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from adjudge.cli import app
 from adjudge.engine import SECRET, compile
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
-from adjudge.errors import InputError
+from adjudge.errors import ConflictError, InputError
 from adjudge.learn import bundle
 from adjudge.log import Kind
 from adjudge.log.sqlite import SqliteLog
@@ -34,7 +34,7 @@ from adjudge.service.replay import replay
 from adjudge.service.resolver import Resolver
 from adjudge.service.settings import Settings
 from adjudge.service.versions.desk import LiveDesk
-from adjudge.service.versions.revision import Revision
+from adjudge.service.versions.revision import ListRevision, Revision
 from adjudge.service.workspace import Change
 from tests.models.graph.test_refresh import layers
 from tests.service import bundled
@@ -168,6 +168,23 @@ def test_from_the_command_line_a_workspace_at_rest_goes_on_with_it(site: Site, m
     site.log = SqliteLog(Path(site.settings.workspace) / LOG_FILE)
     site.start()
     assert site.shop.decider.workspace.systems["shop"].plan.bundle != site.plan.bundle
+
+
+def test_what_was_activated_meanwhile_stays(site: Site, tmp_path: Path) -> None:
+    """A refresh takes minutes: a model that was promoted and a card that was listed in between are not undone."""
+    site.shop.decide(*many_purchases(30))
+    made = refresh(site.settings, SECRET)
+    site.desk.revise(Revision("stolen", lists={"blocked": ListRevision(add=["c-new"])}), "ada")
+    step = Revision("on schedule", bundle=made.bundle, before=made.before)
+    assert site.desk.revise(step, "cron").status == "active"
+    assert "c-new" in [entry.value for entry in site.desk.held("blocked").entries]
+    late = refresh(site.settings, SECRET)
+    promoted = bundled.write(tmp_path / "promoted", shop_system(), 1)
+    site.desk.revise(Revision("better", bundle="promoted"), "ada")
+    with pytest.raises(ConflictError, match="make it anew") as refused:
+        site.desk.revise(Revision("on schedule", bundle=late.bundle, before=late.before), "cron")
+    assert (refused.value.field, refused.value.code) == ("before", "conflict")
+    assert site.shop.decider.workspace.systems["shop"].plan.bundle == bundle.read(promoted, SECRET).id
 
 
 def test_history_that_was_brought_in_is_there_with_keys_and_labels(site: Site) -> None:

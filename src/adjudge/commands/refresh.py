@@ -49,7 +49,7 @@ def refresh(
     settings, key = settings_of(workspace, log), secret()
     with Bars(err) as bars:
         made = run(settings, key, system, memory_us=round(days * DAY_US), told=bars)
-    revision = Revision(why, made.system, bundle=made.bundle)
+    revision = Revision(why, made.system, bundle=made.bundle, before=made.before)
     activated = None if only else _activated(revision, workspace, log, url, who)
     facts: dict[str, Any] = msgspec.to_builtins(made)
     if json:

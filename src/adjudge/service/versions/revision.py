@@ -21,7 +21,7 @@ from adjudge.engine import compile
 from adjudge.engine.compile import lists_of
 from adjudge.engine.lists import counted_lists, with_lists
 from adjudge.engine.plan import Plan
-from adjudge.errors import AdjudgeError, DefinitionError, InputError, did_you_mean
+from adjudge.errors import AdjudgeError, ConflictError, DefinitionError, InputError, did_you_mean
 from adjudge.learn.bundle import Bundle
 from adjudge.service.bundles import Bundles
 
@@ -127,6 +127,9 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         The whole system as a spec. A list that the system has keeps what it holds, and the model stays.
     add_rules
         Rules beside those that there are, as in a rule file; one whose id there is takes the place of that.
+    before
+        Id of the bundle that decided when `bundle` was made from it: refused as a conflict once another one decides.
+        The new one goes on from it, so lists hold what they hold by then.
     """
 
     why: str
@@ -137,6 +140,7 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     bundle: str = ""
     definitions: dict[str, Any] | None = None
     add_rules: list[dict[str, Any]] = []
+    before: str = ""
 
     @property
     def parts(self) -> list[str]:
@@ -167,11 +171,14 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
     ------
     InputError
         If nothing is to be different, or anything about it is wrong; names the field.
+    ConflictError
+        If it was made for another bundle than the one that decides.
     """
     parts = revision.parts
     if not parts:
         message = "say what is to be different: lists, rules, policy, bundle or definitions"
         raise InputError(message, code="missing_field")
+    _check_before(plan, revision)
     if parts == ["lists"] and not counted_lists(plan).keys() & revision.lists.keys():
         return _with_lists(plan, _lists_after(plan.system, revision.lists), _terms_after(plan.system, revision.lists))
     system, bundle = plan.system, None
@@ -182,7 +189,7 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
             bundle = bundles.find(revision.bundle or plan.bundle)
     except AdjudgeError as error:
         _refuse(str(error), "bundle", error)
-    if bundle is not None and revision.bundle:
+    if bundle is not None and revision.bundle and not revision.before:
         own = {name: bundle.manifest.lists.get(name, values) for name, values in system.lists.items()}
         system = replace(system, lists=own)
     if revision.rules is not None:
@@ -195,6 +202,14 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
         terms = _terms_after(system, revision.lists)
         system = replace(_holding(system, _lists_after(system, revision.lists)), terms={**system.terms, **terms})
     return _compiled(plan, system, bundle, parts[0] if len(parts) == 1 else "")
+
+
+def _check_before(plan: Plan, revision: Revision) -> None:
+    """Refuse what was made from a bundle that no longer decides: it would undo what somebody activated since."""
+    if revision.before and revision.before != plan.bundle:
+        now = f"bundle {plan.bundle[:12]} decides" if plan.bundle else "rules alone decide"
+        message = f"it goes on from bundle {revision.before[:12]}, and {now} by now: make it anew"
+        raise ConflictError(message, field="before", code="conflict")
 
 
 def _defined(system: System, content: dict[str, Any]) -> System:
