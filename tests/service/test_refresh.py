@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ from adjudge.service.versions.revision import ListRevision, Revision
 from adjudge.service.workspace import Change
 from tests.models.graph.test_refresh import layers
 from tests.service import bundled
+from tests.service.personal.bank import Bank, bank, bank_system, payment
 from tests.service.shop import START, Shop, many_purchases, purchase, shop_system
 from tests.service.test_past import FRAUDS, PURCHASES
 from tests.service.test_past import source as past
@@ -76,6 +78,18 @@ def graph_bundle(path: Path) -> Path:
         sample=(np.ascontiguousarray(sample), np.arange(4)),
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
+    return path
+
+
+def bank_bundle(path: Path) -> Path:
+    """Write a bundle for the bank: a graph over cards and merchants, which names nobody, with a payment that no log has."""
+    net, kinds = layers(), ("card", "merchant")
+    keys = np.stack([hashed("card of ada"), hashed("m1")])
+    graph = EventGraph.build(kinds, keys, np.array([0]), x=np.ones((1, 1)), names=("amount",), ids=hashed("x1"))
+    scorer = ModelScorer(SageModel(net, graph, "at", Fanout(), Embeddings.empty(net), DAY_US))
+    sample = np.stack([np.linspace(1, 9, 50), *np.zeros((3, 50))])
+    made = datetime(2026, 1, 2, tzinfo=UTC)
+    bundle.write(path, plan=bank(), scorer=scorer, sample=(sample, np.arange(4)), created_at=made)
     return path
 
 
@@ -168,6 +182,68 @@ def test_from_the_command_line_a_workspace_at_rest_goes_on_with_it(site: Site, m
     site.log = SqliteLog(Path(site.settings.workspace) / LOG_FILE)
     site.start()
     assert site.shop.decider.workspace.systems["shop"].plan.bundle != site.plan.bundle
+
+
+def test_in_stretches_it_comes_to_the_same(site: Site) -> None:
+    """Labels before and after their events, events taken back, and more of them than a neighbourhood reaches."""
+    rows = many_purchases(400, step_s=3000.0)
+    site.shop.clock.at = START + timedelta(days=30)
+    ids = [row["purchase_id"] for row in rows]
+    early = Change(Kind.LABEL, "purchase", ids[390], "fraud", 1.0)
+    site.shop.decider.change([early])
+    for first in range(0, 400, 20):
+        site.shop.decide(*rows[first : first + 20])
+        told = [Change(Kind.LABEL, "purchase", id_, "fraud", float(i % 2)) for i, id_ in enumerate(ids[:first:7])]
+        site.shop.decider.change([*told, Change(Kind.RETRACTION, "purchase", ids[first])])
+    # a year later most of it is of no use to anybody: only the newest of each key can still be reached
+    later = many_purchases(600, seed=2, at=START + timedelta(days=340), step_s=4000.0)
+    site.shop.clock.at = START + timedelta(days=370)
+    site.shop.decide(*(row | {"purchase_id": f"later {row['purchase_id']}"} for row in later))
+    whole, parts = refresh(site.settings, SECRET), refresh(site.settings, SECRET, rows=16)
+    assert whole.kept < whole.events - 100
+    assert (parts.kept, parts.events, parts.entities) == (whole.kept, whole.events, whole.entities)
+    one, other = site.model(whole.bundle), site.model(parts.bundle)
+    for a, b in ((one.graph, other.graph), (one.table, other.table)):
+        mine, theirs = a.arrays(), b.arrays()
+        assert all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
+
+
+def test_an_erased_person_is_gone_even_where_the_graph_names_nobody(tmp_path: Path) -> None:
+    """Events are the person's by the log; of what only training knew nobody can tell, so it goes too."""
+    settings = Settings(workspace=str(tmp_path))
+    bundles = bundles_of(settings, SECRET)
+    plan = bundled.plan_with(bank_bundle(tmp_path / "first"), bank_system())
+    bundles.keep(tmp_path / "first")
+    with closing(SqliteLog(tmp_path / LOG_FILE)) as log:
+        site = Bank(plan, log)
+        site.clock.at = START + timedelta(hours=2)
+        site.send(*(payment(i, "ada" if i % 2 else "bob", minute=i) for i in range(10)))
+        before = refresh(settings, SECRET)
+        assert site.erase("ada")
+        made = refresh(settings, SECRET)
+        site.clock.at = START + timedelta(hours=4)
+        site.send(payment("back", "ada", minute=130, card="card of hers"))
+        after = refresh(settings, SECRET)
+    assert (before.events, made.events, after.events) == (11, 5, 6)
+    (model,) = graphs_of(bundles.read(made.bundle).scorer)
+    assert set(model.graph.ids) == {*hashed(*(f"p{i}" for i in range(0, 10, 2)))}
+    assert not {*hashed("card of ada")} & {*model.graph.hashes}
+    (model,) = graphs_of(bundles.read(after.bundle).scorer)
+    assert {*hashed("card of hers", "card of bob")} <= {*model.graph.hashes}
+
+
+def test_a_workspace_that_has_decided_nothing_yet_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no log here"):
+        refresh(Settings(workspace=str(tmp_path)), SECRET)
+    with closing(SqliteLog(tmp_path / LOG_FILE)):
+        for name in (None, "shop"):
+            with pytest.raises(InputError, match="nothing has decided on this log yet: serve it once"):
+                refresh(Settings(workspace=str(tmp_path)), SECRET, name)
+
+
+def test_without_events_it_is_the_graph_of_training(site: Site) -> None:
+    made = refresh(site.settings, SECRET)
+    assert (made.events, made.kept, made.entities) == (2, 2, 3)
 
 
 def test_what_was_activated_meanwhile_stays(site: Site, tmp_path: Path) -> None:

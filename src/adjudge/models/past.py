@@ -10,7 +10,7 @@ import numpy as np
 from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.models.categories import Categories
 from adjudge.models.graph.events import EventGraph
-from adjudge.typing import AnyArray, FloatArray, HashArray, IntArray
+from adjudge.typing import AnyArray, BoolArray, FloatArray, HashArray, IntArray
 
 ROWS = 65_536
 """Events that are encoded at a time."""
@@ -110,3 +110,27 @@ def settled(ts: IntArray, label: FloatArray, known_at: IntArray, delay_us: int) 
     silent = ts + delay_us
     said = np.where(label == 0.0, np.maximum(silent, known_at), silent)
     return positive.astype(np.float64), np.where(positive, known_at, said)
+
+
+def of_decided(ts: IntArray, stopped: BoolArray, delay_us: int) -> tuple[FloatArray, IntArray]:
+    """Return what decided events count as and from when on, as long as nobody has said anything of them.
+
+    Silence about what was stopped says nothing: nobody misses money that was never taken.
+
+    Parameters
+    ----------
+    ts
+        Their times in microseconds.
+    stopped
+        Which never took place.
+    delay_us
+        After so long silence is a no.
+
+    Examples
+    --------
+    >>> [column.tolist() for column in of_decided(np.array([10, 20]), np.array([False, True]), 100)]
+    [[0.0, nan], [110, 120]]
+    """
+    label, known_at = settled(ts, np.full(len(ts), np.nan), np.full(len(ts), NEVER), delay_us)
+    label[stopped] = np.nan
+    return label, known_at

@@ -1,13 +1,15 @@
 """What a log tells of the decided events of one system, as columns: whose they were, what was known, what came of them.
 
 Nothing is folded: numbers are those that were recorded with each decision. What was brought in as history was not
-decided, and has keys and times only.
+decided, and has keys and times only. A log is read twice, in stretches: first for what was taken back and who was
+erased, then for the events that are left, so that no more is held than one stretch of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +35,19 @@ if TYPE_CHECKING:
 READ: frozenset[Part] = frozenset(("fields", "records", "features"))
 """What is read of an event, beside its id."""
 
+NOTES: frozenset[Part] = frozenset()
+"""What is read of events where only entries beside them are looked for."""
+
+PART = 1 << 18
+"""Events of a stretch, about, unless told otherwise."""
+
+NEWEST = 10_000
+"""Of so many of the newest decided events, at most, everything is kept that models read."""
+
 
 @dataclass(frozen=True)
 class Recent:
-    """The decided stream of a system as a log has it, in the order of the log.
+    """A stretch of the decided stream of a system as a log has it, in the order of the log, without what is gone.
 
     Parameters
     ----------
@@ -53,11 +64,9 @@ class Recent:
     stopped
         Which were given the most severe action: what they were stays unknown unless somebody says so.
     said, said_value, said_at
-        What was said of events: hashes of their ids, 1 or 0, and when.
+        What was said in the stretch, of whatever events: hashes of their ids, 1 or 0, and when.
     gone
-        Hashes of the ids of events that were taken back, or whose person was erased.
-    erased
-        Fields that name a person, with the hash of an erased one.
+        Hashes of the ids of events that are left out because their person was erased.
     """
 
     ids: HashArray
@@ -70,20 +79,26 @@ class Recent:
     said_value: FloatArray
     said_at: IntArray
     gone: HashArray
-    erased: Sequence[tuple[str, int]]
 
 
-def read_recent(
-    log: Log,
-    plan: Plan,
-    keys: Sequence[str],
-    names: Sequence[str],
-    *,
-    snapshots: Path | None = None,
-    moved: Moved | None = None,
-    told: Callable[[int, int], None] = lambda done, of: None,
-) -> Recent:
-    """Read a log from its beginning.
+@dataclass(frozen=True)
+class Before:
+    """What has to be known of a log before its events are read.
+
+    Parameters
+    ----------
+    gone
+        Hashes of the ids of events that were taken back, anywhere in the log.
+    erased
+        The persons that were erased, as a field with a hash, and where the last erasure of each stands.
+    """
+
+    gone: HashArray
+    erased: dict[tuple[str, int], int]
+
+
+class LogReader:
+    """Reads what a log tells of the decided events of a system.
 
     Parameters
     ----------
@@ -92,29 +107,81 @@ def read_recent(
     plan
         The system as it is.
     keys, names
-        Key fields, and features that models read.
+        Key fields, and features that graphs hold.
+    inputs
+        Features that models read.
     snapshots
         Folder of the log's snapshots: they say how to read what stands behind an archived beginning.
     moved
         What a rekey has moved, if there was one.
-    told
-        Is told how many positions are read, and how many there are.
-
-    Raises
-    ------
-    InputError
-        If the entry that says how to read something was archived.
     """
-    reader = _Reader(plan, keys, names, snapshot.newest(log, snapshots)[0], moved)
-    total = len(log)
-    for stretch in scan(log, parts=READ):
-        reader.block(stretch.first, stretch.block, stretch.received_at)
-        if stretch.end is not None:
-            told(stretch.end.position, total)
-    return reader.recent()
+
+    def __init__(
+        self,
+        log: Log,
+        plan: Plan,
+        keys: Sequence[str],
+        names: Sequence[str],
+        inputs: Sequence[str] = (),
+        *,
+        snapshots: Path | None = None,
+        moved: Moved | None = None,
+    ) -> None:
+        facts, _ = snapshot.newest(log, snapshots)
+        self.log, self.total = log, len(log)
+        self.columns = _Columns(plan, keys, names, facts, moved)
+        self.before = self._before(facts)
+        self._newest = _Newest(self.columns, inputs)
+
+    @property
+    def newest(self) -> FloatArray:
+        """What was recorded of the inputs of the newest events that were read so far, shape (inputs, n)."""
+        return np.concatenate([np.empty((len(self._newest.names), 0)), *self._newest.parts], axis=1)[:, -NEWEST:]
+
+    def parts(
+        self, most: Callable[[], int] = lambda: PART, told: Callable[[int, int], None] = lambda done, of: None
+    ) -> Iterator[Recent]:
+        """Yield the log from its beginning, a stretch at a time.
+
+        Parameters
+        ----------
+        most
+            Returns of about how many events the next stretch is.
+        told
+            Is told how many positions are read, and how many there are.
+
+        Raises
+        ------
+        InputError
+            If the entry that says how to read something was archived.
+        """
+        reader = _Reader(self.columns, self.before, self._newest)
+        for stretch in scan(self.log, 0, self.total, READ):
+            reader.block(stretch.first, stretch.block, stretch.received_at)
+            if stretch.end is not None:
+                told(stretch.end.position, self.total)
+            if reader.events >= most():
+                yield reader.part()
+        yield reader.part()
+
+    def _before(self, facts: snapshot.Facts | None) -> Before:
+        columns, gone = self.columns, [np.empty(0, np.uint64)]
+        archived = self.log.begin().position > 0 and facts is not None
+        erased = columns.erased_by(facts) if archived and facts is not None else {}
+        for stretch in scan(self.log, 0, self.total, NOTES):
+            block = stretch.block
+            if isinstance(block, Changes) and block.kind == Kind.RETRACTION and block.stream == columns.plan.decides:
+                gone.append(columns.hashes(block.ids.texts()))
+            elif isinstance(block, Note) and block.kind == Kind.ERASURE:
+                erasure = Erasure.read(block)
+                person = (erasure.moved(columns.move) if columns.is_moved(stretch.first) else erasure).person
+                erased[person.field, person.token] = stretch.first
+        return Before(np.concatenate(gone), erased)
 
 
-class _Reader:
+class _Columns:
+    """How entries become columns."""
+
     def __init__(
         self, plan: Plan, keys: Sequence[str], names: Sequence[str], facts: snapshot.Facts | None, moved: Moved | None
     ) -> None:
@@ -122,110 +189,164 @@ class _Reader:
         self.plan, self.schema, self.encoder = plan, stream.schema, stream.encoder
         self.names, self.keys = list(names), list(keys)
         self.key_rows = [stream.encoder.row[name] for name in keys]
+        person = stream.schema.person_field
+        self.person_row = None if person is None else stream.encoder.row[person]
         self.moved = moved
         self.cards = {} if facts is None else dict(facts.cards)
         self.layouts = {} if facts is None else dict(facts.fields)
-        self.parts: list[tuple[HashArray, IntArray, HashArray, FloatArray, BoolArray, BoolArray]] = []
-        self.said: list[tuple[HashArray, FloatArray, IntArray]] = []
-        self.gone: list[HashArray] = []
-        self.erased: list[tuple[str, int]] = []
         label = plan.system.label
         self.label = "" if label is None else label.name
 
-    def block(self, first: int, block: Block, received_at: int) -> None:
-        """Take a block in."""
-        if isinstance(block, Note):
-            self._note(first, block)
-        elif block.stream != self.plan.decides:
-            return
-        elif isinstance(block, Events):
-            self._events(first, block)
-        elif isinstance(block, Table):
-            frame = table.decode(block.parquet)
-            fields = np.empty((self.encoder.width, frame.height))
-            self.encoder.frame(frame, fields)
-            self._add(self._hashes(frame[self.schema.id_field].cast(str).to_list()), fields)
-        elif isinstance(block, Changes):
-            self._changes(block, received_at)
+    def hashes(self, ids: Sequence[str]) -> HashArray:
+        """Return the hashes of events' ids."""
+        return hash_texts(self.encoder.secret, TEXT_TAG, ids)
 
-    def _note(self, first: int, block: Note) -> None:
-        if block.kind == Kind.ACTIVATION:
-            found = Activation.read(block)
-            self.cards |= found.cards
-            self.layouts |= {layout.digest: layout for layout in found.streams.values()}
-        elif block.kind == Kind.ERASURE:
-            erasure = Erasure.read(block)
-            person = (erasure if not self._is_moved(first) else erasure.moved(self._move)).person
-            self.erased.append((person.field, person.token))
+    def is_moved(self, position: int) -> bool:
+        """Return whether what stands at a position is hashed with an earlier secret."""
+        return self.moved is not None and position < self.moved.position
 
-    def _events(self, first: int, block: Events) -> None:
+    def move(self, hashes: HashArray) -> HashArray:
+        """Return hashes by an earlier secret as they are now."""
+        assert self.moved is not None  # asked only where something has moved
+        return self.moved.where_known(hashes)
+
+    def erased_by(self, facts: snapshot.Facts) -> dict[tuple[str, int], int]:
+        """Return the persons that a snapshot knows as erased."""
+        found = {}
+        for one in facts.erased:
+            token = np.array([one.person.token], np.uint64)
+            if self.is_moved(facts.position):
+                token = self.move(token)
+            found[one.field, int(token[0])] = one.position
+        return found
+
+    def fields(self, first: int, block: Events) -> FloatArray:
+        """Return the fields of logged events as they are now, one row a slot."""
         fields = block.matrix()
         if block.schema != self.schema.digest:
             if block.schema not in self.layouts:
                 message = f"position {first}: the entry that says how its fields are read was archived"
                 raise InputError(message, code="archived")
             fields = rows_from(fields, self.layouts[block.schema], self.schema)
-        if self._is_moved(first):
+        if self.is_moved(first):
             texts = [self.encoder.row[f.name] for f in self.schema if f.is_text]
             fields = np.array(fields)
-            fields.view(np.uint64)[texts] = self._move(fields.view(np.uint64)[texts])
+            fields.view(np.uint64)[texts] = self.move(fields.view(np.uint64)[texts])
+        return fields
+
+    def recorded(self, first: int, block: Events) -> Recorded | None:
+        """Return what the system recorded with logged events."""
         made = [one for one in block.made if one.card in self.cards]
         own = [one for one in made if self.cards[one.card].system == self.plan.system.name]
-        ids = self._hashes(block.ids.texts())
         if not own:
-            self._add(ids, fields)
-            return
+            return None
         recorded = Recorded.read(self.cards[own[0].card], (), first, own[0])
-        if self._is_moved(first):
-            recorded = recorded.rehashed(self._move)
+        return recorded.rehashed(self.move) if self.is_moved(first) else recorded
+
+    def of(self, names: Sequence[str], fields: FloatArray, recorded: Recorded) -> FloatArray:
+        """Return what was recorded of some features, shape (names, n)."""
         place = {name: i for i, name in enumerate(recorded.card.names)}
-        X = np.full((len(self.names), len(ids)), np.nan)
-        for i, name in enumerate(self.names):
+        X = np.full((len(names), fields.shape[1]), np.nan)
+        for i, name in enumerate(names):
             if name in self.encoder.row:
                 X[i] = fields[self.encoder.row[name]]
             elif name in place and len(recorded.features):
                 X[i] = recorded.features[place[name]]
-        stopped = recorded.records["action"] == len(recorded.card.actions) - 1
-        self._add(ids, fields, X, stopped)
+        return X
 
-    def _add(
-        self, ids: HashArray, fields: FloatArray, X: FloatArray | None = None, stopped: BoolArray | None = None
-    ) -> None:
-        n = len(ids)
-        recorded = np.full(n, X is not None)
-        X = np.full((len(self.names), n), np.nan) if X is None else X
-        keys = np.ascontiguousarray(fields[self.key_rows]).view(np.uint64)
-        stopped = np.zeros(n, np.bool_) if stopped is None else stopped
-        self.parts.append((ids, self.encoder.times(fields), keys, X, recorded, stopped))
 
-    def _changes(self, block: Changes, received_at: int) -> None:
-        ids = self._hashes(block.ids.texts())
-        if block.kind == Kind.RETRACTION:
-            self.gone.append(ids)
+class _Newest:
+    """Keeps what models read of the newest decided events."""
+
+    def __init__(self, columns: _Columns, names: Sequence[str]) -> None:
+        self.columns, self.names = columns, list(names)
+        self.parts: deque[FloatArray] = deque()
+        self.count = 0
+
+    def add(self, fields: FloatArray, recorded: Recorded, kept: BoolArray) -> None:
+        """Take in some more."""
+        part = self.columns.of(self.names, fields, recorded)[:, kept][:, -NEWEST:]
+        self.parts.append(part)
+        self.count += part.shape[1]
+        while self.count - self.parts[0].shape[1] >= NEWEST:
+            self.count -= self.parts.popleft().shape[1]
+
+
+@dataclass
+class _Reader:
+    """Takes in blocks, and gives what they told as one stretch."""
+
+    columns: _Columns
+    before: Before
+    newest: _Newest
+    events: int = 0
+    made: list[tuple[HashArray, IntArray, HashArray, FloatArray, BoolArray, BoolArray]] = field(default_factory=list)
+    said: list[tuple[HashArray, FloatArray, IntArray]] = field(default_factory=list)
+    gone: list[HashArray] = field(default_factory=list)
+
+    def block(self, first: int, block: Block, received_at: int) -> None:
+        """Take a block in."""
+        columns = self.columns
+        if isinstance(block, Note):
+            if block.kind == Kind.ACTIVATION:
+                found = Activation.read(block)
+                columns.cards |= found.cards
+                columns.layouts |= {layout.digest: layout for layout in found.streams.values()}
+        elif block.stream != columns.plan.decides:
             return
-        changes = changes_of(block)
-        mine = np.array([block.kind == Kind.LABEL and change.name == self.label for change in changes], np.bool_)
-        value = np.array([float(change.value == 1.0) for change in changes])
-        self.said.append((ids[mine], value[mine], np.full(int(mine.sum()), received_at)))
+        elif isinstance(block, Events):
+            fields, recorded = columns.fields(first, block), columns.recorded(first, block)
+            self._add(first, columns.hashes(block.ids.texts()), fields, recorded)
+        elif isinstance(block, Table):
+            frame = table.decode(block.parquet)
+            fields = np.empty((columns.encoder.width, frame.height))
+            columns.encoder.frame(frame, fields)
+            self._add(first, columns.hashes(frame[columns.schema.id_field].cast(str).to_list()), fields)
+        elif isinstance(block, Changes) and block.kind == Kind.LABEL:
+            self._labels(block, received_at)
 
-    def _hashes(self, ids: Sequence[str]) -> HashArray:
-        return hash_texts(self.encoder.secret, TEXT_TAG, ids)
-
-    def _is_moved(self, position: int) -> bool:
-        return self.moved is not None and position < self.moved.position
-
-    def _move(self, hashes: HashArray) -> HashArray:
-        assert self.moved is not None  # asked only where something has moved
-        return self.moved.where_known(hashes)
-
-    def recent(self) -> Recent:
-        """Return everything that was taken in."""
+    def part(self) -> Recent:
+        """Return what was taken in since the last one."""
+        keys, names = len(self.columns.key_rows), len(self.columns.names)
         hashes, numbers = np.empty(0, np.uint64), np.empty(0)
         flags, moments = np.empty(0, np.bool_), np.empty(0, np.int64)
-        start = (hashes, moments, np.empty((len(self.key_rows), 0), np.uint64), np.empty((len(self.names), 0)))
-        columns = zip((*start, flags, flags), *self.parts, strict=True)
-        ids, ts, keys, X, recorded, stopped = (np.concatenate(parts, axis=-1) for parts in columns)
-        said, value, at = (np.concatenate(parts) for parts in zip((hashes, numbers, moments), *self.said, strict=True))
-        erased = [(self.keys.index(name), token) for name, token in self.erased if name in self.keys]
-        gone = np.concatenate([hashes, *self.gone, *(ids[keys[k] == np.uint64(token)] for k, token in erased)])
-        return Recent(ids, ts, keys, X, recorded, stopped, said, value, at, gone, self.erased)
+        start = (hashes, moments, np.empty((keys, 0), np.uint64), np.empty((names, 0)), flags, flags)
+        ids, ts, tied, X, recorded, stopped = (np.concatenate(c, axis=-1) for c in zip(start, *self.made, strict=True))
+        said, value, at = (np.concatenate(c) for c in zip((hashes, numbers, moments), *self.said, strict=True))
+        gone = np.concatenate([hashes, *self.gone])
+        self.events, self.made, self.said, self.gone = 0, [], [], []
+        return Recent(ids, ts, tied, X, recorded, stopped, said, value, at, gone)
+
+    def _add(self, first: int, ids: HashArray, fields: FloatArray, recorded: Recorded | None = None) -> None:
+        columns, n = self.columns, len(ids)
+        X, stopped = np.full((len(columns.names), n), np.nan), np.zeros(n, np.bool_)
+        if recorded is not None:
+            X = columns.of(columns.names, fields, recorded)
+            stopped = recorded.records["action"] == len(recorded.card.actions) - 1
+        erased = self._erased(first, fields)
+        self.gone.append(ids[erased])
+        kept = ~erased & ~np.isin(ids, self.before.gone)
+        keys = np.ascontiguousarray(fields[columns.key_rows]).view(np.uint64)
+        was = np.full(n, recorded is not None)
+        every = (ids, columns.encoder.times(fields), keys, X, was, stopped)
+        if recorded is not None:
+            self.newest.add(fields, recorded, kept)
+        taken = every if kept.all() else tuple(column[..., kept] for column in every)
+        self.made.append(taken)
+        self.events += int(kept.sum())
+
+    def _erased(self, first: int, fields: FloatArray) -> BoolArray:
+        """Return which of some events are about a person who was erased after them."""
+        erased = np.zeros(fields.shape[1], np.bool_)
+        row, name = self.columns.person_row, self.columns.schema.person_field
+        if row is not None:
+            since = [token for (of, token), at in self.before.erased.items() if of == name and at > first]
+            erased |= np.isin(np.ascontiguousarray(fields[row]).view(np.uint64), np.array(since, np.uint64))
+        return erased
+
+    def _labels(self, block: Changes, received_at: int) -> None:
+        changes = changes_of(block)
+        mine = np.array([change.name == self.columns.label for change in changes], np.bool_)
+        value = np.array([float(change.value == 1.0) for change in changes])
+        ids = self.columns.hashes(block.ids.texts())
+        self.said.append((ids[mine], value[mine], np.full(int(mine.sum()), received_at)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -22,13 +22,14 @@ from adjudge.define import micros
 from adjudge.errors import InputError, did_you_mean
 from adjudge.learn import bundle
 from adjudge.models.graph import EventGraph, SizeReport, Sizes
-from adjudge.models.graph.refresh import MEMORY_US, graphs_of, merged, relabelled, trimmed, with_graphs
+from adjudge.models.graph.growing import Growing
+from adjudge.models.graph.refresh import MEMORY_US, graphs_of, with_graphs
 from adjudge.models.graph.table import Embeddings, embeddings
-from adjudge.models.past import NEVER, settled
+from adjudge.models.past import of_decided
 from adjudge.service.activation import fingerprint
 from adjudge.service.follow import Last
 from adjudge.service.home import bundles_of, open_log, snapshots_of
-from adjudge.service.recent import Recent, read_recent
+from adjudge.service.recent import NEWEST, PART, LogReader, Recent
 from adjudge.service.rekey.moved import moved_to
 from adjudge.service.resolver import Resolver
 
@@ -41,13 +42,10 @@ if TYPE_CHECKING:
     from adjudge.service.bundles import Bundles
     from adjudge.service.rekey.moved import Moved
     from adjudge.service.settings import Settings
-    from adjudge.typing import FloatArray
+    from adjudge.typing import BoolArray, FloatArray
 
 SAMPLE = 1000
 """Events on which the new model is held to give each row the same bits whatever its neighbours."""
-
-COUNTED = 10_000
-"""Events whose neighbourhoods are counted."""
 
 Told = Callable[[str, int, int], None]
 """Is told what is being done, how far it is, and how far it goes."""
@@ -91,6 +89,7 @@ def refresh(
     memory_us: int = MEMORY_US,
     told: Told = lambda what, done, of: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    rows: int = PART,
 ) -> Refreshed:
     """Make a bundle with graph and vectors as of where the log ends, and keep it; nothing is activated.
 
@@ -108,6 +107,9 @@ def refresh(
         Is told how far it is.
     now
         Returns when the bundle is made.
+    rows
+        So many events of the log, at least, are added to a graph at a time; more where the graph itself is larger, so
+        that no more is held than grows with the graph. What comes of it is the same.
 
     Raises
     ------
@@ -122,19 +124,14 @@ def refresh(
         plan, scorer = _deciding(log, snapshots_of(settings), bundles, key, system)
         graphs = graphs_of(scorer)
         keys = tuple(dict.fromkeys(kind for model in graphs for kind in model.graph.kinds))
+        names = tuple(dict.fromkeys(name for model in graphs for name in model.graph.names))
         moved = moved_to(log, key)
-        recent = read_recent(
-            log,
-            plan,
-            keys,
-            scorer.names,
-            snapshots=snapshots_of(settings),
-            moved=moved,
-            told=lambda done, of: told("read", done, of),
-        )
+        reader = LogReader(log, plan, keys, names, scorer.names, snapshots=snapshots_of(settings), moved=moved)
+        work = _Work(plan, scorer, reader, memory_us, moved)
+        for part in reader.parts(lambda: max(rows, work.kept // 2), lambda done, of: told("read", done, of)):
+            work.add(part)
     told("vectors", 0, 1)
-    work = _Work(plan, scorer, keys, recent, memory_us, moved)
-    fresh = with_graphs(scorer, work.renewed)
+    fresh = work.renewed()
     told("vectors", 1, 1)
     written = _kept(plan, fresh, bundles, work, now())
     return Refreshed(
@@ -170,105 +167,108 @@ def _named(active: dict[str, SystemActivation], name: str | None) -> SystemActiv
         return next(iter(active.values()))
     if name in active:
         return active[name]
-    known = ", ".join(active) or "nothing has decided on this log yet"
+    if not active:
+        message = "nothing has decided on this log yet: serve it once, with a bundle whose model looks back on a graph"
+        raise InputError(message, field="workspace", code="undecided")
+    known = ", ".join(active)
     hint = f"there is no system {name!r}{did_you_mean(name, active)}" if name else f"say which system: {known}"
     raise InputError(hint, field="system", code="unknown_system")
 
 
-@dataclass
 class _Work:
-    """Renews the models of one scorer from what a log tells, and counts.
+    """Renews the models of one scorer from what a log tells, stretch by stretch, and counts.
 
     Parameters
     ----------
     plan, scorer
         What decides.
-    keys
-        Names of the keys in `recent`.
-    recent
-        What the log tells.
+    reader
+        Reads the log.
     memory_us
         See `refresh`.
     moved
         What a rekey has moved, if there was one.
     """
 
-    plan: Plan
-    scorer: Served
-    keys: tuple[str, ...]
-    recent: Recent
-    memory_us: int
-    moved: Moved | None
-    as_of: int = 0
-    events: int = 0
-    kept: int = 0
-    entities: int = 0
-    sizes: Sizes = field(init=False)
+    def __init__(self, plan: Plan, scorer: Served, reader: LogReader, memory_us: int, moved: Moved | None) -> None:
+        self.plan, self.scorer, self.reader, self.memory_us = plan, scorer, reader, memory_us
+        delay_us = 0 if plan.system.label is None else micros(plan.system.label.delay)
+        self.growing = [
+            Growing(
+                model.graph,
+                self._stays(model.graph, moved),
+                lateness_us=plan.lateness_us,
+                schedule_us=model.refresh_us,
+                memory_us=memory_us,
+                delay_us=delay_us,
+                of_log_alone=self._unnamed(model.graph),
+            )
+            for model in graphs_of(scorer)
+        ]
+        self.as_of = self.events = self.entities = 0
+        self.sizes = Sizes(graphs_of(scorer)[0].fanout)
 
-    def __post_init__(self) -> None:
-        graphs = graphs_of(self.scorer)
-        newest = [int(self.recent.ts.max(initial=0)), *(int(m.graph.ts.max(initial=0)) for m in graphs)]
-        self.as_of = max(newest) + 1
-        self.sizes = Sizes(graphs[0].fanout)
+    @property
+    def kept(self) -> int:
+        """How many events the largest graph holds."""
+        return max(len(one.graph.ts) for one in self.growing)
 
-    def renewed(self, model: SageModel) -> SageModel:
-        """Return a model with the events of the log in its graph, and vectors as of now."""
-        recent, delay = self.recent, self._delay_us
-        whole = merged(self._before(model.graph), self._graph(model), recent.gone)
-        at = np.minimum(recent.said_at, self.as_of)
-        whole = relabelled(whole, recent.said, recent.said_value, at, delay)
-        late, schedule = self.plan.lateness_us, model.refresh_us
-        graph = trimmed(whole, self.as_of, late, schedule_us=schedule, memory_us=self.memory_us)
-        vectors, _ = embeddings(model.layers, graph, model.fanout, self.as_of)
-        self.events, self.kept, self.entities = len(whole.ts), len(graph.ts), len(vectors.hashes)
-        self._count(replace(model, graph=graph, table=Embeddings.empty(model.layers), refresh_us=0))
-        return replace(model, graph=graph, table=vectors)
+    def add(self, part: Recent) -> None:
+        """Take in a stretch of the log."""
+        for model, growing in zip(graphs_of(self.scorer), self.growing, strict=True):
+            growing.add(self._graph(model, part), part.gone, (part.said, part.said_value, part.said_at))
+
+    def renewed(self) -> Served:
+        """Return the scorer with the events of the log in its graphs, and vectors as of now."""
+        self.as_of = max(one.newest for one in self.growing) + 1
+        grown = {id(model): one for model, one in zip(graphs_of(self.scorer), self.growing, strict=True)}
+        return with_graphs(self.scorer, lambda model: self._renewed(model, grown[id(model)]))
 
     def sample(self, events: int = SAMPLE) -> FloatArray:
         """Return what some of the newest events were decided by, shape (names, n)."""
-        rows = np.flatnonzero(self.recent.recorded)[-events:]
-        return np.ascontiguousarray(self.recent.X[:, rows])
+        return np.ascontiguousarray(self.reader.newest[:, -events:])
+
+    def _renewed(self, model: SageModel, growing: Growing) -> SageModel:
+        graph = growing.grown(self.as_of)
+        vectors, _ = embeddings(model.layers, graph, model.fanout, self.as_of)
+        self.events, self.entities = growing.events, len(vectors.hashes)
+        self._count(replace(model, graph=graph, table=Embeddings.empty(model.layers), refresh_us=0))
+        return replace(model, graph=graph, table=vectors)
 
     def _count(self, model: SageModel) -> None:
         """Count the nodes around the newest decisions, as if no vector had been computed ahead."""
         place = {name: i for i, name in enumerate(self.scorer.names)}
         rows = np.array([place[name] for name in model.names])
-        sizes = model.sizes(self.sample(COUNTED), rows)
+        sizes = model.sizes(self.sample(NEWEST), rows)
         self.sizes.add(sizes[:, 0], sizes[:, 1])
 
-    @property
-    def _delay_us(self) -> int:
-        label = self.plan.system.label
-        return 0 if label is None else micros(label.delay)
-
-    def _graph(self, model: SageModel) -> EventGraph:
-        """Return the graph of the log's events alone; the numbers of those that were not decided are missing."""
-        recent, names = self.recent, model.graph.names
+    def _graph(self, model: SageModel, part: Recent) -> EventGraph:
+        """Return the graph of a stretch alone; the numbers of events that were not decided are missing."""
+        names, columns = model.graph.names, self.reader.columns
         categories = getattr(self.scorer, "categories", None)
-        place = {name: i for i, name in enumerate(self.scorer.names)}
-        X = np.ascontiguousarray(recent.X[[place[name] for name in names]])
+        X = np.ascontiguousarray(part.X[[columns.names.index(name) for name in names]])
         if categories is not None:
             X = categories.encode(X, np.arange(len(names)), names)
         x = model.layers.scaled(X.T)
-        x[~recent.recorded] = np.nan
-        label, known_at = settled(
-            recent.ts, np.full(len(recent.ts), np.nan), np.full(len(recent.ts), NEVER), self._delay_us
-        )
-        label[recent.stopped] = np.nan
-        keys = np.ascontiguousarray(recent.keys[[self.keys.index(kind) for kind in model.graph.kinds]])
-        return EventGraph.build(
-            model.graph.kinds, keys, recent.ts, x=x, names=names, labels=(label, known_at), ids=recent.ids
-        )
+        x[~part.recorded] = np.nan
+        known = of_decided(part.ts, part.stopped, self.growing[0].delay_us)
+        keys = np.ascontiguousarray(part.keys[[columns.keys.index(kind) for kind in model.graph.kinds]])
+        return EventGraph.build(model.graph.kinds, keys, part.ts, x=x, names=names, labels=known, ids=part.ids)
 
-    def _before(self, graph: EventGraph) -> EventGraph:
-        """Return what stays of the graph so far: nothing of a person who was erased, nor of before a rekey."""
-        kept = np.ones(len(graph.ts), np.bool_)
-        if self.moved is not None and np.isin(graph.hashes, self.moved.old).any():
+    def _stays(self, graph: EventGraph, moved: Moved | None) -> BoolArray:
+        """Return what stays of a graph so far: nothing taken back, of a person who was erased, or of before a rekey."""
+        kept = ~np.isin(graph.ids, self.reader.before.gone)
+        if moved is not None and np.isin(graph.hashes, moved.old).any():
             kept[:] = False  # the log has what was decided, by the hashes of now
-        for name, token in self.recent.erased:
+        for name, token in self.reader.before.erased:
             if name in graph.kinds:
                 kept &= graph.keys[graph.kinds.index(name)] != np.uint64(token)
-        return graph if kept.all() else graph.take(kept)
+        return kept
+
+    def _unnamed(self, graph: EventGraph) -> bool:
+        """Return whether somebody was erased whom a graph does not name: only the log tells which events those are."""
+        person = self.plan.schema(self.plan.decides).person_field
+        return person not in graph.kinds and any(name == person for name, _ in self.reader.before.erased)
 
 
 def _kept(plan: Plan, scorer: Served, bundles: Bundles, work: _Work, now: datetime) -> bundle.Bundle:
