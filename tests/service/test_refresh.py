@@ -82,7 +82,7 @@ def graph_bundle(path: Path) -> Path:
 
 
 def bank_bundle(path: Path) -> Path:
-    """Write a bundle for the bank: a graph over cards and merchants, which names nobody, with a payment that no log has."""
+    """Write a bundle for the bank: its graph names nobody, and has a payment that no log has."""
     net, kinds = layers(), ("card", "merchant")
     keys = np.stack([hashed("card of ada"), hashed("m1")])
     graph = EventGraph.build(kinds, keys, np.array([0]), x=np.ones((1, 1)), names=("amount",), ids=hashed("x1"))

@@ -331,8 +331,10 @@ class _Reader:
         every = (ids, columns.encoder.times(fields), keys, X, was, stopped)
         if recorded is not None:
             self.newest.add(fields, recorded, kept)
-        taken = every if kept.all() else tuple(column[..., kept] for column in every)
-        self.made.append(taken)
+        if not kept.all():
+            ids, ts, keys, X, was, stopped = (column[..., kept] for column in every)
+            every = (ids, ts, keys, X, was, stopped)
+        self.made.append(every)
         self.events += int(kept.sum())
 
     def _erased(self, first: int, fields: FloatArray) -> BoolArray:
