@@ -19,14 +19,16 @@ from adjudge.errors import DefinitionError
 from adjudge.learn.pipeline import Run, run, with_bundle
 from adjudge.learn.source import Source
 from adjudge.learn.train import probabilities
+from adjudge.learn.unseen import SEEN
 from adjudge.models import Of, Sage, Stack, StackScorer, Trees
 from adjudge.models.graph import Fanout
+from adjudge.models.graph.events import UNLABELLED
 from adjudge.models.graph.refresh import graphs_of
 from adjudge.service.card import Card
 from adjudge.service.verify import verify
 from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import Payment
-from adjudge.systems.payments.simulate import simulate
+from adjudge.systems.payments.simulate import declining, simulate
 
 user, device = Payment.by("user"), Payment.by("device")
 
@@ -121,6 +123,21 @@ def test_the_graph_holds_every_event_with_labels_from_when_they_were_known(made:
     assert (graph.known_at[~reported] >= graph.ts[~reported] + 7 * 86_400_000_000).all()
     assert model.table.as_of == int(table.ts[-1]) + 1
     assert len(model.table.hashes) == graph.nodes
+
+
+def test_what_was_declined_is_looked_back_on_and_nobodys_silence_clears_it() -> None:
+    """A service's graph has what it stopped as well, without a label unless somebody told: so has that of training."""
+    patterns = {"device_farm": 1.0, "quiet": 2.0}
+    world = of_world(declining(simulate(9_000, seed=3, days=90, fraud_share=0.06, patterns=patterns), 0.2, seed=1))
+    source = Source({"payment": world.frames["payment"]}, {"fraud": world.labels["fraud"]}, approvals=world.approvals)
+    quick = Of(Sage(**{**SAGE.get_params(), "epochs": 1}), features=("amount_log", "method"))
+    made = run(system_of(Stack(STACK.members[0], quick, folds=1)), source)
+    (model,) = graphs_of(made.trained.scorer)
+    declined = made.table.extra[SEEN] == 0
+    assert declined.sum() > 20
+    assert np.array_equal(model.graph.ts, made.table.ts)
+    assert np.array_equal(model.graph.label == UNLABELLED, declined)
+    assert not np.isin(made.table.ids[declined], made.trained.parts.train.ids).any()
 
 
 def test_what_a_bundle_decides_is_what_its_table_says(made: Run, source: Source, bundle: Path) -> None:

@@ -82,6 +82,7 @@ def beyond(report: Report, made: Loaded, source: Source, asked: Asked, progress:
             drop_known=asked.drop_known,
             progress=lambda done, of: progress("folds", done, of),
             seed=asked.seed,
+            past=made.table,
         )
     if asked.leakage:
         parts["leakage"] = leakage(

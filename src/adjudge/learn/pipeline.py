@@ -132,6 +132,7 @@ def run(
         estimator=estimator,
         seed=seed,
         queue_share=queue_share,
+        past=table,
         progress=lambda done, of: progress("train", done, of),
         **({} if rows is None else {"rows": rows}),
     )

@@ -28,7 +28,7 @@ from adjudge.learn.threshold import (
     threshold_from_costs,
     threshold_from_false_positives,
 )
-from adjudge.learn.unseen import PROPENSITY
+from adjudge.learn.unseen import PROPENSITY, SEEN
 from adjudge.models.categories import Categories
 from adjudge.models.graph.refresh import refreshed
 from adjudge.models.logistic import Logistic
@@ -105,6 +105,7 @@ def train(
     queue_share: float | None = None,
     rows: int = ROWS,
     seed: int = 0,
+    past: Table | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """Fit the system's model, its calibration and its thresholds, and the baseline.
@@ -127,6 +128,8 @@ def train(
         Most rows to fit on.
     seed
         Of the draw of negatives.
+    past
+        All events, for estimators that look back on them: what was declined as well. The table itself if absent.
     progress
         Called after each round of boosting.
 
@@ -140,7 +143,7 @@ def train(
     return train_on(
         plan,
         split.parts(table, matures_us=_microseconds(plan)),
-        past=table,
+        past=table if past is None else past,
         gap_us=split.gap_us,
         until_us=0 if split.validation is None else split.validation.end,
         vocabulary=vocabulary,
@@ -305,15 +308,18 @@ def past_of(plan: Plan, table: Table, categories: Categories | None) -> Past:
     plan
         The compiled system.
     table
-        All events.
+        All events, those that were declined among them: whoever decides looks back on them as well.
     categories
         How texts become numbers.
     """
     secret = plan.stream(plan.decides).encoder.secret
-    ids = np.zeros(len(table), np.uint64)
+    ids, seen = np.zeros(len(table), np.uint64), table.extra.get(SEEN)
     if table.ids.shape[0] and table.ids.dtype == object:
         ids = hash_texts(secret, TEXT_TAG, table.ids.tolist())
-    return Past(table.names, table.X, table.ts, table.label, table.known_at, ids, _microseconds(plan), categories)
+    stopped = table.stopped if table.stopped.shape[0] else np.zeros(len(table), np.bool_)
+    stopped = stopped if seen is None else stopped | (seen == 0)
+    known = table.label, table.known_at
+    return Past(table.names, table.X, table.ts, *known, ids, _microseconds(plan), categories, stopped)
 
 
 def estimator_of(system: System) -> Any:

@@ -131,7 +131,7 @@ def tune(
     search = search or Search()
     seen, split = cut_off(system, source)
     plan = compile(system, secret=secret)
-    bench = Bench(plan, seen_of(table_of(plan, seen, progress)), split, vocabulary_of(plan, seen.frames), search)
+    bench = Bench(plan, table_of(plan, seen, progress), split, vocabulary_of(plan, seen.frames), search)
     with opened(study, bench.question(), seed=search.seed, fresh=fresh) as trials:
         progress("tune", len(trials.ended()), search.trials)
         _search(bench, trials, clock, lambda done: progress("tune", done, search.trials))
@@ -209,7 +209,8 @@ class Bench:
     plan
         The compiled system.
     table
-        What its events saw, up to the test part; without those that were declined, of which nothing became known.
+        What its events saw, up to the test part. Of those that were declined nothing became known, so they are only
+        looked back on.
     split
         Where training, validation and test lie.
     vocabulary
@@ -230,11 +231,12 @@ class Bench:
     def __init__(
         self, plan: Plan, table: Table, split: Split, vocabulary: Mapping[str, Sequence[str]], search: Search
     ) -> None:
-        self.plan, self.table, self.search, self.vocabulary = plan, table, search, vocabulary
+        self.plan, self.past, self.table, self.search = plan, table, seen_of(table), search
+        self.vocabulary = vocabulary
         self.estimator = estimator_of(plan.system)
         self.names = _names(self.estimator, search.only)
         self.splits = folds(split, search.folds)
-        self.parts = [one.parts(table, matures_us=split.gap_us, judged_at=split.test.start) for one in self.splits]
+        self.parts = [one.parts(self.table, matures_us=split.gap_us, judged_at=split.test.start) for one in self.splits]
         self.judged = [part.test.labelled() for part in self.parts]
         for i, (part, judged) in enumerate(zip(self.parts, self.judged, strict=True)):
             _check(i, part, judged)
@@ -277,7 +279,7 @@ class Bench:
             estimator=estimator,
             rows=self.search.rows,
             seed=self.search.seed,
-            past=self.table,
+            past=self.past,
         )
         return margins(made.estimator.served(), self.judged[fold])
 

@@ -39,6 +39,8 @@ class Past:
         After so long an event that nobody reported counts as negative.
     categories
         How texts become numbers; None where there are none.
+    stopped
+        Which events never took place, so that nobody's silence says anything of them; None where none was stopped.
     """
 
     names: tuple[str, ...]
@@ -49,6 +51,7 @@ class Past:
     ids: HashArray
     delay_us: int
     categories: Categories | None = None
+    stopped: BoolArray | None = None
     _graphs: dict[tuple[tuple[str, ...], tuple[str, ...]], EventGraph] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Past:
@@ -82,7 +85,7 @@ class Past:
         return out
 
     def known(self) -> tuple[FloatArray, IntArray]:
-        """Return what each event counts as and from when on: silence is a no once the delay is over.
+        """Return what each event counts as and from when on; see `settled`.
 
         Examples
         --------
@@ -93,7 +96,7 @@ class Past:
         >>> [column.tolist() for column in past.known()]
         [[1.0, 0.0], [30, 120]]
         """
-        return settled(self.ts, self.label, self.known_at, self.delay_us)
+        return settled(self.ts, self.label, self.known_at, self.delay_us, self.stopped)
 
     def _rows(self, names: Sequence[str]) -> IntArray:
         for name in names:
@@ -104,33 +107,31 @@ class Past:
         return np.array([place[name] for name in names], np.int64)
 
 
-def settled(ts: IntArray, label: FloatArray, known_at: IntArray, delay_us: int) -> tuple[FloatArray, IntArray]:
-    """Return what events count as and from when on, where silence is a no once a delay is over."""
-    positive = label == 1.0
-    silent = ts + delay_us
-    said = np.where(label == 0.0, np.maximum(silent, known_at), silent)
-    return positive.astype(np.float64), np.where(positive, known_at, said)
-
-
-def of_decided(ts: IntArray, stopped: BoolArray, delay_us: int) -> tuple[FloatArray, IntArray]:
-    """Return what decided events count as and from when on, as long as nobody has said anything of them.
+def settled(
+    ts: IntArray, label: FloatArray, known_at: IntArray, delay_us: int, stopped: BoolArray | None = None
+) -> tuple[FloatArray, IntArray]:
+    """Return what events count as and from when on: silence is a no once a delay is over.
 
     Silence about what was stopped says nothing: nobody misses money that was never taken.
 
     Parameters
     ----------
-    ts
-        Their times in microseconds.
-    stopped
-        Which never took place.
-    delay_us
-        After so long silence is a no.
+    ts, label, known_at, delay_us, stopped
+        See `Past`.
 
     Examples
     --------
-    >>> [column.tolist() for column in of_decided(np.array([10, 20]), np.array([False, True]), 100)]
-    [[0.0, nan], [110, 120]]
+    Nobody has said anything of either; the second was stopped:
+
+    >>> nothing = np.full(2, np.nan), np.full(2, NEVER)
+    >>> label, since = settled(np.array([10, 20]), *nothing, 100, np.array([False, True]))
+    >>> label.tolist(), since.tolist()
+    ([0.0, nan], [110, 120])
     """
-    label, known_at = settled(ts, np.full(len(ts), np.nan), np.full(len(ts), NEVER), delay_us)
-    label[stopped] = np.nan
-    return label, known_at
+    positive = label == 1.0
+    silent = ts + delay_us
+    said = np.where(label == 0.0, np.maximum(silent, known_at), silent)
+    counts = positive.astype(np.float64)
+    if stopped is not None:
+        counts[stopped & np.isnan(label)] = np.nan
+    return counts, np.where(positive, known_at, said)

@@ -62,7 +62,7 @@ class Recent:
     recorded
         Of which events anything was.
     stopped
-        Which were given the most severe action: what they were stays unknown unless somebody says so.
+        Which were stopped: what they were stays unknown unless somebody says so.
     said, said_value, said_at
         What was said in the stretch, of whatever events: hashes of their ids, 1 or 0, and when.
     gone
@@ -243,6 +243,14 @@ class _Columns:
         recorded = Recorded.read(self.cards[own[0].card], (), first, own[0])
         return recorded.rehashed(self.move) if self.is_moved(first) else recorded
 
+    def stopped(self, recorded: Recorded) -> BoolArray:
+        """Return which events never took place; what a person looks at does."""
+        last = len(recorded.card.actions) - 1
+        if recorded.card.actions[last] in self.plan.policy.review:
+            return np.zeros(len(recorded.records), np.bool_)
+        stopped: BoolArray = recorded.records["action"] == last
+        return stopped
+
     def of(self, names: Sequence[str], fields: FloatArray, recorded: Recorded) -> FloatArray:
         """Return what was recorded of some features, shape (names, n)."""
         place = {name: i for i, name in enumerate(recorded.card.names)}
@@ -322,7 +330,7 @@ class _Reader:
         X, stopped = np.full((len(columns.names), n), np.nan), np.zeros(n, np.bool_)
         if recorded is not None:
             X = columns.of(columns.names, fields, recorded)
-            stopped = recorded.records["action"] == len(recorded.card.actions) - 1
+            stopped = columns.stopped(recorded)
         erased = self._erased(first, fields)
         self.gone.append(ids[erased])
         kept = ~erased & ~np.isin(ids, self.before.gone)

@@ -25,7 +25,7 @@ from adjudge.models.graph import EventGraph, SizeReport, Sizes
 from adjudge.models.graph.growing import Growing
 from adjudge.models.graph.refresh import MEMORY_US, graphs_of, with_graphs
 from adjudge.models.graph.table import Embeddings, embeddings
-from adjudge.models.past import of_decided
+from adjudge.models.past import NEVER, settled
 from adjudge.service.activation import fingerprint
 from adjudge.service.follow import Last
 from adjudge.service.home import bundles_of, open_log, snapshots_of
@@ -251,7 +251,8 @@ class _Work:
             X = categories.encode(X, np.arange(len(names)), names)
         x = model.layers.scaled(X.T)
         x[~part.recorded] = np.nan
-        known = of_decided(part.ts, part.stopped, self.growing[0].delay_us)
+        n, delay_us = len(part.ts), self.growing[0].delay_us
+        known = settled(part.ts, np.full(n, np.nan), np.full(n, NEVER), delay_us, part.stopped)
         keys = np.ascontiguousarray(part.keys[[columns.keys.index(kind) for kind in model.graph.kinds]])
         return EventGraph.build(model.graph.kinds, keys, part.ts, x=x, names=names, labels=known, ids=part.ids)
 

@@ -10,6 +10,7 @@ import pytest
 
 from adjudge.define import Policy, Rules
 from adjudge.engine import SECRET, Plan, compile
+from adjudge.learn.train import past_of
 from adjudge.log import Kind
 from adjudge.service.columns import active_of
 from adjudge.service.retrain import kept
@@ -56,4 +57,21 @@ def test_what_was_stopped_and_confirmed_late_is_not_taught_as_honest(
     parts = cut(quick(kind)(DAY_US), table, logged.as_of, 0).parts
     assert not (parts.train.column("amount") > 200).any()
     assert not np.isnan(parts.test.label).any()
+    assert len(logged.past) == len(logged.table)
     assert (parts.test.column("amount") > 200).any()
+
+
+def test_what_was_stopped_and_never_told_of_is_looked_back_on_and_not_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lived, "plan", blocking)
+    life = Life()
+    monkeypatch.setattr(life, "report", lambda: None)
+    life.live(5)
+    place = place_of(life, tmp_path)
+    _, entries = active_of(place.log, SECRET, None)
+    logged = logged_table(place.log, blocking(), entries)
+    stopped = logged.past.column("amount") > 200
+    assert (int(stopped.sum()), len(logged.past)) == (logged.stopped, logged.stopped + len(logged.table))
+    past = past_of(blocking(), logged.past, None)
+    assert np.array_equal(np.isnan(past.known()[0]), stopped)

@@ -39,7 +39,7 @@ from adjudge.service.retrain.position import end_of_news, position_at
 from adjudge.service.retrain.recipe import Cut, Kind, Recipe, cut
 from adjudge.service.retrain.request import DONE, REQUEST, Request, erased_by, taken_up
 from adjudge.service.retrain.steps import Steps, alone
-from adjudge.service.retrain.table import logged_table
+from adjudge.service.retrain.table import learnable, logged_table
 from adjudge.service.retrain.texts import texts_of
 from adjudge.service.retrain.unseen import fitted_until, limits_of_seen, supported
 from adjudge.typing import AnyArray, FloatArray
@@ -243,9 +243,9 @@ class _Work:
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / REQUEST).write_bytes(request)
         steps = Steps(self.home, request)
-        table, facts = kept.read(steps.do("table", self._table))
-        made = cut(self.request.recipe, table, facts.as_of, fitted_until(self.champion) or 0)
-        model = steps.do("model", lambda folder: self._model(folder, table, made, facts))
+        past, facts = kept.read(steps.do("table", self._table))
+        made = cut(self.request.recipe, learnable(past), facts.as_of, fitted_until(self.champion) or 0)
+        model = steps.do("model", lambda folder: self._model(folder, past, made, facts))
         trained = _read_model(model, made.parts, self.place.bundles.secret)
         window = steps.do("window", lambda folder: self._window(folder, trained, facts))
         written = steps.do("bundle", lambda folder: self._bundle(folder, trained, window, facts))
@@ -277,9 +277,9 @@ class _Work:
             log, self.plan, self.entries, start=start, stop=stop, told=lambda done, of: self.told("table", done, of)
         )
         texts = texts_of(log, self.plan, self.entries.layouts, start=start, stop=stop)
-        kept.write(folder, logged.table, logged.as_of, (logged.stopped, logged.lacking), texts)
+        kept.write(folder, logged.past, logged.as_of, (logged.stopped, logged.lacking), texts)
 
-    def _model(self, folder: Path, table: Table, made: Cut, facts: kept.Facts) -> None:
+    def _model(self, folder: Path, past: Table, made: Cut, facts: kept.Facts) -> None:
         recipe = self.request.recipe
         progress = lambda done, of: self.told("train", done, of)  # noqa: E731
         if recipe.kind == "incremental":
@@ -298,7 +298,7 @@ class _Work:
             trained = train_on(
                 self.plan,
                 made.parts,
-                past=table,
+                past=past,
                 gap_us=made.gap_us,
                 until_us=made.until_us,
                 vocabulary=facts.texts,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -37,8 +37,9 @@ class Logged:
 
     Parameters
     ----------
-    table
-        Features in the order of `Plan.names`, then what the model asks for beside them.
+    past
+        Features in the order of `Plan.names`, then what the model asks for beside them, of all events: a model may look
+        back on what was stopped, too.
     as_of
         When the last entry that was read was received, microseconds UTC: labels are known up to then.
     stopped
@@ -47,10 +48,15 @@ class Logged:
         Decisions of before a change of definitions that lack a feature: left out.
     """
 
-    table: Table
+    past: Table
     as_of: int
     stopped: int
     lacking: int
+
+    @cached_property
+    def table(self) -> Table:
+        """The events that there is something to learn from."""
+        return learnable(self.past)
 
 
 def logged_table(
@@ -86,15 +92,24 @@ def logged_table(
     asked = {name for rule in plan.system.rules.rules for name in rule.when.names}
     reader = Reader(log, plan, entries, {*names, *asked}, told, needed=names, start=start, stop=stop)
     laid = reader.laid()
-    table, kept = _table(plan, names, laid)
-    if not len(table):
+    table = _table(plan, names, laid)
+    silent = int(_silent(table).sum())
+    if silent == len(table):
         message = f"every event that system {plan.system.name!r} decided was stopped and never labelled"
         raise InputError(message, field="workspace")
-    return Logged(table, max(reader.last_received(), 0), int((~kept).sum()), reader.lacking)
+    return Logged(table, max(reader.last_received(), 0), silent, reader.lacking)
 
 
-def _table(plan: Plan, names: tuple[str, ...], laid: Laid) -> tuple[Table, BoolArray]:
-    """Return the table, and which of all events are in it."""
+def learnable(table: Table) -> Table:
+    """Return a table without events that were stopped and never labelled: nobody will ever know what they were."""
+    return table.select(~_silent(table))
+
+
+def _silent(table: Table) -> BoolArray:
+    return np.isnan(table.label) & table.stopped
+
+
+def _table(plan: Plan, names: tuple[str, ...], laid: Laid) -> Table:
     system, X, written = plan.system, laid.X, laid.written
     n = X.shape[1]
     amount = X[laid.slots[system.amount].row] if system.amount else np.ones(n)
@@ -116,8 +131,7 @@ def _table(plan: Plan, names: tuple[str, ...], laid: Laid) -> tuple[Table, BoolA
         ids=written.ids,
         stopped=stopped,
     )
-    kept: BoolArray = ~(stopped & np.isnan(written.label))
-    return _ruled(plan, table, laid).select(kept), kept
+    return _ruled(plan, table, laid)
 
 
 def _ruled(plan: Plan, table: Table, laid: Laid) -> Table:
