@@ -70,6 +70,10 @@ def test_it_is_as_of_a_moment(source: Source) -> None:
     _, table = roster(payments(), source, Asked(as_of=moment))
     (only,) = table.to_dicts()
     assert (only["members"], only["events"], only["frauds"], only["fraud_amount"]) == (["ann", "bob"], 2, 0, 0.0)
+    # one fraud was reported on the third day and withdrawn on the fifth: on the fourth it was one
+    for day, frauds in ((4, 2), (6, 1)):
+        at = round((START + timedelta(days=day)).timestamp() * 1e6)
+        assert roster(payments(), source, Asked(as_of=at))[1]["frauds"].to_list()[0] == frauds
     _, none = roster(payments(), source, Asked(hub=1))
     assert none.height == 0
 

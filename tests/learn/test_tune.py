@@ -109,6 +109,43 @@ def test_a_search_that_was_killed_in_a_trial_tries_the_same(
     assert trials(tune(orders(), source, tmp_path / "t.sqlite", search=SMALL)) == trials(whole)
 
 
+def test_settings_that_cannot_be_trained_are_counted_and_others_drawn(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same seed would draw them again for ever; a search that goes on knows of them."""
+    ranked, drawn = Bench.ranked, []
+
+    def fussy(bench: Bench, settings: dict[str, Any], fold: int) -> Any:
+        drawn.append(dict(settings))
+        if len(drawn) == 1:
+            msg = "cannot have that"
+            raise ValueError(msg)
+        return ranked(bench, settings, fold)
+
+    monkeypatch.setattr(Bench, "ranked", fussy)
+    made = tune(orders(), source, tmp_path / "t.sqlite", search=replace(SMALL, trials=2))
+    assert [one.why for one in made.failed] == ["ValueError: cannot have that"]
+    assert made.failed[0].parameters == drawn[0] != drawn[1]
+    assert len(made.trials) == 1
+    again = tune(orders(), source, tmp_path / "t.sqlite", search=SMALL)
+    assert (len(again.trials), len(again.failed)) == (2, 1)
+    assert msgspec.json.decode(msgspec.json.encode(again), type=Tuned) == again
+
+
+def test_where_no_settings_can_be_trained_the_search_ends_and_says_so(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(bench: Bench, settings: dict[str, Any], fold: int) -> Any:
+        msg = "too few positives"
+        raise ShapeError(msg)
+
+    monkeypatch.setattr(Bench, "ranked", never)
+    with pytest.raises(InputError, match=r"none of the 5 settings .* ShapeError: too few positives"):
+        tune(orders(), source, tmp_path / "t.sqlite", search=replace(SMALL, trials=50))
+    with pytest.raises(InputError, match="none of the 10 settings"):
+        tune(orders(), source, tmp_path / "t.sqlite", search=replace(SMALL, trials=50))
+
+
 def test_the_test_part_is_never_read(source: Source, whole: Tuned, tmp_path: Path) -> None:
     """Amounts that no event may have, and labels turned round, change nothing when they lie in the test part."""
     split = cut_off(orders(), source)[1]

@@ -107,6 +107,8 @@ def _show(made: Tuned, to: Path) -> None:
         for one in sorted(made.trials, key=_rank):
             settings = ", ".join(f"{name} {words(value)}" for name, value in one.parameters.items())
             table.add_row(str(one.number), str(one.folds), f"{one.seconds:.1f}", f"{one.value:.4f}", settings)
+    for each in made.failed:
+        out.print(f"could not be trained: {each.parameters}: {each.why}", highlight=False, markup=False)
     out.print()
     with grid("", "", heads=False) as table:
         table.add_row(f"{made.metric} with the settings as they were", _interval(made.before))

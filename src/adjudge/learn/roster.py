@@ -78,14 +78,17 @@ def roster(system: System, source: Source, asked: Asked | None = None) -> tuple[
             keys = [f.name for f in schema if f.role == "key"]
             msg = f"{schema.name!r} has no key {name!r}{did_you_mean(name, keys)}"
             raise InputError(msg, field=name, code="missing_field")
-    frame = _labelled(system, source)
     at, kinds = schema.time_field, (asked.who, *asked.over)
+    moment = asked.as_of
+    if moment is None:
+        last = source.frames[schema.name][at].cast(pl.Datetime("us", "UTC")).to_physical().max()
+        moment = 1 + (int(last) if isinstance(last, int) else 0)
+    frame = _labelled(system, source, moment)
     absent = [pl.lit(None, pl.String).alias(name) for name in kinds if name not in frame.columns]
     ties = Ties.of_frame(frame.with_columns(absent), kinds, at=at)
-    as_of = int(ties.ts.max(initial=0)) + 1 if asked.as_of is None else asked.as_of
-    rings = find_rings(ties, as_of, window_us=asked.window_us, hub=asked.hub)
-    inside = (ties.ts < as_of) & (ties.ts > as_of - asked.window_us)
-    known = (ties.label == 1.0) & (ties.known_at <= as_of)
+    rings = find_rings(ties, moment, window_us=asked.window_us, hub=asked.hub)
+    inside = (ties.ts < moment) & (ties.ts > moment - asked.window_us)
+    known = (ties.label == 1.0) & (ties.known_at <= moment)
     money = frame[system.amount].cast(pl.Float64) if system.amount in frame.columns else pl.Series([1.0] * frame.height)
     events = pl.DataFrame(
         {
@@ -138,13 +141,16 @@ def write(table: pl.DataFrame, path: Path) -> None:
         raise InputError(msg, field="to")
 
 
-def _labelled(system: System, source: Source) -> pl.DataFrame:
-    """Return the decided events in the order in which they stand, with the last label of each where there is one."""
+def _labelled(system: System, source: Source, as_of: int) -> pl.DataFrame:
+    """Return the decided events in the order in which they stand, with the last label that each had at a moment."""
+    import polars as pl
+
     schema = system.decides.schema()
     frame = source.frames[schema.name]
     if system.label is None or system.label.name not in source.labels:
         return frame
     said = source.labels[system.label.name].sort("known_at", maintain_order=True)
+    said = said.filter(pl.col("known_at").cast(pl.Datetime("us", "UTC")).to_physical() <= as_of)
     last = said.unique(schema.id_field, keep="last").rename({"value": "label"})
     columns = last.select(schema.id_field, "label", "known_at")
     return frame.drop("label", "known_at", strict=False).join(

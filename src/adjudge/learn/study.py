@@ -1,7 +1,7 @@
 """A study: the trials of one search, kept in a SQLite file, so that a search that was killed goes on where it was.
 
-Which settings come next depends on the seed and on the trials that have ended, and on nothing else. So a search that
-was interrupted tries the same as one that was not.
+Which settings come next depends on the seed and on the trials that have ended or failed, and on nothing else. So a search
+that was interrupted tries the same as one that was not, and settings that cannot be trained are not drawn for ever.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ NAME = "adjudge"
 
 QUESTION = "question"
 """Attribute of a study that holds what is searched, on what."""
+
+FAILED = "failed"
+"""Attribute of a trial that says why it could not be brought to an end; one that was killed has none."""
 
 SETTLED = 5
 """Trials that go through all folds before one is given up early."""
@@ -51,11 +54,23 @@ class Study:
 
         return self.inner.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
+    def failed(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials whose settings could not be trained, in their order; those that were killed are none."""
+        from optuna.trial import TrialState
+
+        every = self.inner.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        return [one for one in every if FAILED in one.user_attrs]
+
+    @property
+    def done(self) -> int:
+        """How many trials have ended or failed."""
+        return len(self.ended()) + len(self.failed())
+
     def ask(self) -> optuna.Trial:
         """Begin the next trial."""
         import optuna
 
-        self.inner.sampler = optuna.samplers.TPESampler(seed=self._seed(len(self.ended())), constant_liar=False)
+        self.inner.sampler = optuna.samplers.TPESampler(seed=self._seed(self.done), constant_liar=False)
         return self.inner.ask()
 
     def complete(self, trial: optuna.Trial, value: float) -> None:
@@ -68,8 +83,15 @@ class Study:
 
         self.inner.tell(trial, state=TrialState.PRUNED)
 
-    def _seed(self, ended: int) -> int:
-        return int.from_bytes(hashlib.sha256(f"{self.seed}/{ended}".encode()).digest()[:4], "little")
+    def fail(self, trial: optuna.Trial, why: str) -> None:
+        """End a trial whose settings cannot be trained."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr(FAILED, why)
+        self.inner.tell(trial, state=TrialState.FAIL)
+
+    def _seed(self, done: int) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{done}".encode()).digest()[:4], "little")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,15 +28,17 @@ from adjudge.learn.pipeline import Progress
 from adjudge.learn.ranking import Curve, Ranking
 from adjudge.learn.source import Source
 from adjudge.learn.split import Parts, Span, Split, split_by_share
-from adjudge.learn.study import Study, opened
+from adjudge.learn.study import FAILED, Study, opened
 from adjudge.learn.table import Table
 from adjudge.learn.train import ROWS, estimator_of, fit, margins, vocabulary_of
-from adjudge.learn.tuned import Fold, Tried, Tuned
+from adjudge.learn.tuned import Failed, Fold, Tried, Tuned
 from adjudge.models.search import Chosen, Searchable, searched
 from adjudge.typing import FloatArray
 
 if TYPE_CHECKING:
     import optuna
+
+logger = logging.getLogger(__name__)
 
 METRICS: dict[str, Callable[[Curve], float]] = {
     "average_precision": Curve.average_precision,
@@ -43,6 +46,9 @@ METRICS: dict[str, Callable[[Curve], float]] = {
     "recall_at_fpr_1pct": lambda curve: curve.recall_at_fpr(0.01),
 }
 """What settings can be best by."""
+
+HOPELESS = 5
+"""Trials that may fail, one after the other, before any has worked; then the search ends."""
 
 FITTED_SHARE = 0.85
 """Share of the time before a stretch that is fitted on; the rest is for early stopping and calibration."""
@@ -55,7 +61,7 @@ class Search:
     Parameters
     ----------
     trials
-        How many settings are tried in all, those of an interrupted search included.
+        How many settings are tried in all, those of an interrupted search and those that fail included.
     timeout_s
         Seconds after which no further trial begins; None for no end.
     metric
@@ -122,7 +128,7 @@ def tune(
     Raises
     ------
     InputError
-        If the data does not suffice, a name is unknown, or `study` holds another search.
+        If the data does not suffice, a name is unknown, `study` holds another search, or no settings can be trained.
     DefinitionError
         If the system has no label, or its estimator does not say what can be searched.
     UnavailableError
@@ -133,7 +139,7 @@ def tune(
     plan = compile(system, secret=secret)
     bench = Bench(plan, table_of(plan, seen, progress), split, vocabulary_of(plan, seen.frames), search)
     with opened(study, bench.question(), seed=search.seed, fresh=fresh) as trials:
-        progress("tune", len(trials.ended()), search.trials)
+        progress("tune", trials.done, search.trials)
         _search(bench, trials, clock, lambda done: progress("tune", done, search.trials))
         return bench.result(trials)
 
@@ -304,6 +310,9 @@ class Bench:
         """Return what a search has come to: the best of the trials, if it is better than the settings as they are."""
         tried = [_tried(i, one, self.search.folds) for i, one in enumerate(trials.ended())]
         whole = [one for one in tried if not one.given_up]
+        failed = [Failed(dict(one.params), str(one.user_attrs[FAILED])) for one in trials.failed()]
+        if failed and not tried:
+            raise _nothing_worked(failed)
         before = self.interval({})
         best = max(whole, key=lambda one: one.value, default=None)
         better = best is not None and (before.value is None or best.value > before.value)
@@ -321,30 +330,50 @@ class Bench:
             ],
             trials=tried,
             question=self.question(),
+            failed=failed,
         )
 
 
 def _search(bench: Bench, trials: Study, clock: Callable[[], float] | None, told: Callable[[int], None]) -> None:
     search = bench.search
     began = clock() if clock is not None else 0.0
-    while (done := len(trials.ended())) < search.trials:
+    in_a_row = 0
+    while (done := trials.done) < search.trials:
         if search.timeout_s is not None and clock is not None and clock() - began >= search.timeout_s:
             return
-        _try(bench, trials)
+        in_a_row = 0 if _try(bench, trials) else in_a_row + 1
+        if in_a_row >= HOPELESS and not trials.ended():
+            return
         told(done + 1)
 
 
-def _try(bench: Bench, trials: Study) -> None:
-    """Try the next settings fold by fold; they are given up once they lie below the median of those before."""
+def _try(bench: Bench, trials: Study) -> bool:
+    """Try the next settings fold by fold; they are given up once they lie below the median of those before.
+
+    False if they cannot be trained, whatever the reason: that is written down with the trial, and told in the end.
+    """
     trial = trials.ask()
     settings, found = bench.draw(trial), []
     for i in range(len(bench.parts)):
-        found.append(bench.figure(i, bench.ranked(settings, i)))
+        try:
+            found.append(bench.figure(i, bench.ranked(settings, i)))
+        except Exception as error:
+            logger.warning("settings %s cannot be trained: %s", settings, error)
+            trials.fail(trial, f"{type(error).__name__}: {error}")
+            return False
         trial.report(float(np.mean(found)), i)
         if i + 1 < len(bench.parts) and trial.should_prune():
             trials.give_up(trial)
-            return
+            return True
     trials.complete(trial, float(np.mean(found)))
+    return True
+
+
+def _nothing_worked(failed: Sequence[Failed]) -> InputError:
+    last = failed[-1]
+    settings = ", ".join(f"{name} {value}" for name, value in last.parameters.items())
+    msg = f"none of the {len(failed)} settings that were tried can be trained; the last, {settings}: {last.why}"
+    return InputError(msg, field="trials", code="nothing_worked")
 
 
 def _names(estimator: Any, only: Sequence[str]) -> tuple[str, ...]:

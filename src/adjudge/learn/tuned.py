@@ -39,6 +39,21 @@ class Tried(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """One trial whose settings could not be trained.
+
+    Parameters
+    ----------
+    parameters
+        The settings.
+    why
+        What went wrong.
+    """
+
+    parameters: dict[str, Any]
+    why: str
+
+
 class Fold(msgspec.Struct, frozen=True):
     """A stretch of the validation part that trials were judged on.
 
@@ -77,6 +92,8 @@ class Tuned(msgspec.Struct, frozen=True):
         All that were tried, in order.
     question
         What was searched, on what.
+    failed
+        Trials that could not be trained.
     """
 
     system: str
@@ -88,6 +105,7 @@ class Tuned(msgspec.Struct, frozen=True):
     folds: list[Fold]
     trials: list[Tried]
     question: dict[str, Any]
+    failed: list[Failed] = []
 
     def write(self, path: Path) -> None:
         """Write it as JSON; whole or not at all."""
