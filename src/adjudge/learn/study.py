@@ -1,7 +1,8 @@
 """A study: the trials of one search, kept in a SQLite file, so that a search that was killed goes on where it was.
 
-Which settings come next depends on the seed and on the trials that have ended or failed, and on nothing else. So a search
-that was interrupted tries the same as one that was not, and settings that cannot be trained are not drawn for ever.
+Which settings come next depends on the seed and on the trials that have ended or failed, and on nothing else. So a
+search that was interrupted tries the same as one that was not, and settings that cannot be trained are not drawn for
+ever.
 """
 
 from __future__ import annotations

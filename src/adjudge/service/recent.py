@@ -336,13 +336,12 @@ class _Reader:
         kept = ~erased & ~np.isin(ids, self.before.gone)
         keys = np.ascontiguousarray(fields[columns.key_rows]).view(np.uint64)
         was = np.full(n, recorded is not None)
-        every = (ids, columns.encoder.times(fields), keys, X, was, stopped)
+        ts = columns.encoder.times(fields)
         if recorded is not None:
             self.newest.add(fields, recorded, kept)
         if not kept.all():
-            ids, ts, keys, X, was, stopped = (column[..., kept] for column in every)
-            every = (ids, ts, keys, X, was, stopped)
-        self.made.append(every)
+            ids, ts, keys, X, was, stopped = ids[kept], ts[kept], keys[:, kept], X[:, kept], was[kept], stopped[kept]
+        self.made.append((ids, ts, keys, X, was, stopped))
         self.events += int(kept.sum())
 
     def _erased(self, first: int, fields: FloatArray) -> BoolArray:
