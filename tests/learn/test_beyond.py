@@ -98,14 +98,14 @@ def test_training_is_told_what_each_tried_payment_stands_for() -> None:
 
     class Spy(Trees):
         def fit(self, X: FloatArray, *rest: Any, **more: Any) -> Any:
-            told.append(more["weight"])
+            told.extend([more["weight"], more["validation"][2]])
             return super().fit(X, *rest, **more)
 
     made = pipeline.run(worlds.SMALL, source(0.3), estimator=Spy(n_trees=3, depth=2, threads=1))
-    (weight,) = told
-    chance = made.trained.parts.train.extra["propensity"]
-    assert set(np.unique(weight).tolist()) == {1.0, 1.0 / 0.3}
-    np.testing.assert_array_equal(weight, 1.0 / chance)
+    for weight, part in zip(told, (made.trained.parts.train, made.trained.parts.validation), strict=True):
+        assert part is not None
+        assert set(np.unique(weight).tolist()) == {1.0, 1.0 / 0.3}
+        np.testing.assert_array_equal(weight, 1.0 / part.extra["propensity"])
 
 
 def test_a_field_that_is_not_there_is_told_before_anything_takes_long(bundle: Path) -> None:

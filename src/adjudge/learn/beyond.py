@@ -31,8 +31,9 @@ KNOWN_LEFT_OUT = "Customers take no part in the test from the moment on at which
 """Note of a report whose test is without them."""
 
 DECLINED = (
-    "Some events were declined. The headline is about those that were let through; training gave each of them the "
-    "weight of those that it stands for. Figures of all events are in the section on declined traffic."
+    "Some events were declined. The headline is about those that were let through; training, calibration, thresholds "
+    "and the trade-off give each of them the weight of those that it stands for. Figures of all events are in the "
+    "section on declined traffic."
 )
 """Note of a report on data with declines."""
 

@@ -11,6 +11,7 @@ from adjudge.learn.evaluate import DAY_US
 from adjudge.learn.table import Table
 from adjudge.learn.tradeoff import BLOCK, CEILINGS, PASS, REVIEW, Fates, Moved, TradeOffs
 from adjudge.learn.train import BESIDE, ranked
+from adjudge.learn.unseen import stands_for
 from adjudge.typing import FloatArray, IntArray
 
 
@@ -29,7 +30,8 @@ def trade_offs(
     policy
         The system's; its costs, capacity and ceiling are those of the marked rows.
     table
-        Events with their labels and the column `BESIDE`.
+        Events with their labels and the column `BESIDE`; where others were declined, each counts for those that it
+        stands for.
     p
         Their probabilities.
     thresholds
@@ -58,6 +60,7 @@ def trade_offs(
             days=days,
             costs=policy.costs,
             review_minutes=review_minutes,
+            weight=stands_for(table),
         )
         first = not found
         capacity = policy.capacity.alerts_per_day if policy.capacity is not None and first else None

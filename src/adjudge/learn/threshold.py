@@ -65,6 +65,7 @@ def threshold_from_costs(
     *,
     above: Treatment = "review",
     below: Treatment = "pass",
+    weight: ArrayLike | None = None,
 ) -> float:
     """Return the threshold with the least total cost on these events.
 
@@ -76,6 +77,8 @@ def threshold_from_costs(
         What the errors cost.
     above, below
         What happens to events above the threshold, and to the others.
+    weight
+        How many events each one stands for, shape (n,); 1 unless given.
 
     Returns
     -------
@@ -97,12 +100,14 @@ def threshold_from_costs(
     0.7
     """
     ranking, _ = _ranked(y, score, amount)
-    change = cost_of(y, amount, costs, above) - cost_of(y, amount, costs, below)
+    change = _weighted(cost_of(y, amount, costs, above) - cost_of(y, amount, costs, below), weight)
     total = np.concatenate([[0.0], np.cumsum(change[ranking.order])[ranking.ends]])
     return cut_above(ranking.scores, int(np.argmin(total)))
 
 
-def threshold_from_capacity(score: ArrayLike, days: float, alerts_per_day: float) -> float:
+def threshold_from_capacity(
+    score: ArrayLike, days: float, alerts_per_day: float, *, weight: ArrayLike | None = None
+) -> float:
     """Return the lowest threshold that gives people no more than they can look at.
 
     Parameters
@@ -113,6 +118,8 @@ def threshold_from_capacity(score: ArrayLike, days: float, alerts_per_day: float
         Length of that span.
     alerts_per_day
         How many a day can be looked at.
+    weight
+        How many events each one stands for, shape (n,); 1 unless given.
 
     Returns
     -------
@@ -131,11 +138,14 @@ def threshold_from_capacity(score: ArrayLike, days: float, alerts_per_day: float
         raise DefinitionError(message)
     ranks = np.asarray(score, dtype=np.float64)
     ranking = Ranking.of(np.zeros(ranks.shape[0]), ranks)
-    groups = int(np.searchsorted(ranking.ends + 1, alerts_per_day * days, side="right"))
+    seen = np.cumsum(_weighted(np.ones(ranks.shape[0]), weight)[ranking.order])[ranking.ends]
+    groups = int(np.searchsorted(seen, alerts_per_day * days, side="right"))
     return cut_above(ranking.scores, groups)
 
 
-def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: float) -> float:
+def threshold_from_false_positives(
+    y: ArrayLike, score: ArrayLike, ceiling: float, *, weight: ArrayLike | None = None
+) -> float:
     """Return the lowest threshold that bothers at most a share of the honest events.
 
     Parameters
@@ -144,6 +154,8 @@ def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: floa
         Outcome (1 fraud) and score of each event, shape (n,).
     ceiling
         Largest false positive rate, at least 0; from 1 on it is none.
+    weight
+        How many events each one stands for, shape (n,); 1 unless given.
 
     Raises
     ------
@@ -161,7 +173,7 @@ def threshold_from_false_positives(y: ArrayLike, score: ArrayLike, ceiling: floa
         message = f"false positives: the ceiling is a share of at least 0, not {ceiling}"
         raise DefinitionError(message)
     ranking = Ranking.of(y, score)
-    curve = ranking.curve()
+    curve = ranking.curve(None if weight is None else np.asarray(weight, dtype=np.float64))
     groups = int(np.searchsorted(curve.bothered, ceiling * curve.bothered[-1], side="right"))
     return cut_above(ranking.scores, groups)
 
@@ -190,6 +202,17 @@ def threshold_from_value(y: ArrayLike, score: ArrayLike, amount: ArrayLike, valu
     caught = np.concatenate([[0.0], ranking.curve(worth).caught])
     wanted = min(value, float(caught[-1])) * (1 - 1e-12)  # sums in another order may differ in the last bits
     return cut_above(ranking.scores, int(np.searchsorted(caught, wanted, side="left")))
+
+
+def _weighted(values: FloatArray, weight: ArrayLike | None) -> FloatArray:
+    """Return figures of events times how many each one stands for."""
+    if weight is None:
+        return values
+    stands_for = np.asarray(weight, dtype=np.float64)
+    if stands_for.shape != values.shape:
+        message = f"weights {stands_for.shape} and events {values.shape} differ in length"
+        raise ShapeError(message)
+    return values * stands_for
 
 
 def _ranked(y: ArrayLike, score: ArrayLike, amount: ArrayLike) -> tuple[Ranking, FloatArray]:

@@ -119,6 +119,8 @@ class Fates:
         What errors cost.
     review_minutes
         Time that one case takes.
+    weight
+        How many events each one stands for; None where each stands for itself.
     """
 
     y: FloatArray
@@ -129,9 +131,11 @@ class Fates:
     days: float
     costs: Costs
     review_minutes: float = 5.0
+    weight: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        lengths = {column.shape for column in (self.y, self.amount, self.value, self.low, self.high)}
+        columns = (self.y, self.amount, self.value, self.low, self.high, self.stands_for)
+        lengths = {column.shape for column in columns}
         if len(lengths) != 1:
             message = f"trade-off: columns of shapes {sorted(lengths)} must be of one length"
             raise ShapeError(message)
@@ -139,6 +143,11 @@ class Fates:
             message = f"trade-off: needs days above 0 and minutes of at least 0, got {self.days} "
             message += f"and {self.review_minutes}"
             raise DefinitionError(message)
+
+    @property
+    def stands_for(self) -> FloatArray:
+        """How many events each one stands for, shape (n,)."""
+        return np.ones(self.y.shape) if self.weight is None else self.weight
 
     @classmethod
     def of(
@@ -153,6 +162,7 @@ class Fates:
         days: float,
         costs: Costs,
         review_minutes: float = 5.0,
+        weight: ArrayLike | None = None,
     ) -> Fates:
         """Return the fates when one threshold moves and the other stays.
 
@@ -166,7 +176,7 @@ class Fates:
             The threshold that stays: infinite where its action is never taken by score.
         floor
             What rules do beside the model, `PASS` to `BLOCK`, shape (n,); `PASS` everywhere if absent.
-        days, costs, review_minutes
+        days, costs, review_minutes, weight
             See `Fates`.
         """
         score = np.asarray(value, dtype=np.float64)
@@ -176,9 +186,9 @@ class Fates:
             low, high = np.where(score > other, REVIEW, PASS), np.full(score.shape, BLOCK)
         least = np.zeros(score.shape, dtype=np.int64) if floor is None else np.asarray(floor, dtype=np.int64)
         truth, worth = np.asarray(y, dtype=np.float64), np.asarray(amount, dtype=np.float64)
-        return cls(
-            truth, worth, score, np.maximum(low, least), np.maximum(high, least), days, costs, review_minutes
-        )  # fmt: skip
+        stands_for = None if weight is None else np.asarray(weight, dtype=np.float64)
+        fates = np.maximum(low, least), np.maximum(high, least)
+        return cls(truth, worth, score, *fates, days, costs, review_minutes, stands_for)
 
     def at(self, thresholds: Mapping[str, float] | Iterable[float]) -> tuple[TradeOff, ...]:
         """Return what thresholds mean, the fewest alerts first; those that mean the same share one row.
@@ -244,7 +254,7 @@ class Fates:
         cuts["least cost"] = cut_above(ranking.scores, int(np.argmin(sums[_COST])))
         if capacity is not None:
             cuts["capacity"] = cut_above(ranking.scores, _most(sums[_ALERTS], capacity * self.days))
-        honest = float((1.0 - self.y).sum())
+        honest = float((self.stands_for * (1.0 - self.y)).sum())
         for share in ceilings:
             cuts[f"{100 * share:g} % FP"] = cut_above(ranking.scores, _most(sums[_FALSE], share * honest))
         taken = sums[_ALERTS if moved == "review" else _BLOCKED]
@@ -273,7 +283,7 @@ class Fates:
         alert = (fate > PASS).astype(np.float64)
         fraud, honest = self.y, 1.0 - self.y
         costs = [cost_of(self.y, self.amount, self.costs, action) for action in ("pass", "review", "block")]
-        return np.stack(
+        return self.stands_for * np.stack(
             [
                 alert,
                 alert * fraud,
@@ -288,8 +298,9 @@ class Fates:
 
     def _row(self, cut: float, sums: FloatArray, marks: tuple[str, ...]) -> TradeOff:
         alerts, caught, worth, false, declined, reviews, cost, blocked = (float(total) for total in sums)
-        frauds, events = float(self.y.sum()), len(self.y)
-        passed = float(cost_of(self.y, self.amount, self.costs, "pass").sum())
+        weight = self.stands_for
+        frauds, events = float((weight * self.y).sum()), float(weight.sum())
+        passed = float((weight * cost_of(self.y, self.amount, self.costs, "pass")).sum())
         return TradeOff(
             threshold=cut if cut < UNREACHED else None,
             alerts_per_day=alerts / self.days,
@@ -297,7 +308,7 @@ class Fates:
             frauds_per_day=caught / self.days,
             precision=_share(caught, alerts),
             recall=_share(caught, frauds),
-            value_recall=_share(worth, float((self.y * self.amount).sum())),
+            value_recall=_share(worth, float((weight * self.y * self.amount).sum())),
             false_positive_rate=_share(false, events - frauds),
             false_declines_per_day=declined / self.days,
             review_hours_per_day=reviews * self.review_minutes / 60.0 / self.days,

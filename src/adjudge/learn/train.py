@@ -24,11 +24,12 @@ from adjudge.learn.split import Parts, Split
 from adjudge.learn.table import Table
 from adjudge.learn.threshold import (
     UNREACHED,
+    Treatment,
     threshold_from_capacity,
     threshold_from_costs,
     threshold_from_false_positives,
 )
-from adjudge.learn.unseen import PROPENSITY, SEEN
+from adjudge.learn.unseen import SEEN, stands_for
 from adjudge.models.categories import Categories
 from adjudge.models.graph.refresh import refreshed
 from adjudge.models.logistic import Logistic
@@ -210,7 +211,7 @@ def train_on(
     )
     names, categories = tuple(n for n in fitted.names if n not in plan.asked), fitted.categories
     few, few_weight = thin(first, BASELINE_ROWS, seed)
-    few_weight = few_weight * _stands_for(few)
+    few_weight = _times(few_weight, few)
     few = few.features(names)
     logistic = Logistic(top=0).fit(few.X.T, few.label, names=names, categories=categories, weight=few_weight)
     scorer = refreshed(fitted.estimator.served(), int(past.ts[-1]) + 1)
@@ -223,8 +224,8 @@ def train_on(
         thresholds,
         parts,
         {
-            "validation_auc": auc(second.label, p),
-            "validation_average_precision": average_precision(second.label, p),
+            "validation_auc": auc(second.label, p, stands_for(second)),
+            "validation_average_precision": average_precision(second.label, p, stands_for(second)),
         },
         _facts(parts, gap_us, until_us, fitted.rows, thresholds) | _chosen(fitted.estimator),
     )
@@ -278,7 +279,7 @@ def fit(
         All events, for estimators that look back on them; each sees of it what was known when it came.
     """
     drawn, weight = thin(first, rows, seed)
-    weight = weight * _stands_for(drawn)
+    weight = _times(weight, drawn)
     categories = _categories(plan, drawn, weight, vocabulary or {})
     plain = (n for n in plan.names if n not in plan.categorical or n in categories.texts)
     names = (*(n for n in plain if n not in plan.asked), *plan.asked)
@@ -290,7 +291,7 @@ def fit(
     model.fit(
         inputs.X.T,
         inputs.label,
-        validation=(held_out.X.T, held_out.label),
+        validation=(held_out.X.T, held_out.label, stands_for(second)),
         names=names,
         categories=categories,
         weight=weight,
@@ -415,7 +416,8 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
     policy
         The system's.
     table
-        Events that the model was not fitted on, with labels and the column `BESIDE`.
+        Events that the model was not fitted on, with labels and the column `BESIDE`; where others were declined, each
+        counts for those it stands for.
     p
         Their calibrated probabilities.
     """
@@ -424,20 +426,22 @@ def thresholds_for(policy: Policy, table: Table, p: FloatArray) -> dict[str, flo
     stop = policy.actions[-1]
     middle = policy.review[0] if policy.review else None
     y, amount, value = table.label, table.amount, ranked(policy, table.amount, p)
-    most = 1.0 if policy.compare == "probability" else UNREACHED
+    most, weight = 1.0 if policy.compare == "probability" else UNREACHED, stands_for(table)
     if policy.capacity is not None:
         days = _days(table)
         busy = table.extra[BESIDE] > 0
-        left = max(policy.capacity.alerts_per_day - float(busy.sum()) / days, 0.0)
-        lowest = float("inf") if busy.all() else threshold_from_capacity(value[~busy], days, left)
+        left = max(policy.capacity.alerts_per_day - _per_day(busy, table), 0.0)
+        free = None if weight is None else weight[~busy]
+        lowest = float("inf") if busy.all() else threshold_from_capacity(value[~busy], days, left, weight=free)
     else:
-        lowest = threshold_from_costs(y, value, amount, policy.costs, above="review" if middle else "block")
+        above: Treatment = "review" if middle else "block"
+        lowest = threshold_from_costs(y, value, amount, policy.costs, above=above, weight=weight)
     if policy.false_positives is not None:
         lowest = max(lowest, _within_ceiling(policy.false_positives, table, value))
     lowest = min(lowest, most)
     if middle is None or middle == stop:
         return {stop: lowest}
-    block = threshold_from_costs(y, value, amount, policy.costs, above="block", below="review")
+    block = threshold_from_costs(y, value, amount, policy.costs, above="block", below="review", weight=weight)
     return {middle: lowest, stop: min(max(lowest, block), most)}
 
 
@@ -547,26 +551,31 @@ def _days(table: Table) -> float:
     return max(float(table.ts.max() - table.ts.min() + 1) / DAY_US, 1.0)
 
 
-def _stands_for(table: Table) -> FloatArray:
-    """Return how many events each one stands for: more than itself where others like it were declined."""
-    chance = table.extra.get(PROPENSITY)
-    return np.ones(len(table)) if chance is None else 1.0 / chance
+def _times(weight: FloatArray, table: Table) -> FloatArray:
+    """Return weights of events times how many others each one stands for because they were declined."""
+    more = stands_for(table)
+    return weight if more is None else weight * more
+
+
+def _per_day(which: BoolArray, table: Table) -> float:
+    """Return how many events a day some events stand for."""
+    return float(_times(which.astype(np.float64), table).sum()) / _days(table)
 
 
 def _within_ceiling(ceiling: float, table: Table, value: FloatArray) -> float:
     """Return the lowest threshold at which at most a share of the honest events get an alert, rules' included."""
-    busy, honest = table.extra[BESIDE] > 0, 1.0 - table.label
+    busy, honest, weight = table.extra[BESIDE] > 0, _times(1.0 - table.label, table), stands_for(table)
     left = ceiling * float(honest.sum()) - float(honest[busy].sum())
     free = float(honest[~busy].sum())
     if left < 0 or free == 0:
         return float("inf")
-    return threshold_from_false_positives(table.label[~busy], value[~busy], left / free)
+    stand = None if weight is None else weight[~busy]
+    return threshold_from_false_positives(table.label[~busy], value[~busy], left / free, weight=stand)
 
 
 def _shared(policy: Policy, table: Table, share: float) -> Policy:
     """Return a policy whose capacity is a share of the alerts that rules alone raise on a table."""
-    alerts_per_day = float((table.extra[RULES] > 0).sum()) / _days(table)
-    return replace(policy, capacity=Capacity(max(share * alerts_per_day, 1e-9)))
+    return replace(policy, capacity=Capacity(max(share * _per_day(table.extra[RULES] > 0, table), 1e-9)))
 
 
 def _microseconds(plan: Plan) -> int:

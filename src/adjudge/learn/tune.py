@@ -32,6 +32,7 @@ from adjudge.learn.study import FAILED, Study, opened
 from adjudge.learn.table import Table
 from adjudge.learn.train import ROWS, estimator_of, fit, margins, vocabulary_of
 from adjudge.learn.tuned import Failed, Fold, Tried, Tuned
+from adjudge.learn.unseen import stands_for
 from adjudge.models.search import Chosen, Searchable, searched
 from adjudge.typing import FloatArray
 
@@ -291,16 +292,21 @@ class Bench:
 
     def figure(self, fold: int, score: FloatArray) -> float:
         """Return the figure of a ranking of the events of a fold."""
-        return METRICS[self.search.metric](Ranking.of(self.judged[fold].label, score).curve())
+        judged = self.judged[fold]
+        return METRICS[self.search.metric](Ranking.of(judged.label, score).curve(stands_for(judged)))
 
     def interval(self, settings: Mapping[str, Any]) -> Interval:
         """Return the mean figure of some settings over the folds, with its interval over resampled entities."""
         rankings = [Ranking.of(judged.label, self.ranked(settings, i)) for i, judged in enumerate(self.judged)]
         cuts = np.cumsum([len(judged) for judged in self.judged])[:-1]
         metric = METRICS[self.search.metric]
+        weights = [stands_for(judged) for judged in self.judged]
+        more = np.concatenate(
+            [np.ones(len(judged)) if one is None else one for one, judged in zip(weights, self.judged, strict=True)]
+        )
 
         def figures(weight: FloatArray) -> dict[str, float]:
-            each = zip(rankings, np.split(weight, cuts), strict=True)
+            each = zip(rankings, np.split(weight * more, cuts), strict=True)
             return {"": float(np.mean([metric(ranking.curve(part)) for ranking, part in each]))}
 
         entity = np.concatenate([judged.entity for judged in self.judged])

@@ -185,5 +185,14 @@ def inverse(seen: BoolArray, chance: FloatArray) -> FloatArray:
     return weight
 
 
+def stands_for(table: Table) -> FloatArray | None:
+    """Return how many events each event of a table of seen ones stands for, None where nothing was declined.
+
+    It is more than itself where others like it were declined: one over its chance of having been let through.
+    """
+    chance = table.extra.get(PROPENSITY)
+    return None if chance is None else 1.0 / chance
+
+
 def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")

@@ -157,7 +157,7 @@ def _placed(model: Reconstruction, held_out: Task | None) -> Reconstruction:
     """Return the model with the line that makes log-odds of its errors."""
     if held_out is None or len(np.unique(held_out.y)) < 2:
         return model
-    line = Platt.fit(margins(model, held_out.X), held_out.y)
+    line = Platt.fit(margins(model, held_out.X), held_out.y, held_out.weight)
     return replace(model, slope=line.a, shift=line.b)
 
 

@@ -6,7 +6,7 @@ changes which of two events is riskier, only what number stands for the risk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from adjudge.errors import BundleError
 from adjudge.kernel import kernel
-from adjudge.models.isotonic import Isotonic, pairs
+from adjudge.models.isotonic import Isotonic, counted
 from adjudge.models.raw import Arrays, Meta, take
 from adjudge.models.venn import VennAbers
 from adjudge.typing import AnyArray, FloatArray
@@ -107,13 +107,13 @@ class Platt:
             raise BundleError(msg)
 
     @classmethod
-    def fit(cls, margin: FloatArray, y: FloatArray) -> Platt:
-        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on."""
-        margin, y = pairs(margin, y)
-        positives = y.sum()
-        target = np.where(y > 0, (positives + 1) / (positives + 2), 1 / (len(y) - positives + 2))
+    def fit(cls, margin: FloatArray, y: FloatArray, rows: FloatArray | None = None) -> Platt:
+        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on; `rows` as in `counted`."""
+        margin, y, rows = counted(margin, y, rows)
+        positives = (rows * y).sum()
+        target = np.where(y > 0, (positives + 1) / (positives + 2), 1 / (rows.sum() - positives + 2))
         columns = np.stack([margin, np.ones(len(y))], axis=1)
-        a, b = logistic_weights(columns, target, np.array([1.0, 0.0]), positive=1)
+        a, b = logistic_weights(columns, target, np.array([1.0, 0.0]), positive=1, rows=rows)
         return cls(float(a), float(b))
 
     def apply(self, margin: FloatArray) -> FloatArray:
@@ -164,13 +164,13 @@ class Beta:
             raise BundleError(msg)
 
     @classmethod
-    def fit(cls, margin: FloatArray, y: FloatArray) -> Beta:
-        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on."""
-        margin, y = pairs(margin, y)
+    def fit(cls, margin: FloatArray, y: FloatArray, rows: FloatArray | None = None) -> Beta:
+        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on; `rows` as in `counted`."""
+        margin, y, rows = counted(margin, y, rows)
         low = -np.logaddexp(0.0, -margin)
         high = np.logaddexp(0.0, margin)
         columns = np.stack([low, high, np.ones(len(y))], axis=1)
-        a, b, c = logistic_weights(columns, y, np.array([1.0, 1.0, 0.0]), positive=2)
+        a, b, c = logistic_weights(columns, y, np.array([1.0, 1.0, 0.0]), positive=2, rows=rows)
         return cls(float(a), float(b), float(c))
 
     def apply(self, margin: FloatArray) -> FloatArray:
@@ -243,7 +243,15 @@ def logistic_weights(
     return weights
 
 
-FITTED: Mapping[str, Callable[[FloatArray, FloatArray], Calibrator]] = {
+class Fit(Protocol):
+    """Fits a calibrator on margins, outcomes, and how much each row counts."""
+
+    def __call__(self, margin: FloatArray, y: FloatArray, rows: FloatArray | None = None) -> Calibrator:
+        """Return the calibrator."""
+        ...
+
+
+FITTED: Mapping[str, Fit] = {
     "isotonic": Isotonic.fit,
     "platt": Platt.fit,
     "beta": Beta.fit,

@@ -112,7 +112,7 @@ class OutcomeNet(Descended):
         weight = np.ones(len(task.y)) if weight is None else weight
         gamma, alpha = (self.gamma, self.alpha) if self.loss == "focal" else (0.0, None)
         losses = Losses(net, read(task.X), task.y, weight, gamma, alpha)
-        judge = None if held_out is None or not self.patience else _judge(net, read(held_out.X), held_out.y)
+        judge = None if held_out is None or not self.patience else _judge(net, read(held_out.X), held_out)
         return self._descend(net, losses, len(task.y), judge, report)
 
     def _check_loss(self, who: str) -> None:
@@ -126,8 +126,9 @@ class OutcomeNet(Descended):
             raise DefinitionError(msg)
 
 
-def _judge(net: MarginNet, rows: Rows, y: FloatArray) -> Callable[[], float]:
+def _judge(net: MarginNet, rows: Rows, held_out: Task) -> Callable[[], float]:
     """Return what says how good the net is by now: average precision on later rows."""
     from sklearn.metrics import average_precision_score
 
-    return lambda: float(average_precision_score(y, net.margins(rows)))
+    y, weight = held_out.y, held_out.weight
+    return lambda: float(average_precision_score(y, net.margins(rows), sample_weight=weight))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called after each round of training with how many are done and how many are planned."""
 
-Validation = tuple[FloatArray, FloatArray]
-"""Rows (n, F) and outcomes that are later than the training rows."""
+Validation = tuple[FloatArray, FloatArray] | tuple[FloatArray, FloatArray, FloatArray | None]
+"""Rows (n, F) and outcomes that are later than the training rows, with a weight for each row where they differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,20 @@ def _check_weights(weight: FloatArray, y: FloatArray, *, both: bool) -> None:
         raise ShapeError(msg)
 
 
+def later_rows(validation: Validation) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Return the rows, outcomes and weights of validation rows; None where all weigh 1."""
+    X, y, weight = validation if len(validation) == 3 else (*validation, None)
+    return np.asarray(X), y, weight
+
+
+def reading(validation: Validation | None, columns: Sequence[int]) -> Validation | None:
+    """Return validation rows with some of their columns only."""
+    if validation is None:
+        return None
+    X, y, weight = later_rows(validation)
+    return X[:, columns], y, weight
+
+
 def margins(model: Model, X: FloatArray) -> FloatArray:
     """Return the raw margins of rows X (n, F) of numbers."""
     return model.raw(np.ascontiguousarray(X.T), np.arange(X.shape[1]), 0).margin
@@ -116,8 +130,10 @@ def positions(features: Sequence[str], names: Sequence[str]) -> IntArray:
     return np.array([list(names).index(feature) for feature in features], dtype=np.int64)
 
 
-def fit_calibrator(kind: str | None, margin: FloatArray, y: FloatArray) -> Calibrator | None:
-    """Fit the calibrator of that name; None gives none.
+def fit_calibrator(
+    kind: str | None, margin: FloatArray, y: FloatArray, rows: FloatArray | None = None
+) -> Calibrator | None:
+    """Fit the calibrator of that name; None gives none. `rows` is how much each row counts, None for all alike.
 
     Raises
     ------
@@ -129,7 +145,7 @@ def fit_calibrator(kind: str | None, margin: FloatArray, y: FloatArray) -> Calib
     if kind not in FITTED:
         msg = f"no calibration is called {kind!r}{did_you_mean(kind, FITTED)}"
         raise DefinitionError(msg)
-    return FITTED[kind](margin, y)
+    return FITTED[kind](margin, y, rows)
 
 
 class Parameters:
@@ -271,7 +287,8 @@ class Estimator(Answering):
         X, y
             The training rows; NaN means missing. Only what learns without outcomes may be given none.
         validation
-            Later rows and outcomes, for early stopping, choices and calibration.
+            Later rows and outcomes, for early stopping, choices and calibration; with weights where rows stand for
+            others.
         names
             The features; ``f0``, ``f1``, ... unless given.
         categories
@@ -297,11 +314,14 @@ class Estimator(Answering):
         task = prepare(X, y, self.names_, categories, weight, both=self.labelled)
         held_out = None
         if validation is not None:
-            held_out = prepare(*validation, self.names_, categories, both=self.labelled)
+            later, known, stands_for = later_rows(validation)
+            held_out = prepare(later, known, self.names_, categories, stands_for, both=self.labelled)
         self.model_ = self._train(task, held_out, self.names_, progress or _ignore)
         self.calibrator_ = None
         if held_out is not None:
-            self.calibrator_ = fit_calibrator(self.calibration, margins(self.model_, held_out.X), held_out.y)
+            self.calibrator_ = fit_calibrator(
+                self.calibration, margins(self.model_, held_out.X), held_out.y, held_out.weight
+            )
         return self
 
     def served(self) -> ModelScorer:

@@ -13,7 +13,7 @@ from adjudge.errors import DefinitionError, did_you_mean
 from adjudge.models.blend import BlendScorer, Family
 from adjudge.models.calibrate import Platt, logistic_weights
 from adjudge.models.categories import Categories
-from adjudge.models.estimator import Answering, Estimator, Parameters, Progress, Validation
+from adjudge.models.estimator import Answering, Estimator, Parameters, Progress, Validation, later_rows, reading
 from adjudge.models.search import Trial, search_inside
 from adjudge.models.trees import Trees
 from adjudge.typing import FloatArray
@@ -108,13 +108,12 @@ class Families(Answering):
         self.fitted_: dict[str, Estimator] = {}
         for done, (family, members) in enumerate(self.families.items()):
             columns = [list(names).index(name) for name in members]
-            held_out = None if validation is None else (np.asarray(validation[0])[:, columns], validation[1])
             estimator = copy.deepcopy(self.estimator) if self.estimator is not None else Trees()
             self.fitted_[family] = estimator.fit(
                 np.asarray(X)[:, columns],
                 y,
                 names=members,
-                validation=held_out,
+                validation=reading(validation, columns),
                 categories=categories,
                 weight=weight,
                 progress=_part(progress, done, len(self.families)),
@@ -160,7 +159,7 @@ class Families(Answering):
     def _blended(self, validation: Validation | None) -> BlendScorer:
         intercept = 0.0
         if self.stack and validation is not None:
-            found = self._stacked(*validation)
+            found = self._stacked(*later_rows(validation))
             weights, intercept = dict(zip(self.families, found[:-1].tolist(), strict=True)), float(found[-1])
         else:
             given = self.weights or dict.fromkeys(self.families, 1.0)
@@ -177,7 +176,7 @@ class Families(Answering):
         how: Literal["mean", "stack"] = "stack" if self.stack else "mean"
         return BlendScorer(families, how, intercept=intercept, categories=own, top=self.top)
 
-    def _stacked(self, X: FloatArray, y: FloatArray) -> FloatArray:
+    def _stacked(self, X: FloatArray, y: FloatArray, rows: FloatArray | None) -> FloatArray:
         """Return the coefficient of each family's margin, and the intercept."""
         columns = [
             one.decision_function(np.asarray(X)[:, [self.names_.index(name) for name in one.names_]])
@@ -185,7 +184,7 @@ class Families(Answering):
         ]
         start = np.append(np.full(len(columns), 1.0 / len(columns)), 0.0)
         table = np.stack([*columns, np.ones(len(columns[0]))], axis=1)
-        return logistic_weights(table, np.asarray(y, dtype=np.float64), start, positive=len(columns))
+        return logistic_weights(table, np.asarray(y, dtype=np.float64), start, positive=len(columns), rows=rows)
 
     def served(self) -> BlendScorer:
         """Return the scorer that the engine uses."""

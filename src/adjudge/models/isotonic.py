@@ -107,13 +107,15 @@ class Isotonic:
             raise BundleError(msg)
 
     @classmethod
-    def fit(cls, margin: FloatArray, y: FloatArray, slope: float = SLOPE) -> Isotonic:
-        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on."""
-        margin, y = pairs(margin, y)
+    def fit(
+        cls, margin: FloatArray, y: FloatArray, rows: FloatArray | None = None, *, slope: float = SLOPE
+    ) -> Isotonic:
+        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on; `rows` as in `counted`."""
+        margin, y, rows = counted(margin, y, rows)
         order = np.argsort(margin, kind="stable")
         at, first = np.unique(margin[order], return_index=True)
-        weight = np.diff(np.append(first, len(order))).astype(np.float64)
-        mean = np.add.reduceat(y[order], first) / weight
+        weight = np.add.reduceat(rows[order], first)
+        mean = np.minimum(np.add.reduceat((rows * y)[order], first) / weight, 1.0)
         mean[0] = (mean[0] * weight[0] + 1.0) / (weight[0] + 1.0)
         weight[0] += 1.0
         mean[-1] = mean[-1] * weight[-1] / (weight[-1] + 1.0)
@@ -134,6 +136,39 @@ class Isotonic:
     def arrays(self) -> Arrays:
         """Return the part to be written as arrays."""
         return {"at": self.at, "value": self.value}
+
+
+def counted(margin: FloatArray, y: FloatArray, rows: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return margins, outcomes and how much each row counts, without rows that count nothing.
+
+    Weights only say how much rows count beside each other. Together they count as many rows as would say as much if
+    all counted alike (Kish), so that a calibrator fitted on few heavy rows is as cautious as it should be.
+
+    Parameters
+    ----------
+    margin, y
+        See `pairs`.
+    rows
+        Weights, not negative and not all 0; None for all alike.
+
+    Examples
+    --------
+    Of three rows one stands for two others; they tell as much as 2.7 equal ones:
+
+    >>> _, _, rows = counted(np.zeros(3), np.array([0.0, 1, 1]), np.array([1.0, 1, 2]))
+    >>> rows.round(3).tolist()
+    [0.667, 0.667, 1.333]
+    """
+    margin, y = pairs(margin, y)
+    if rows is None:
+        return margin, y, np.ones(len(y))
+    weight = np.asarray(rows, dtype=np.float64)
+    if weight.shape != y.shape or not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
+        msg = f"{len(y)} rows need as many weights of at least 0, and some above it"
+        raise ShapeError(msg)
+    there = weight > 0
+    weight = weight[there]
+    return margin[there], y[there], weight * (weight.sum() / (weight**2).sum())
 
 
 def pairs(margin: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -251,7 +251,7 @@ class Sage(Estimator):
         some = np.random.default_rng(self.seed).permutation(negative)[:JUDGED]
         rows = np.sort(np.concatenate([positive, some]))
         thin = held_out.take(rows)
-        weight = np.where(thin.y > 0, 1.0, len(negative) / max(len(some), 1))
+        weight = thin.weight * np.where(thin.y > 0, 1.0, len(negative) / max(len(some), 1))
 
         def judged(margins: Callable[[Targets], FloatArray]) -> float:
             return Ranking.of(thin.y, margins(thin)).curve(weight).average_precision()

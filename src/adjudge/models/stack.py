@@ -20,7 +20,16 @@ from adjudge.engine.scorer import TOP
 from adjudge.errors import DefinitionError, ShapeError, did_you_mean
 from adjudge.models.calibrate import Platt, logistic_weights
 from adjudge.models.categories import Categories
-from adjudge.models.estimator import Answering, Estimator, Parameters, Progress, Validation, fit_calibrator
+from adjudge.models.estimator import (
+    Answering,
+    Estimator,
+    Parameters,
+    Progress,
+    Validation,
+    fit_calibrator,
+    later_rows,
+    reading,
+)
 from adjudge.models.past import Past
 from adjudge.models.search import Trial, search_inside
 from adjudge.models.stacked import LAYERS, Member, Mix, StackScorer, layer_called
@@ -255,12 +264,11 @@ class Stack(Answering):
         categories: Categories | None = None,
     ) -> Estimator:
         columns = [self.names_.index(name) for name in of.features]
-        later = None if validation is None else (np.asarray(validation[0])[:, columns], validation[1])
         return copy.deepcopy(of.estimator).fit(
             X[:, columns],
             y,
             names=of.features,
-            validation=later,
+            validation=reading(validation, columns),
             categories=self.categories_ if categories is None else categories,
             weight=weight,
             progress=progress,
@@ -279,8 +287,9 @@ class Stack(Answering):
         first, last = part
         end = first if known is None else min(first, int(known[first]))
         held = fold_cuts(y[:end], HELD_OUT - 1)[-2]
-        before, later = slice(0, held), (X[held:end], y[held:end])
-        some = None if weight is None else np.asarray(weight)[before]
+        before = slice(0, held)
+        some, rest = (None, None) if weight is None else np.split(np.asarray(weight)[:end], [held])
+        later = X[held:end], y[held:end], rest
         # categories are ordered by outcomes: those of the rows judged here must not be among them
         own = None if self.categories_ is None else self.categories_.learnt(X[before], y[before], self.names_)
         judged = []
@@ -347,12 +356,16 @@ class Stack(Answering):
             mixes = {there: Mix(w, intercept, Platt()) for there, (w, intercept) in weights.items()}
             bounds = self.needed if isinstance(self.needed, tuple) else (0.0, 1.0)
             return StackScorer(members, mixes, needed=bounds, categories=own, top=self.top)
-        X, y = np.asarray(validation[0], dtype=np.float64), np.asarray(validation[1], dtype=np.float64)
+        later, known, rows = later_rows(validation)
+        X, y = np.asarray(later, dtype=np.float64), np.asarray(known, dtype=np.float64)
         said = np.stack([_margins(one, X, self.names_) for one in self.fitted_.values()])
         margins = {there: w @ said + intercept for there, (w, intercept) in weights.items()}
-        fitted = {there: fit_calibrator(self.calibration, margin, y) or Platt() for there, margin in margins.items()}
+        fitted = {
+            there: fit_calibrator(self.calibration, margin, y, rows) or Platt() for there, margin in margins.items()
+        }
         mixes = {there: Mix(w, intercept, fitted[there]) for there, (w, intercept) in weights.items()}
-        bounds = self.needed if isinstance(self.needed, tuple) else clear(fitted[1].apply(margins[1]), y, self.needed)
+        first = fitted[1].apply(margins[1])
+        bounds = self.needed if isinstance(self.needed, tuple) else clear(first, y, self.needed, rows)
         return StackScorer(members, mixes, needed=bounds, categories=own, top=self.top)
 
     def served(self) -> StackScorer:
@@ -504,7 +517,7 @@ def _average_precision(y: FloatArray, weight: FloatArray) -> float:
     return float(hits @ precision / max(float(hits.sum()), np.finfo(np.float64).tiny))
 
 
-def clear(p: FloatArray, y: FloatArray, share: float) -> tuple[float, float]:
+def clear(p: FloatArray, y: FloatArray, share: float, rows: FloatArray | None = None) -> tuple[float, float]:
     """Return between which probabilities a further look is needed, if a share of the positives may do without.
 
     Parameters
@@ -513,17 +526,25 @@ def clear(p: FloatArray, y: FloatArray, share: float) -> tuple[float, float]:
         Probabilities and outcomes, shape (n,).
     share
         Of the positives, at most so many lie strictly below the lower bound. The upper bound is 1.
+    rows
+        How many events each row stands for; 1 unless given.
 
     Examples
     --------
     >>> clear(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.0, 1, 0, 1, 1]), 0.4)
     (0.4, 1.0)
+    >>> clear(np.array([0.2, 0.4, 0.5]), np.ones(3), 0.4, np.array([9.0, 1, 1]))
+    (0.2, 1.0)
     """
     if not 0.0 <= share < 1.0:
         message = f"needed: a share of the positives lies from 0 to below 1, not {share}"
         raise DefinitionError(message)
-    positive = np.sort(p[y == 1.0])
-    return float(positive[int(share * len(positive))]), 1.0
+    frauds = y == 1.0
+    order = np.argsort(p[frauds], kind="stable")
+    weight = np.ones(len(order)) if rows is None else np.asarray(rows, dtype=np.float64)[frauds][order]
+    below = np.cumsum(weight) - weight
+    allowed = np.flatnonzero(below <= share * weight.sum())
+    return float(p[frauds][order][allowed[-1]]), 1.0
 
 
 def _margins(fitted: Estimator, X: FloatArray, names: Sequence[str]) -> FloatArray:

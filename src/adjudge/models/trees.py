@@ -226,7 +226,7 @@ def _average_precision(forest: Forest, held_out: Task | None) -> float:
         return float("nan")
     from sklearn.metrics import average_precision_score
 
-    return float(average_precision_score(held_out.y, margins(forest, held_out.X)))
+    return float(average_precision_score(held_out.y, margins(forest, held_out.X), sample_weight=held_out.weight))
 
 
 CHECKED_ROWS = 20_000
@@ -271,7 +271,8 @@ def _lightgbm(
     callbacks: list[Callable[[Any], None]] = [lambda env: report(env.iteration + 1)]
     valid = []
     if held_out is not None:
-        valid.append(lightgbm.Dataset(held_out.X, held_out.y, reference=data, params={"verbose": -1}))
+        later = lightgbm.Dataset(held_out.X, held_out.y, weight=held_out.weight, reference=data, params={"verbose": -1})
+        valid.append(later)
         if trees.start is not None:
             valid[0].set_init_score(margins(trees.start, held_out.X))
         if trees.patience:
@@ -322,7 +323,9 @@ def _xgboost(
         parameters |= {"base_score": 1.0 / (1.0 + np.exp(-start)), "scale_pos_weight": 1.0}
         objective = lambda margin, _: focal.objective(margin.astype(np.float64), task.y, trees.focal, weight)  # noqa: E731
     data = xgboost.DMatrix(_finite(task.X), task.y, weight=task.weight)
-    evals = [] if held_out is None else [(xgboost.DMatrix(_finite(held_out.X), held_out.y), "validation")]
+    evals = []
+    if held_out is not None:
+        evals.append((xgboost.DMatrix(_finite(held_out.X), held_out.y, weight=held_out.weight), "validation"))
     if trees.start is not None:
         parameters["base_score"] = 0.5
         for matrix, rows in zip([data, *(one for one, _ in evals)], (task, held_out), strict=False):

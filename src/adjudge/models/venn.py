@@ -15,7 +15,7 @@ import numpy as np
 
 from adjudge.errors import BundleError
 from adjudge.kernel import kernel
-from adjudge.models.isotonic import SLOPE, pairs
+from adjudge.models.isotonic import SLOPE, counted
 from adjudge.models.raw import Arrays, Meta, take
 from adjudge.typing import AnyArray, FloatArray, IntArray
 
@@ -165,16 +165,19 @@ class VennAbers:
                 raise BundleError(msg)
 
     @classmethod
-    def fit(cls, margin: FloatArray, y: FloatArray, slope: float = SLOPE) -> VennAbers:
-        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on."""
-        margin, y = pairs(margin, y)
+    def fit(
+        cls, margin: FloatArray, y: FloatArray, rows: FloatArray | None = None, *, slope: float = SLOPE
+    ) -> VennAbers:
+        """Fit on margins and outcomes (0 or 1) of rows the model was not trained on; `rows` as in `counted`."""
+        margin, y, rows = counted(margin, y, rows)
         order = np.argsort(margin, kind="stable")
         at, first = np.unique(margin[order], return_index=True)
-        total = np.append(0.0, np.cumsum(y[order])[np.append(first[1:], len(order)) - 1])
-        weight = np.append(first, len(order)).astype(np.float64)
-        low = np.append(0.0, _with_one_more(total, weight, 0.0))
-        high = np.append(_with_one_more(total, weight, 1.0), 1.0)
-        # sums are whole numbers and quotients are rounded once, so equal answers are equal in bits
+        total = np.append(0.0, np.cumsum((rows * y)[order])[np.append(first[1:], len(order)) - 1])
+        weight = np.append(0.0, np.cumsum(rows[order])[np.append(first[1:], len(order)) - 1])
+        # without weights sums are whole numbers and quotients are rounded once, so equal answers are equal in bits
+        low = np.maximum.accumulate(np.append(0.0, _with_one_more(total, weight, 0.0)))
+        high = np.maximum.accumulate(np.append(_with_one_more(total, weight, 1.0), 1.0))
+        low, high = np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
         moves, rises = np.diff(low) != 0, np.diff(high) != 0
         return cls(at[moves], low[np.append(True, moves)], at[rises], high[np.append(rises, True)], slope)
 
