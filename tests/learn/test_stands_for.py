@@ -19,7 +19,7 @@ from adjudge.learn.threshold import (
 from adjudge.learn.train import BESIDE, RULES
 from adjudge.learn.unseen import PROPENSITY, SEEN
 from adjudge.models.stack import clear
-from adjudge.typing import FloatArray, IntArray
+from adjudge.typing import AnyArray, FloatArray, IntArray
 
 COSTS = Costs(review=4.0, insult=5.0, review_catches=0.9)
 DAY_US = 86_400_000_000
@@ -36,7 +36,7 @@ def events(seed: int) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
 @pytest.mark.parametrize("seed", range(5))
 def test_thresholds_are_those_of_the_rows_so_many_times(seed: int) -> None:
     y, score, amount, times = events(seed)
-    many = [np.repeat(column, times) for column in (y, score, amount)]
+    many = np.repeat(y, times), np.repeat(score, times), np.repeat(amount, times)
     costs = threshold_from_costs(y, score, amount, COSTS, weight=times)
     assert costs == threshold_from_costs(*many, COSTS)
     assert threshold_from_capacity(score, 7, 30, weight=times) == threshold_from_capacity(many[1], 7, 30)
@@ -53,7 +53,7 @@ def table(seed: int, repeated: bool) -> tuple[Table, FloatArray]:
     n = len(rows)
     ts = np.linspace(0, 7 * DAY_US - 1, len(y)).astype(np.int64)[rows]
     beside = (score > 0.95).astype(np.int64)
-    extra = {BESIDE: beside[rows], RULES: beside[rows]}
+    extra: dict[str, AnyArray] = {BESIDE: beside[rows], RULES: beside[rows]}
     if not repeated:
         extra |= {SEEN: np.ones(n), PROPENSITY: 1.0 / times}
     made = Table(("x",), score[None, rows], ts, y[rows], ts, amount[rows], rows.astype(np.int64), extra=extra)

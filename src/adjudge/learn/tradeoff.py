@@ -283,7 +283,7 @@ class Fates:
         alert = (fate > PASS).astype(np.float64)
         fraud, honest = self.y, 1.0 - self.y
         costs = [cost_of(self.y, self.amount, self.costs, action) for action in ("pass", "review", "block")]
-        return self.stands_for * np.stack(
+        figures: FloatArray = self.stands_for * np.stack(
             [
                 alert,
                 alert * fraud,
@@ -295,6 +295,7 @@ class Fates:
                 (fate == BLOCK).astype(np.float64),
             ]
         )
+        return figures
 
     def _row(self, cut: float, sums: FloatArray, marks: tuple[str, ...]) -> TradeOff:
         alerts, caught, worth, false, declined, reviews, cost, blocked = (float(total) for total in sums)
