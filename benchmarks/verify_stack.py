@@ -26,7 +26,7 @@ from adjudge.service.verify import verify
 
 FOLDER = Path(__file__).parent / "_stacked"
 
-EVENTS, RESTARTS = 4_000, 30
+EVENTS, RESTARTS = 20_000, 30
 
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:

@@ -129,4 +129,6 @@ def visit(chromium: Browser, served: Served) -> Iterator[Visit]:
     context = chromium.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]
     context.set_default_timeout(20_000)
     yield Visit(context.new_page(), served)
+    for page in context.pages:
+        page.goto("about:blank")  # closing a window that is on its way to a page can hang the browser
     context.close()

@@ -73,8 +73,8 @@ def test_a_question_mark_shows_the_keys_and_g_goes_somewhere(visit: Visit) -> No
     visit.page.keyboard.press("t")
     assert visit.page.evaluate("document.documentElement.dataset.theme") != before
     visit.page.keyboard.press("g")
-    visit.page.keyboard.press("o")
-    visit.page.wait_for_url("**/console/overview")
+    visit.page.keyboard.press("d")
+    visit.page.wait_for_url("**/console/decisions")
     assert visit.errors == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -66,10 +67,10 @@ def button(
         finally:
             do.enable()
         dialog.close()
-        ui.notify(told(done), type="positive", timeout=6000)
         if after is None:
-            ui.timer(0.6, ui.navigate.reload, once=True)
+            ui.run_javascript(f"adjudge.again({json.dumps(told(done))})")  # what is said outlives the page
         else:
+            ui.notify(told(done), type="positive", timeout=6000)
             waiting = after()
             if waiting is not None:
                 await waiting

@@ -123,10 +123,28 @@
       else node.removeAttribute("tabindex");
     }
   };
+  // What came of something is said on the page as it is then.
+  const SAID = "adjudge.said";
+  window.adjudge = {
+    again: (text) => { sessionStorage.setItem(SAID, text); location.reload(); },
+  };
+  const say = () => {
+    const text = sessionStorage.getItem(SAID);
+    if (text === null) return;
+    sessionStorage.removeItem(SAID);
+    const node = document.createElement("div");
+    node.className = "told";
+    node.setAttribute("role", "status");
+    node.textContent = text;
+    document.body.append(node);
+    setTimeout(() => node.remove(), 8000);
+  };
+
   const ready = () => {
     addEventListener("resize", reach);
     dress();
     told(document);
+    say();
     new MutationObserver((changes) => {
       for (const change of changes) for (const node of change.addedNodes) if (node.nodeType === 1) told(node.parentNode || node);
       reach();
