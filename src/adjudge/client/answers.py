@@ -72,6 +72,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
         Whether the event was decided before; this is that decision.
     features
         All feature values where they were asked for; None is missing.
+    challenger
+        Name of the challenger that decided; empty where the champion did.
     """
 
     id: str
@@ -90,6 +92,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     latency_ms: float
     repeated: bool = False
     features: dict[str, float | None] | None = None
+    challenger: str = ""
 
 
 class StoredDecision(msgspec.Struct, frozen=True):
