@@ -2,7 +2,7 @@
 
 Trained by the product's own path on the first part of three months, with the labels that were known then; chosen and
 calibrated on the second; judged on the last by what was reported in the end. Beside the models stands an oracle that
-knows the generator's rates (`_oracle`), and beside the ask what nobody could reach.
+knows the generator's rates (`adjudge.systems.payments.simulate.oracle`), and beside the ask what nobody could reach.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from adjudge.models.stack import Of
 from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import Payment, payments
 from adjudge.systems.payments.simulate import World, simulate
+from adjudge.systems.payments.simulate.oracle import HIDDEN, chances
 from adjudge.typing import AnyArray, BoolArray, FloatArray
-from benchmarks._oracle import HIDDEN, chance_of_report
 from benchmarks._rings import recall_at
 
 EVENTS, QUICK_EVENTS, SEED = 1_500_000, 40_000, 7
@@ -123,18 +123,6 @@ def data_of(world: World, progress: Callable[[str], None]) -> Data:
     progress(f"{len(plan.names)} features of every payment backfilled")
     texts = vocabulary_of(plan, source.frames)
     return Data(plan, compile(base).names, (parts.train, parts.validation, parts.test), texts)
-
-
-def chances(world: World) -> FloatArray:
-    """Return what the oracle says of each payment of a world."""
-    answers = world.outcomes.select("payment_id", "declined")
-    declined = world.payments.select("payment_id").join(answers, on="payment_id", how="left", maintain_order="left")
-    return chance_of_report(
-        world.truth["pattern"].fill_null("").to_numpy(),
-        declined=declined["declined"].to_numpy(),
-        distant=world.payments["ip"].is_not_null().to_numpy(),
-        minor=world.payments["amount_minor"].to_numpy(),
-    )
 
 
 def stack(data: Data, *, quick: bool) -> Stack:

@@ -10,14 +10,14 @@ import pytest
 from adjudge.learn.ranking import Ranking
 from adjudge.learn.table import Table
 from adjudge.systems.payments.simulate.fraud import PATTERNS
+from adjudge.systems.payments.simulate.oracle import HIDDEN, chance_of_report, chances
 from benchmarks import simulator
-from benchmarks._oracle import HIDDEN, chance_of_report
 from tests.systems.payments.simulated import world
 
 
 @pytest.fixture(scope="module")
 def chance() -> np.ndarray:
-    return simulator.chances(world())
+    return chances(world())
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,15 @@ from adjudge.typing import AnyArray
 if TYPE_CHECKING:
     import polars as pl
 
+CHANCE = "chance"
+"""Column of `Table.extra`: what an oracle says of each event, who knows how the data comes about, in [0, 1]."""
+
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and how far it goes."""
 
 
 def table_of(plan: Plan, source: Source, progress: Progress) -> Table:
-    """Backfill a source; the pattern of each positive comes along where the truth is known, and what was declined.
+    """Backfill a source; what is known of the truth, an oracle's chances, and what was declined come along.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ def table_of(plan: Plan, source: Source, progress: Progress) -> Table:
     table, extra = made.table, {}
     if source.truth is not None and "pattern" in source.truth.columns:
         extra["pattern"] = beside(plan, source.truth, "pattern", table, otherwise="")
+    if source.truth is not None and CHANCE in source.truth.columns:
+        extra[CHANCE] = beside(plan, source.truth, CHANCE, table, otherwise=0.0).astype(np.float64)
     if source.approvals is not None:
         extra[SEEN] = beside(plan, source.approvals, "approved", table, otherwise=True).astype(np.float64)
         extra[PROPENSITY] = beside(plan, source.approvals, "propensity", table, otherwise=1.0).astype(np.float64)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adjudge.learn.curves import Curves, PointList
+from adjudge.learn.curves import ORACLE, Curves, PointList
 from adjudge.learn.evaluate import PatternRecall
 from adjudge.learn.tradeoff import TradeOff, TradeOffs
 
@@ -33,8 +33,8 @@ VARIABLES = {
 }
 """Stand-in colour to the name of the CSS variable that replaces it."""
 
-LOOKS = {"model": (BLUE, "-", 2.4), "rules": (ORANGE, "--", 2.0)}
-"""Colour, dash and width of the rankings that are always there."""
+LOOKS = {"model": (BLUE, "-", 2.4), "rules": (ORANGE, "--", 2.0), ORACLE: (INK, ":", 1.8)}
+"""Colour, dash and width of the rankings that are always there, and of the one that nobody can beat."""
 
 OTHERS = ((GREEN, "-.", 1.8), (PINK, ":", 2.0), (FAINT, "--", 1.4))
 """Looks of further rankings, in order."""

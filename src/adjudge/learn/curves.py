@@ -15,6 +15,10 @@ POINTS = 200
 """Most points kept of a curve."""
 
 
+ORACLE = "oracle"
+"""The ranking of somebody who knows how simulated data comes about: what nobody can beat but by luck."""
+
+
 class PointList(msgspec.Struct, frozen=True):
     """A line in a plot.
 

@@ -12,6 +12,7 @@ import msgspec
 
 from adjudge.learn import charts, sections
 from adjudge.learn.bootstrap import Interval
+from adjudge.learn.curves import ORACLE
 from adjudge.learn.evaluate import Evaluation, Line
 from adjudge.learn.folds import Folds
 from adjudge.learn.leakage import Leakage
@@ -29,6 +30,13 @@ FIGURES = {
     "value_at_queue": "Value caught in the queue",
 }
 """Metric of a ranking to its heading."""
+
+
+BEYOND = (
+    " Dotted: an oracle that knows how the simulator makes frauds and reports, and none of its draws. What lies "
+    "above it nobody finds but by luck."
+)
+"""What is said of an oracle beside the curve."""
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,11 +299,12 @@ def _plots(report: Report) -> str:
     found = report.evaluation
     queue = found.line("queue")
     marks = [(name, at) for name, at in (("rules", queue.rules), ("model", queue.model)) if at]
+    beyond = BEYOND if ORACLE in found.curves.precision_recall else ""
     plots = [
         _figure(
             "Precision and recall",
             charts.precision_recall(found.curves),
-            "How much of a list is fraud as it is made longer to find more. Up and right is better.",
+            "How much of a list is fraud as it is made longer to find more. Up and right is better." + beyond,
         ),
         _figure(
             "Value captured against alerts a day",

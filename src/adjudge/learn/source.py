@@ -33,7 +33,8 @@ class Source:
     lists
         Contents of named lists.
     truth
-        What really was, for evaluation only, with the event's id; None for real data.
+        What really was, for evaluation only, with the event's id; None for real data. It may say of what ``pattern`` a
+        fraud is, whether there is ``fraud``, and in ``chance`` what somebody says who knows how the data comes about.
     approvals
         For each decided event its id, ``approved``, and ``propensity``: its chance of having been let through. Where
         every event was let through, None.

@@ -18,6 +18,8 @@ from adjudge.define import Capacity, Policy, System
 from adjudge.engine import Plan
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.errors import DefinitionError, ShapeError
+from adjudge.learn.aligned import CHANCE
+from adjudge.learn.curves import ORACLE
 from adjudge.learn.evaluate import DAY_US, Evaluation, Settings, Verdict, evaluate
 from adjudge.learn.metrics import auc, average_precision
 from adjudge.learn.split import Parts, Split
@@ -329,7 +331,7 @@ def estimator_of(system: System) -> Any:
 
 
 def judge(plan: Plan, trained: Trained, *, settings: Settings | None = None) -> Evaluation:
-    """Judge a trained system on its test part, beside rules alone and the logistic regression.
+    """Judge a trained system on its test part, beside rules alone, the logistic regression and, if any, an oracle.
 
     Parameters
     ----------
@@ -343,11 +345,14 @@ def judge(plan: Plan, trained: Trained, *, settings: Settings | None = None) -> 
     test = trained.parts.test
     p = probabilities(trained.scorer, test)
     rules = test.extra[RULES].astype(np.float64)
+    beside = {} if trained.baseline is None else {"logistic regression": margins(trained.baseline, test)}
+    if CHANCE in test.extra:  # a simulation knows what nobody can beat
+        beside[ORACLE] = test.extra[CHANCE]
     return evaluate(
         test,
         rules=Verdict(rules > 0, rules),
         model=Verdict(alerts(plan.policy, test, p, trained.thresholds), p),
-        baselines={} if trained.baseline is None else {"logistic regression": margins(trained.baseline, test)},
+        baselines=beside,
         settings=settings,
     )
 

@@ -29,6 +29,8 @@ def of_world(world: World) -> Source:
     """Return a simulated world as history, its columns named like the fields of the streams."""
     import polars as pl
 
+    from adjudge.systems.payments.simulate.oracle import chances
+
     payments = world.payments.rename({"lat": "place_lat", "lon": "place_lon", "utc_offset_min": "at_offset_minutes"})
     accounts = world.accounts.with_row_index("change_id").with_columns(
         pl.format("a{}", pl.col("change_id")).alias("change_id"), pl.col("verification").cast(pl.Float64)
@@ -43,7 +45,8 @@ def of_world(world: World) -> Source:
     for outcome in ("verification", "step_up", "review", "dispute"):
         labels[outcome] = world.inquiries.filter(outcome=outcome).drop("outcome")
     lists = {name: world.lists[name] for name in ("proxy_ips", "holidays", "blocked_cards", "risky_merchants")}
-    return Source({"payment": payments, "account": accounts}, labels, lists, world.truth, world.approvals)
+    truth = world.truth.with_columns(pl.Series("chance", chances(world)))
+    return Source({"payment": payments, "account": accounts}, labels, lists, truth, world.approvals)
 
 
 def read(path: Path) -> Source:

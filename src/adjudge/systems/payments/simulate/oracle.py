@@ -9,10 +9,15 @@ fraud.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from adjudge.systems.payments.simulate.labels import OVERLOOKED, REPORTING, WITHDRAWN, chance_of_dispute
 from adjudge.typing import AnyArray, BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from adjudge.systems.payments.simulate.world import World
 
 HIDDEN = "quiet"
 """The pattern that nothing tells from honest payments."""
@@ -56,3 +61,15 @@ def chance_of_report(pattern: AnyArray, *, declined: BoolArray, distant: BoolArr
         if name != HIDDEN:
             p[pattern == name] = chance
     return p
+
+
+def chances(world: World) -> FloatArray:
+    """Return what the oracle says of each payment of a world, in the order of its payments."""
+    answers = world.outcomes.select("payment_id", "declined")
+    declined = world.payments.select("payment_id").join(answers, on="payment_id", how="left", maintain_order="left")
+    return chance_of_report(
+        world.truth["pattern"].fill_null("").to_numpy(),
+        declined=declined["declined"].fill_null(False).to_numpy(),
+        distant=world.payments["ip"].is_not_null().to_numpy(),
+        minor=world.payments["amount_minor"].to_numpy(),
+    )
