@@ -58,8 +58,19 @@ def test_a_report_with_everything_goes_to_json_and_back_and_has_every_section(bu
     read = msgspec.json.decode(write_json(made, tmp_path / "report.json").read_bytes(), type=Report)
     assert read == made
     page = render(made)
+    assert [ranker.name for ranker in made.evaluation.rankers] == ["rules", "oracle", "model"]
+    assert page.count("none of its draws") >= 1
+    assert made.facts["Left out for labels"].startswith("7 days")
     for title in ("Alert threshold", "Block threshold", "Rolling folds", "Slices", "Declined traffic", "Leakage"):
         assert f"<h2>{title}" in page, title
+
+
+def test_real_data_has_no_oracle(bundle: Path) -> None:
+    world = source()
+    assert world.truth is not None
+    made = pipeline.judged(build, bundle, replace(world, truth=world.truth.drop("chance")))
+    assert [ranker.name for ranker in made.evaluation.rankers] == ["rules", "model"]
+    assert "none of its draws" not in render(made)
 
 
 def test_the_row_that_is_set_is_what_the_headline_says(bundle: Path) -> None:

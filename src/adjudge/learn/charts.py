@@ -50,7 +50,8 @@ def precision_recall(curves: Curves) -> str:
     """
     figure, axes = _canvas(3.6)
     for name, points, look in _ranked(curves.precision_recall):
-        _line(axes, points, look, name)
+        # a part of a tie is as precise as all of it, so the first group reaches back to no recall at all
+        _line(axes, PointList((0.0, *points.x), (points.y[0], *points.y)) if points.x else points, look, name)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall: share of frauds found")
     axes.set_ylabel("precision of the list")
     _percent(axes, "x")
@@ -71,7 +72,8 @@ def value_captured(curves: Curves, queues: Sequence[tuple[str, float]]) -> str:
     """
     figure, axes = _canvas(3.6)
     for name, points, look in _ranked(curves.value_captured):
-        _line(axes, points, look, name)
+        if name != ORACLE:  # which ranks by chance and not by money
+            _line(axes, points, look, name)
     axes.set_xscale("log")
     axes.set(ylim=(0, 1.02), xlabel="alerts per day (log scale)", ylabel="share of fraud money caught")
     for place, (name, queue) in enumerate(queues):
@@ -169,6 +171,8 @@ def importance(shares: Sequence[tuple[str, float]]) -> str:
     shares
         Name and share, largest first.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _canvas(0.9 + 0.27 * max(len(shares), 2))
     rows = list(reversed(shares))
     axes.barh(range(len(rows)), [share for _, share in rows], color=BLUE, height=0.62)
@@ -179,6 +183,7 @@ def importance(shares: Sequence[tuple[str, float]]) -> str:
     axes.set(xlim=(0, longest * 1.14), ylim=(-0.6, len(rows) - 0.4))
     axes.set_xlabel("share of all contributions to the score")
     axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(6, prune="upper"))  # the last would stand half outside
     _percent(axes, "x")
     return _svg(figure, "importance")
 

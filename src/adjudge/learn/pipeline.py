@@ -269,7 +269,8 @@ def loaded(
     parts = split.parts(seen, matures_us=gap_us)
     if drop_known:
         parts = replace(parts, test=without_known(parts.test, seen))
-    trained = Trained(found.scorer, None, found.manifest.thresholds, parts, found.manifest.metrics, {})
+    facts = {name: said for name, said in found.manifest.training.items() if isinstance(said, str)}
+    trained = Trained(found.scorer, None, found.manifest.thresholds, parts, found.manifest.metrics, facts)
     return Loaded(found, plan, table, trained, split)
 
 
