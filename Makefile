@@ -4,7 +4,7 @@ export PYTHON MAKECMDGOALS
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console screenshots test check audit format fuzz bench soak docs reference constraints venv venv-all services lint types imports clean
+.PHONY: help demo console screenshots test check audit format fuzz bench soak docs reference constraints venv venv-all venv-mlflow services lint types imports clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,10 +21,10 @@ console: ## open the pages for people on what `make demo` leaves behind, which i
 screenshots: venv-all services ## take the pictures of docs/guides/desk.md anew
 	ADJUDGE_SCREENSHOTS=docs/guides/desk $(RUN) pytest tests/console/test_guide.py
 
-test: venv-all services lint types imports ## install everything, then lint, types, imports, doctests, README, examples, tests
+test: venv-all venv-mlflow services lint types imports ## install everything, then lint, types, imports, doctests, README, examples, tests
 	$(RUN) pytest --doctest-modules src tests
 
-check: venv-all ## what to run before a commit: format, lint, types, imports and the fast tests
+check: venv-all venv-mlflow ## what to run before a commit: format, lint, types, imports and the fast tests
 	$(RUN) ruff format --check .
 	@$(MAKE) --no-print-directory lint types imports
 	$(RUN) pytest --doctest-modules src tests -m "not slow"
@@ -64,6 +64,9 @@ venv-all: ## create or complete .venv with every extra
 venv-docs:
 	@tools/venv.sh docs
 
+venv-mlflow:
+	@tools/mlflow.sh
+
 services:
 	@tools/services.sh
 
@@ -77,4 +80,4 @@ imports: venv-all
 	.venv/bin/lint-imports --no-logo
 
 clean: ## remove .venv and everything that was built
-	rm -rf .venv build dist site demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-mlflow build dist site demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

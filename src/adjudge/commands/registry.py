@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -35,6 +36,12 @@ IdArgument = Annotated[
 ]
 EnvironmentOption = Annotated[
     str, typer.Option("--environment", "-e", help="Where it is to decide: development, staging or production.")
+]
+OriginOption = Annotated[
+    str, typer.Option("--environment", "-e", help="Which one the workspace is; as its log says, where it does.")
+]
+KeyOption = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Ed25519 private key (PEM) to sign the package with.")
 ]
 OfOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of the system, where there are several.")]
 
@@ -189,12 +196,8 @@ def export(
     id_: IdArgument,
     to: Annotated[Path, typer.Argument(dir_okay=False, help="The package: one file.")],
     system: OfOption = None,
-    environment: Annotated[
-        str, typer.Option("--environment", "-e", help="Which one the workspace is; as its log says, where it does.")
-    ] = "",
-    key: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Ed25519 private key (PEM) to sign it with.")
-    ] = None,
+    environment: OriginOption = "",
+    key: KeyOption = None,
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
@@ -237,6 +240,52 @@ def import_(
         plan, bundles = _plan(registrar, workspace, log, system)
         id_, seq = moves.take_in(registrar, plan, bundles, package, why, trust)
     show({"id": id_, "registered at": seq, "signed": trust is not None}, json)
+
+
+@app.command()
+def mirror(
+    id_: IdArgument,
+    server: Annotated[str, typer.Option("--server", help="Address of an MLflow tracking server.")],
+    environment: OriginOption = "",
+    key: KeyOption = None,
+    system: OfOption = None,
+    who: WhoOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a release to an MLflow tracking server: parameters, metrics, model card and package, and a model version.
+
+    Needs the extra mlflow. What is there already is left as it is.
+
+    Example: adjudge registry mirror latest --server http://127.0.0.1:5000 --workspace payments
+    """
+    from adjudge.service.registry import moves, tracking
+
+    with _registry(workspace, log, who) as registrar, TemporaryDirectory() as scratch:
+        one = registrar.releases.find(id_, system)
+        plan, bundles = _plan(registrar, workspace, log, one.system)
+        packed = Path(scratch) / tracking.FILE
+        moves.export(registrar, one, plan, bundles, packed, environment=environment, key=key)
+        made = tracking.mirror(one, bundles.read(one.id) if one.what == "bundle" else None, packed, server)
+    show(msgspec.to_builtins(made), json)
+
+
+@app.command()
+def fetch(
+    reference: Annotated[str, typer.Argument(help="runs:/RUN, models:/NAME/VERSION or models:/NAME@ALIAS.")],
+    to: Annotated[Path, typer.Argument(dir_okay=False, help="File for the package.")],
+    server: Annotated[str, typer.Option("--server", help="Address of an MLflow tracking server.")],
+) -> None:
+    """Fetch the package of a release from an MLflow tracking server; `adjudge registry import` takes it in.
+
+    Needs the extra mlflow.
+
+    Example: adjudge registry fetch models:/adjudge-payments/3 may.adjudge --server http://127.0.0.1:5000
+    """
+    from adjudge.service.registry import tracking
+
+    sys.stdout.write(f"wrote {tracking.fetch(reference, server, to)}\n")
 
 
 @contextmanager
