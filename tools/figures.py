@@ -93,6 +93,12 @@ LINES: dict[str, tuple[str, ...]] = {
         "examples (target {target_s}); the conditions alone {seconds_evaluating:.2f} s, "
         "{ratio_polars_evaluating:.1f} x Polars, {ratio_duckdb_evaluating:.1f} x DuckDB",
     ),
+    "whatif": (
+        "{events:,} decisions with {features} features, {rules} rules and 500 trees made again with another bundle: "
+        "{seconds:.0f} s on one core (target 60), {differing_from_really_deciding} of them not what really deciding gives; "
+        "payments with {payments[features]} features, own declines and outcomes: {payments[seconds_per_million]:.0f} s a "
+        "million",
+    ),
     "sequential": (
         "Champion and challenger, looked at daily for five weeks: {worst_false_promotions:.1%} false promotions in the "
         "worst of six cases without an improvement, {runs:,} runs each (target 5 %), where errors without any "

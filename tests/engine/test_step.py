@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -125,6 +126,27 @@ def test_batch_size_changes_no_bit(plan: Plan, size: int) -> None:
     assert np.array_equal(left.view(np.uint64), right.view(np.uint64))
     assert [a for d in alone for a in d.action] == [a for d in joined for a in d.action]
     assert one.digest() == other.digest()
+
+
+@pytest.mark.parametrize("buyers", [6, 60])
+@pytest.mark.parametrize("limit", ["30.00", "100", "1e9"])
+def test_deciding_ahead_of_own_decisions_changes_no_bit(buyers: int, limit: str) -> None:
+    """What is held already cannot be taken back by itself, so there no piece is longer than it has to be."""
+    rules = Rules(
+        (Rule("too_much", f"amount > {limit}", "block"), *(r for r in SALES.rules.rules if r.id != "too_much"))
+    )
+    plan, draw = compile(replace(SALES, rules=rules)), np.random.default_rng(buyers)
+    events = [
+        sale(i, i / 4, f"{draw.integers(1, 12_000) / 100:.2f}", buyer=f"b{draw.integers(buyers)}") for i in range(700)
+    ]
+    ahead, held = plan.start(), plan.start()
+    held.hold()
+    one, two = step(plan, ahead, events, 0), step(plan, held, events, 0)
+    held.release()
+    assert np.array_equal(one.X[plan.rows].view(np.uint64), two.X[plan.rows].view(np.uint64))
+    assert one.action == two.action
+    assert ahead.digest() == held.digest()
+    assert not ahead.held
 
 
 def test_threads_change_no_bit(plan: Plan) -> None:

@@ -66,6 +66,11 @@ class State:
     profiles: list[Profiles]
     lap: Callable[[str], None] = field(default=untimed, compare=False, repr=False)
 
+    @property
+    def held(self) -> bool:
+        """Whether `restore` would take anything back."""
+        return any(kept.held for kept in (*self.histories, *self.profiles))
+
     def hold(self) -> None:
         """Begin to remember what `restore` has to take back."""
         for kept in (*self.histories, *self.profiles):

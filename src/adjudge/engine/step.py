@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from adjudge.engine.plan import HistoryPlan, Plan
 
 
+FEW = 3
+"""Cuts of a batch from which on it is worth deciding ahead of what its own decisions set."""
+
+AHEAD = 512
+"""Most events that are decided ahead."""
+
+
 def step(plan: Plan, state: State, batch: Batch, *, append: bool = True, guard: Guard = UNGUARDED) -> Decisions | None:
     """Fold a batch and decide it.
 
@@ -109,6 +116,9 @@ def _in_pieces(
 ) -> Decisions:
     """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
     cuts = own_cuts(batch, acting)
+    linked = any(h.linked for _, counting in acting for h in counting)
+    if len(cuts) > FEW and not linked and not state.held:
+        return _ahead(plan, state, batch, acting, guard)
     pieces = []
     for first, last in pairwise(cuts):
         whole = len(cuts) == 2
@@ -121,6 +131,52 @@ def _in_pieces(
             batch.matrix[:, first:last] = piece.matrix
         pieces.append(decisions)
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
+
+
+def _ahead(
+    plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]], guard: Guard
+) -> Decisions:
+    """Decide as `_in_pieces` does, in longer pieces: as if no decision acted, and again up to where one did.
+
+    Few decisions act. So a piece is decided whole, and taken back where an event follows that shares such a key with
+    one that turned out to act; it is then cut there, which is where it may be cut.
+    """
+    keys = batch.keys[sorted({h.key[batch.stream] for _, counting in acting for h in counting})]
+    pieces, first = [], 0
+    while first < len(batch):
+        last = min(first + AHEAD, len(batch))
+        state.hold()
+        try:
+            piece, decisions = _piece(plan, state, batch, first, last, guard)
+            acts = np.isin(decisions.combined.action, _acting_actions(plan, acting))
+            stop = first + _cuts(keys[:, first:last], acts)[1]
+        except BaseException:
+            state.restore()
+            raise
+        if stop == last:
+            state.release()
+        else:
+            state.restore()
+            piece, decisions = _piece(plan, state, batch, first, stop, guard)
+        for outcome, _ in acting:
+            _act(plan, state, decisions, outcome)
+        batch.matrix[:, first:stop] = piece.matrix
+        pieces.append(decisions)
+        first = stop
+    return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
+
+
+def _piece(plan: Plan, state: State, batch: Batch, first: int, last: int, guard: Guard) -> tuple[Batch, Decisions]:
+    """Fold and decide some events of a batch."""
+    piece = batch.part(first, last)
+    fold_batch(plan, state, piece, append=True)
+    return piece, decide(plan, piece, guard.part(first, last))
+
+
+def _acting_actions(plan: Plan, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:
+    """Return the positions of the actions that set an outcome."""
+    actions = plan.policy.actions
+    return sorted({actions.index(a) for outcome, _ in acting for a in outcome.decided if a in actions})
 
 
 def own_cuts(batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:

@@ -56,6 +56,11 @@ class Undoable(ABC):
         self._journal: IntArray = np.empty(FIRST_WORDS, dtype=np.int64)
         self._held = False
 
+    @property
+    def held(self) -> bool:
+        """Whether what is done now can be taken back."""
+        return self._held
+
     def hold(self) -> None:
         """Note from here on what folding changes, so that `restore` can take it back.
 

@@ -266,17 +266,53 @@ class Workspace:
             How layers take part, by what `Running.guarded` calls each.
         """
         for start, stop, batches in prepared.stretches:
-            self._pass(prepared.stream, prepared.first + start, batches[0][1].ts)
+            self.pass_by(prepared.stream, prepared.first + start, batches[0][1].ts)
             made = {s.name: said for s, batch in batches if (said := s.decide(batch, guards, start, stop))}
             self._decided(stop - start if made else 0)
             for name, said in made.items():
                 for one in said:
-                    decided, positions = one.decisions, prepared.first + start + one.events
-                    acted = self._acted(self.systems[name], decided.plan.combine.actions, decided.combined.action)
-                    self._remember(name, positions, acted)
-                    self._note_degraded(name, positions, decided.layers.T)
+                    self.note_decided(name, prepared.first + start + one.events, one.decisions)
             self._arrived(prepared, stop)
             yield start, stop, made
+
+    def fields_only(self, first: int, stream: str, ids: Sequence[str], fields: FloatArray) -> Prepared:
+        """Return logged events ready to be entered, and then to be decided with others by `decide_together`."""
+        n = len(ids)
+        times, seqs = self.encoder(stream).times(fields), np.arange(first, first + n)
+        batch = Batch(stream, ids, times, seqs, fields, np.empty((0, n), np.uint64))  # keys are made of all at once
+        return Prepared(stream, list(ids), first, fields, [(0, n, [(s, batch) for s in self.reading(stream)])])
+
+    def decide_together(self, parts: Sequence[Prepared]) -> tuple[IntArray, dict[str, list[Said]]]:
+        """Fold and decide events of one stream that stand at rising positions with others between, as if these did not.
+
+        Parameters
+        ----------
+        parts
+            What `fields_only` has made of them, entered; nothing may wait for any of them.
+
+        Returns
+        -------
+        tuple[IntArray, dict[str, list[Said]]]
+            Their positions, and what each system decided.
+        """
+        stream, ids = parts[0].stream, [id_ for part in parts for id_ in part.ids]
+        positions = np.concatenate([np.arange(part.first, part.first + len(part.ids)) for part in parts])
+        fields = np.hstack([part.fields for part in parts])
+        for part in parts:
+            self.pass_by(stream, part.first, part.ts)
+        made: dict[str, list[Said]] = {}
+        for s in self.reading(stream):
+            made[s.name] = s.decide(s.plan.encode_fields(stream, fields, positions, ids), {}, 0, len(ids))
+            for one in made[s.name]:
+                self.note_decided(s.name, positions[one.events], one.decisions)
+        self._decided(len(ids))
+        return positions, made
+
+    def note_decided(self, system: str, positions: IntArray, decided: Decisions) -> None:
+        """Note what a system's decisions about events at some positions have set, and what they lacked."""
+        acted = self._acted(self.systems[system], decided.plan.combine.actions, decided.combined.action)
+        self._remember(system, positions, acted)
+        self._note_degraded(system, positions, decided.layers.T)
 
     def refold(self, prepared: Prepared, made: Mapping[str, Recorded]) -> None:
         """Fold events that were decided before, with what their decisions set; nothing is decided.
@@ -289,7 +325,7 @@ class Workspace:
             What each system decided then, by name.
         """
         for start, stop, batches in prepared.stretches:
-            self._pass(prepared.stream, prepared.first + start, batches[0][1].ts)
+            self.pass_by(prepared.stream, prepared.first + start, batches[0][1].ts)
             acted = {
                 name: self._acted(self.systems[name], r.card.actions, r.records["action"][start:stop])
                 for name, r in made.items()
@@ -352,7 +388,7 @@ class Workspace:
             s.plan.insert(s.state, batch)
         ts = batches[0][1].ts
         self._note_times(stream, ts)
-        self._pass(stream, first, ts)
+        self.pass_by(stream, first, ts)
         self.lookup.keep(first, frame)
         self.ids[stream].add(ids, first, ts=ts)
         self._forget_ids()
@@ -632,7 +668,7 @@ class Workspace:
         newest = self.newest_us
         return [] if newest is None else [(ids, gone) for ids in self.ids.values() if (gone := ids.forget(newest))]
 
-    def _pass(self, stream: str, first: int, ts: IntArray) -> None:
+    def pass_by(self, stream: str, first: int, ts: IntArray) -> None:
         """Note the times of events that are folded from a position on."""
         if len(ts) and not self.doors[stream].schema.profile:
             undo = self.passed.note(first, ts)

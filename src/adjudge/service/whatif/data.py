@@ -36,7 +36,9 @@ class _Clock:
         return self.now_us
 
 
-def lived(plan: Plan, source: Source, bundles: Beside, told: Callable[[int, int], None]) -> tuple[Log, int]:
+def lived(
+    plan: Plan, source: Source, bundles: Beside, told: Callable[[int, int], None], *, log: Log | None = None
+) -> tuple[Log, int]:
     """Return the log of a system that decided a source's events, and when the last of it became known.
 
     Parameters
@@ -49,6 +51,8 @@ def lived(plan: Plan, source: Source, bundles: Beside, told: Callable[[int, int]
         Where its model is.
     told
         Told how many events are decided, and how many there are.
+    log
+        An empty one; None makes it in memory.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def lived(plan: Plan, source: Source, bundles: Beside, told: Callable[[int, int]
         message = f"there are no events of stream {plan.decides!r} to decide"
         raise InputError(message, field="data", code="missing_stream")
     clock, ids = _Clock(), list[str]()
-    decider = Decider([plan], clock=clock, resolver=Resolver([plan], bundles))
+    decider = Decider([plan], log, clock=clock, resolver=Resolver([plan], bundles))
     for step in script:
         if isinstance(step, Known):
             kind = Kind.LABEL if isinstance(plan.truth(step.name), Label) else Kind.OUTCOME

@@ -21,6 +21,7 @@ from adjudge.service.personal.keys import MemoryKeys
 from adjudge.service.whatif.approvals import approvals_of
 from adjudge.service.whatif.change import Beside, Change, Otherwise
 from adjudge.service.whatif.fold import Deciding, Lived, Made, One
+from adjudge.service.whatif.kept import Kept, named
 from adjudge.service.workspace import Workspace
 from adjudge.typing import FloatArray, IntArray
 
@@ -155,7 +156,8 @@ def _decided(
         folder.finish()
         return folder.workspace
 
-    folder = Deciding(workspace, name, otherwise.plan, anew)
+    kept = Kept(named(log, plan.decides, start, stop))
+    folder = Deciding(workspace, name, otherwise.plan, anew, kept=kept)
     for stretch in scan(log, start, None, FOLDED, after=end.link):
         if stretch.first >= stop:
             break
