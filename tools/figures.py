@@ -95,9 +95,9 @@ LINES: dict[str, tuple[str, ...]] = {
     ),
     "whatif": (
         "{events:,} decisions with {features} features, {rules} rules and 500 trees made again with another bundle: "
-        "{seconds:.0f} s on one core (target 60), {differing_from_really_deciding} of them not what really deciding gives; "
-        "payments with {payments[features]} features, own declines and outcomes: {payments[seconds_per_million]:.0f} s a "
-        "million",
+        "{seconds:.0f} s on one core (target 60), {differing_from_really_deciding} of them not what really deciding "
+        "gives; payments with {payments[features]} features, own declines and outcomes: "
+        "{payments[seconds_per_million]:.0f} s a million",
     ),
     "sequential": (
         "Champion and challenger, looked at daily for five weeks: {worst_false_promotions:.1%} false promotions in the "
