@@ -23,7 +23,7 @@ from adjudge.log.sqlite import SqliteLog
 from adjudge.service.decider import Decider
 from adjudge.service.decode import EventDecoder
 from adjudge.service.keeper import Keeper
-from adjudge.service.server import settle_memory
+from adjudge.service.server import settle
 from benchmarks import _orders
 
 LARGEST = 2_048
@@ -42,14 +42,14 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     rates = (60_000, 50_000, 40_000, 30_000, 20_000)
     progress(f"history of {rows:,} events, {_orders.TREES} trees")
     plan, state = _orders.ready(rows)
-    settle_memory()  # as a service does before it serves
+    settle()  # as a service does before it serves
     rate, trial = _highest(plan, state, rows, rates, 3.0, progress)
     tried = {f"{rate}": trial}
     for rate in [r for r in rates if r <= rate]:
         del state  # what an earlier run has decided must not burden the next one
         progress(f"history of {rows:,} events again")
         state = _orders.filled(plan, _orders.history(rows))
-        settle_memory()
+        settle()
         progress(f"{rate:,}/s for {seconds} s")
         found = _at(plan, state, rows, rate, seconds, progress)
         tried[f"{rate}"] = found

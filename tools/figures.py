@@ -93,6 +93,10 @@ LINES: dict[str, tuple[str, ...]] = {
         "examples (target {target_s}); the conditions alone {seconds_evaluating:.2f} s, "
         "{ratio_polars_evaluating:.1f} x Polars, {ratio_duckdb_evaluating:.1f} x DuckDB",
     ),
+    "promotion": (
+        "A challenger promoted or gone back on {promotions} times among {requests:,} payments at {rate_per_s}/s: "
+        "{failed} failed, {mixed_versions} of mixed versions, p99 meanwhile {ratio_p99:.2f} x that without (target 2)",
+    ),
     "whatif": (
         "{events:,} decisions with {features} features, {rules} rules and 500 trees made again with another bundle: "
         "{seconds:.0f} s on one core (target 60), {differing_from_really_deciding} of them not what really deciding "

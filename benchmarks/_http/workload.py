@@ -117,13 +117,13 @@ def prepare(folder: Path, *, rows: int, keys: int, seed: int = 7) -> None:
         Of all draws.
     """
     rng = np.random.default_rng(seed)
-    _train(folder / MODEL, rng)
+    train(folder / MODEL, rng)
     _history(rng, rows, keys).write_parquet(folder / TABLE)
     facts = {"by": KEYS, "windows": WINDOWS, "rules": thresholds()}
     (folder / FACTS).write_text(json.dumps(facts))
 
 
-def _train(path: Path, rng: np.random.Generator) -> None:
+def train(path: Path, rng: np.random.Generator) -> None:
     """Train 500 trees of depth 6 on made-up rows; what they predict is of no interest, what they cost is."""
     import lightgbm
 

@@ -89,6 +89,13 @@ class System:
         return tuple(mark for truth in self.truths.values() for mark in truth.marks)
 
     @functools.cached_property
+    def spec(self) -> dict[str, Any]:
+        """The system as plain JSON, which nobody may change; see `adjudge.define.spec.to_spec`."""
+        from adjudge.define.spec import to_spec  # which reads systems
+
+        return to_spec(self)
+
+    @functools.cached_property
     def schemas(self) -> dict[str, Schema]:
         """Schemas of every stream that the system reads, the decided one first."""
         entities = [f.entity.stream for f in self.flat_features if not isinstance(f, DerivedFeature)]

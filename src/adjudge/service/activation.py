@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from adjudge.define import Schema, micros
-from adjudge.define.spec import to_spec
 from adjudge.engine.compile import LATENESS
 from adjudge.engine.encode import Encoder
 from adjudge.errors import DefinitionError
@@ -74,10 +73,8 @@ class SystemActivation(msgspec.Struct, frozen=True, omit_defaults=True):
     @classmethod
     def of(cls, plan: Plan, given: Mapping[str, str] | None = None, variant: str = "") -> SystemActivation:
         """Return the activation of one compiled system; `DefinitionError` if it cannot be written down."""
-        spec = to_spec(plan.system)
-        return cls(
-            Card.of(plan, variant), spec, plan.bundle, dict(plan.thresholds), plan.lateness_us, dict(given or {})
-        )
+        spec, thresholds = plan.system.spec, dict(plan.thresholds)
+        return cls(Card.of(plan, variant), spec, plan.bundle, thresholds, plan.lateness_us, dict(given or {}))
 
     @property
     def lateness(self) -> timedelta:

@@ -268,7 +268,8 @@ class Reader:
 
     def laid(self) -> Laid:
         """Read the log once, then lay columns out."""
-        keys = [erasure.key for erasure in erasures(self.log) if erasure.key]
+        # a destroyed key is never used again, so no erasure of before concerns an event from here on
+        keys = [erasure.key for erasure in erasures(self.log, self.start) if erasure.key]
         withheld = Withheld(self.log, keys)
         parts: frozenset[Part] = READ | {"bodies"} if keys else READ
         for stretch in scan(self.log, self.start, self.stop, parts):
@@ -390,7 +391,7 @@ class Reader:
         for i, name in enumerate(read):
             plain = name.removesuffix(".2")
             X[i] = fields[at[plain] + (plain != name)] if plain in at else features[kept.index(name)]
-        records = np.concatenate(group.records)
+        records = np.frombuffer(b"".join(each.tobytes() for each in group.records), card.dtype)  # numpy joins by field
         return _Part(X, _fired(card, records, rules), _actions(card, self.system.policy, records), records["p"])
 
 

@@ -23,6 +23,10 @@ from adjudge.service.settings import Settings
 COLLECT = (20_000, 50, 50)
 """When Python looks for cycles: hardly anything here makes any, and looking costs latency."""
 
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter while another waits. A decision gives it up for each kernel and each
+write, and with the usual 5 ms waits as long each time for whoever reads the log beside it."""
+
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
@@ -57,11 +61,16 @@ def serve(application: Callable[..., Any], settings: Settings, begin: Begin | No
         return runner.run(_serve(application, settings, begin))
 
 
-def settle_memory() -> None:
-    """Keep Python from looking through what has been loaded for good, over and over: that costs latency."""
+def settle() -> None:
+    """Have Python cost as little latency as it can.
+
+    It does not look through what has been loaded for good over and over, and a thread beside the one that decides
+    gives way soon.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT)
+    sys.setswitchinterval(SWITCH_S)
 
 
 def claim(host: str, port: int) -> str:
@@ -134,7 +143,7 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, end, name.name)
     if begin is None:
-        settle_memory()
+        settle()
         await server.serve()
         return why
     with ExitStack() as stack:
@@ -143,7 +152,7 @@ async def _serve(application: Callable[..., Any], settings: Settings, begin: Beg
         def begun(done: asyncio.Future[None]) -> None:
             if done.exception() is not None:
                 end("failure")
-            settle_memory()
+            settle()
 
         beginning.add_done_callback(begun)
         await server.serve()

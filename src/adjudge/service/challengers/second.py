@@ -123,9 +123,13 @@ class ProposedChallenges:
         return self.desk.promote(system, name, asked, by, notes=notes, figures=figures, approval=agreed)
 
     def _evidence(self, system: str, name: str, asked: Ending) -> dict[str, Any]:
-        """Return what a promotion rests on; raises where the rule of its terms is not met. Going back needs none."""
-        back = self.desk.running(self.desk.site.bench(system), name).seat.back
-        return self.judge.evidence(system, name, asked.anyway or back)
+        """Return what a promotion rests on; raises where the rule of its terms is not met.
+
+        Going back rests on nothing: whoever wants it does not wait until all that was decided since is read.
+        """
+        if self.desk.running(self.desk.site.bench(system), name).seat.back:
+            return {}
+        return self.judge.evidence(system, name, asked.anyway)
 
     def _waits(self, revision: dict[str, Any]) -> bool:
         """Whether what a challenger has different takes a second person."""

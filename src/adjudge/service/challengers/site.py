@@ -24,6 +24,7 @@ from adjudge.service.columns import Entries, active_of, named_system
 from adjudge.service.decider import Decider
 from adjudge.service.follow import Last, quiet
 from adjudge.service.home import bundles_of, holder, open_log, snapshots_of
+from adjudge.service.paced import Paced
 from adjudge.service.resolver import Resolver
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import wall_clock
@@ -135,7 +136,10 @@ class LiveSite:
 
     def seat(self, champion: Plan, seated: Sequence[Seated], by: By, notes: Sequence[Note]) -> int:
         """Have a champion and challengers decide from the next position on."""
-        warm([champion, *(one.plan for one in seated)], quiet)  # a model of another kind brings kernels of its own
+        running = self._decider.workspace.systems.values()
+        ran = [plan.scorer for s in running for plan in (s.plan, *(one.plan for one in s.seated))]
+        new = [plan for plan in (champion, *(one.plan for one in seated)) if not any(plan.scorer is one for one in ran)]
+        warm(new, quiet)  # a model of another kind brings kernels of its own
         return self._decider.activate(champion, by.who, by.why, notes=notes, seated=seated)
 
     def source(self, bench: Bench) -> Source:
@@ -143,7 +147,7 @@ class LiveSite:
         workspace = self._decider.workspace
         start = 0 if workspace.moved is None else workspace.moved.position  # hashes of before a rekey are others
         entries = Entries(dict(workspace.cards), dict(workspace.layouts), start)
-        return Source(self._decider.log, bench.champion, entries)
+        return Source(Paced(self._decider.log), bench.champion, entries)
 
 
 class RestSite:

@@ -53,7 +53,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Pace:
-    """Lets work rest as long as it has worked.
+    """Lets work rest as long as it has worked, or some times as long.
 
     Parameters
     ----------
@@ -61,20 +61,30 @@ class Pace:
         Returns seconds that never run backwards.
     rest
         Waits for some seconds.
+    stretch_s
+        Seconds that it works in one go.
+    times
+        How many times as long it rests.
     """
 
     def __init__(
-        self, timer: Callable[[], float] = time.perf_counter, rest: Callable[[float], object] = time.sleep
+        self,
+        timer: Callable[[], float] = time.perf_counter,
+        rest: Callable[[float], object] = time.sleep,
+        *,
+        stretch_s: float = STRETCH_S,
+        times: float = 1.0,
     ) -> None:
         self._timer = timer
         self._rest = rest
+        self._stretch_s, self._times = stretch_s, times
         self._since = timer()
 
     def step(self) -> None:
         """Rest if it is time to."""
         worked = self._timer() - self._since
-        if worked >= STRETCH_S:
-            self._rest(worked)
+        if worked >= self._stretch_s:
+            self._rest(worked * self._times)
             self._since = self._timer()
 
 
