@@ -152,6 +152,25 @@ def test_a_process_that_ended_before_it_listed_is_made_up_for(site: Site) -> Non
     assert site.held() == []
 
 
+def test_a_process_that_ended_between_two_listings_makes_up_for_the_second(site: Site) -> None:
+    """What it has listed stays as it is, and the other ends when it would have, however long nobody was there."""
+    site.shop.clock.at = START + timedelta(hours=1)
+    site.shop.decide(purchase(2, START, card="c2", amount="150.00"))
+    site.shop.decider.labelled = lambda changes: None
+    site.confirm("p1")
+    site.confirm("p2")
+    site.desk.list_confirmed([label("p1", True)])  # and then it dies
+    before = site.held()
+    site.shop.clock.at = START + timedelta(hours=30)
+    site.start()
+    site.desk.resume()
+    assert [entry.value for entry in before] == ["c1"]
+    assert site.held() == [*before, Entry("c2", before[0].expires, "fraud of p2 confirmed")]
+    site.start()
+    site.desk.resume()
+    assert len(site.activations()) == 2
+
+
 def test_a_running_service_lists_beside_its_decisions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that cannot be written is tried again; what was told before the end is listed before it."""
     decider, tries = site.shop.decider, iter((UnavailableError("full"), None))

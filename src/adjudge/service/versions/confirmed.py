@@ -70,23 +70,28 @@ def wanted(workspace: Workspace, changes: Sequence[Change], now_us: int) -> list
     return found
 
 
-def left_over(log: Log, workspace: Workspace) -> list[Change]:
-    """Return the labels at the end of a log after which nobody has had anything else decide.
+def left_over(log: Log, workspace: Workspace) -> dict[int, list[Change]]:
+    """Return the labels at the end of a log after which nobody has had anything else decide, by when they were set.
 
     An earlier process may have ended between a label and what a rule wanted listed because of it. What somebody has
-    activated since has to stay as it is, so labels before that are left alone.
+    activated since has to stay as it is, so labels before that are left alone. What rules have listed since is no such
+    thing: it may have been one of several listings, and those that were made are found to be made.
     """
-    if not any(map(listing_rules, workspace.systems.values())):
-        return []
-    found: list[Change] = []
+    rules = {f"rule {id_}" for running in workspace.systems.values() for id_ in listing_rules(running)}
+    if not rules:
+        return {}
+    found: list[tuple[int, Change]] = []
     for stretch in scan(log, max(len(log) - LOOKED_BACK, log.begin().position), parts=()):
         block = stretch.block
         if isinstance(block, Changes) and block.kind == Kind.LABEL:
-            found += changes_of(block)
-        elif getattr(block, "kind", None) == Kind.ACTIVATION and getattr(block, "who", ""):
+            found += [(stretch.received_at, change) for change in changes_of(block)]
+        elif getattr(block, "kind", None) == Kind.ACTIVATION and getattr(block, "who", "") not in {"", *rules}:
             found.clear()
-    last = {(change.stream, change.id, change.name): change for change in found}  # the last label counts
-    return list(last.values())
+    last = {(change.stream, change.id, change.name): (at, change) for at, change in found}  # the last label counts
+    by_time: dict[int, list[Change]] = {}
+    for at, change in last.values():
+        by_time.setdefault(at, []).append(change)
+    return by_time
 
 
 def _confirming(running: Running, label: str) -> tuple[Kind, str, str, float]:

@@ -198,7 +198,8 @@ class LiveDesk:
         """Begin again with what was coming when an earlier process ended, and list what it did not come to list."""
         for accepted in self._decider.workspace.management.coming:
             self._begin(accepted)
-        self._labelled(left_over(self._decider.log, self._decider.workspace))
+        for at_us, changes in left_over(self._decider.log, self._decider.workspace).items():
+            self._labelled(changes, at_us)
 
     def stop(self) -> None:
         """End what is being folded; the next process begins with it again."""
@@ -225,7 +226,7 @@ class LiveDesk:
         self._beside.pop(system, None)
         return True
 
-    def list_confirmed(self, changes: Sequence[Change]) -> None:
+    def list_confirmed(self, changes: Sequence[Change], at_us: int | None = None) -> None:
         """List what rules want listed because labels have confirmed fraud; see `Rule.on_fraud`.
 
         Where the log cannot be written it is tried again until it can. Where this process ends before, the next one
@@ -235,10 +236,12 @@ class LiveDesk:
         ----------
         changes
             Labels that have been set.
+        at_us
+            When, microseconds UTC; just now if absent.
         """
         decider = self._decider
         with decider.held():
-            found = wanted(decider.workspace, changes, decider.clock())
+            found = wanted(decider.workspace, changes, decider.clock() if at_us is None else at_us)
         for who, revision in found:
             while True:
                 try:
@@ -252,18 +255,18 @@ class LiveDesk:
                     if self._listing is None or self._stopped.wait(RETRY_S):
                         return
 
-    def _labelled(self, changes: Sequence[Change]) -> None:
+    def _labelled(self, changes: Sequence[Change], at_us: int | None = None) -> None:
         """Have listed what rules want listed, beside whoever tells labels."""
         if not any(map(listing_rules, self._decider.workspace.systems.values())) or not changes:
             return
         if self._listing is None:
-            self.list_confirmed(changes)
+            self.list_confirmed(changes, at_us)
         elif not self._stopped.is_set():
-            self._listing.submit(self._list_in_background, changes)
+            self._listing.submit(self._list_in_background, changes, at_us)
 
-    def _list_in_background(self, changes: Sequence[Change]) -> None:
+    def _list_in_background(self, changes: Sequence[Change], at_us: int | None) -> None:
         try:
-            self.list_confirmed(changes)
+            self.list_confirmed(changes, at_us)
         except Exception:
             logger.exception("what rules want listed could not be listed")
 
