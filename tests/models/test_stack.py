@@ -94,6 +94,22 @@ def test_each_set_of_layers_is_calibrated_for_itself(fitted: Stack, later: Rows,
     assert float(p.mean()) == pytest.approx(float(later.y.mean()), abs=0.01)
 
 
+def test_with_venn_abers_each_set_of_layers_has_an_interval(train: Rows, later: Rows, fitted: Stack) -> None:
+    made = stack(calibration="venn_abers", needed=(0.0, 1.0))
+    served = made.fit(train.X, train.y, names=NAMES, validation=(later.X, later.y)).served()
+    for there in (1, 3):
+        margin = served.margin_with(later.slots, later.places, there)
+        found, p = served.interval(margin, there), served.mixes[there].calibrator.apply(margin)
+        assert found is not None
+        assert ((found[0] <= p) & (p <= found[1]) & (found[0] < found[1])).all()
+    assert margin.tobytes() == served.score(later.slots, later.places).margin.tobytes()
+    every = served.interval(margin)
+    assert every is not None
+    assert found is not None
+    assert np.array_equal(every[0], found[0])
+    assert fitted.served().interval(margin) is None
+
+
 def test_what_rules_settle_gets_what_the_first_layer_says(fitted: Stack, later: Rows) -> None:
     served = fitted.served()
     settled = np.arange(len(later.y)) % 2 == 0

@@ -6,14 +6,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from adjudge.engine import compile
 from adjudge.errors import NotFoundError
+from adjudge.models.scorers import ModelScorer
+from adjudge.models.venn import VennAbers
 from adjudge.service.decider import Decider
 from adjudge.service.explain import explain
 from adjudge.service.follow import Follower
 from adjudge.service.replay import replay
-from tests.service.shop import START, Shop, many_purchases, purchase, shop
+from tests.service import bundled
+from tests.service.shop import START, Shop, many_purchases, purchase, shop, shop_system
 from tests.service.test_decider import busy_day, history, label
 
 
@@ -50,6 +55,24 @@ def test_a_decision_is_explained_from_the_log(desk: Shop, plan: Any) -> None:
     assert [r.seq for r in rows.rows] == [first, first + 1]
     assert explain([plan], desk.decider.log, "p-x1").labels["fraud"] is True
     assert found.retracted is False
+
+
+def test_a_calibration_with_intervals_tells_that_of_a_decision() -> None:
+    random = np.random.default_rng(0)
+    margin = random.normal(size=200)
+    sure = VennAbers.fit(margin, (random.random(200) < 0.3).astype(np.float64))
+    plan = compile(shop_system(), scorer=ModelScorer(bundled.forest(1), sure))
+    desk = Shop(plan)
+    (answer,) = desk.decide(purchase(1))
+    found = explain([plan], desk.decider.log, "p1")
+    assert found.agrees is True
+    assert found.interval is not None
+    assert found.interval[0] <= answer["probability"] <= found.interval[1]
+    assert found.interval[1] - found.interval[0] > 0.001
+    plan = compile(shop_system(), scorer=ModelScorer(bundled.forest(1)))
+    other = Shop(plan)
+    other.decide(purchase(1))
+    assert explain([plan], other.decider.log, "p1").interval is None
 
 
 def test_every_decision_explained_agrees_with_the_one_made(desk: Shop, plan: Any, tmp_path: Path) -> None:

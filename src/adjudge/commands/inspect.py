@@ -140,6 +140,8 @@ def _tell(found: Explanation) -> None:
     }
     if answer["probability"] is not None:
         facts["probability"] = answer["probability"]
+    if found.interval is not None:
+        facts["interval"] = "{:.4g} to {:.4g}".format(*found.interval)
     show(facts, json=False)
     _section("Why")
     for sentence in found.words or ["nothing spoke against it"]:

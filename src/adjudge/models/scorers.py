@@ -124,7 +124,7 @@ class ModelScorer:
     def interval(self, margin: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Return between which probabilities each margin's lies; None where the calibrator gives no interval.
 
-        Decisions keep their margins, so this is for reading them, not for deciding.
+        A policy decides by the single probability; this says how sure that one is.
         """
         return self.calibrator.interval(margin) if isinstance(self.calibrator, VennAbers) else None
 

@@ -23,6 +23,7 @@ from adjudge.models.calibrate import Calibrator, calibrator_from
 from adjudge.models.categories import Categories
 from adjudge.models.raw import Arrays, Meta, Model, sub, take, under
 from adjudge.models.scorers import model_from, top_from, version_of
+from adjudge.models.venn import VennAbers
 from adjudge.typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
 
 LAYERS = ("fast", "deep", "graph")
@@ -291,6 +292,29 @@ class StackScorer:
             rows = np.flatnonzero(there == one)
             p[rows] = self.mixes[one].calibrator.apply(margin[rows])
         return p
+
+    def interval(self, margin: FloatArray, there: int | None = None) -> tuple[FloatArray, FloatArray] | None:
+        """Return between which probabilities each margin's lies; None where the mix's calibrator gives no interval.
+
+        Parameters
+        ----------
+        margin
+            What a set of layers came to, shape (n,).
+        there
+            The set, as in `mixes`; all layers unless given.
+        """
+        calibrator = self.mixes[2 ** len(self.layers) - 1 if there is None else there].calibrator
+        return calibrator.interval(margin) if isinstance(calibrator, VennAbers) else None
+
+    def margin_with(self, X: FloatArray, rows: IntArray, there: int) -> FloatArray:
+        """Return the margins that one set of layers comes to, as a decision without the others has them."""
+        n = X.shape[1]
+        said = [
+            part.score(X, rows[places]) if there >> at & 1 else part.missing(n)
+            for at, (part, places) in enumerate(self.parts)
+        ]
+        margin, _, _ = self._mixed(said, np.full(n, there), 0)
+        return margin
 
     def contributions(self, X: FloatArray, rows: IntArray) -> tuple[FloatArray, float]:
         """Return every contribution with all layers there, shape (n, len(names)), and the bias of that margin."""

@@ -24,6 +24,7 @@ from adjudge.history.histories import Row
 from adjudge.log import Log
 from adjudge.log.codec import Events
 from adjudge.log.scan import scan
+from adjudge.models.scorers import ModelScorer
 from adjudge.models.stacked import StackScorer, sets_of
 from adjudge.service.activation import secret_of
 from adjudge.service.bundles import Bundles
@@ -127,6 +128,8 @@ class Explanation(msgspec.Struct, frozen=True):
         Whether computing it again gave the same bits; None if what decided, or its secret, is not at hand.
     again
         The second decision, where the first lacked a part of the system and was made again.
+    interval
+        Between which two probabilities the event's lies, where the calibration says so; see `VennAbers`.
     """
 
     answer: msgspec.Raw
@@ -142,6 +145,7 @@ class Explanation(msgspec.Struct, frozen=True):
     same_versions: bool
     agrees: bool | None
     again: msgspec.Raw | None = None
+    interval: tuple[float, float] | None = None
 
 
 def explain(
@@ -228,6 +232,7 @@ def explain(
         same_versions=same,
         agrees=_equal(past.made_of(first, block, [])[running.name].one(at), again) if same and hand else None,
         again=None if second is None else msgspec.Raw(now.workspace.second(second).answers[0]),
+        interval=_interval(then.plan, decisions) if same else None,
     )
 
 
@@ -312,6 +317,17 @@ def _contributions(plan: Plan, decisions: Decisions) -> tuple[dict[str, float], 
         values, bias = tell(decisions.X, plan.scorer_rows)
     named = dict(zip(scorer.names, values[0].tolist(), strict=True))
     return dict(sorted(named.items(), key=lambda item: -abs(item[1]))), float(bias)
+
+
+def _interval(plan: Plan, decisions: Decisions) -> tuple[float, float] | None:
+    """Return between which probabilities the event's lies, None where the calibration gives no interval."""
+    scorer, X, rows, found = plan.scorer, decisions.X, plan.scorer_rows, None
+    if isinstance(scorer, StackScorer):
+        there = int(sets_of(decisions.layers)[0])
+        found = scorer.interval(scorer.margin_with(X, rows, there), there) if there else None
+    elif isinstance(scorer, ModelScorer) and not decisions.degraded(0):
+        found = scorer.interval(scorer.score(X, rows).margin)
+    return None if found is None else (float(found[0][0]), float(found[1][0]))
 
 
 def _equal(then: Recorded, now: Recorded) -> bool:
