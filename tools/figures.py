@@ -93,6 +93,11 @@ LINES: dict[str, tuple[str, ...]] = {
         "examples (target {target_s}); the conditions alone {seconds_evaluating:.2f} s, "
         "{ratio_polars_evaluating:.1f} x Polars, {ratio_duckdb_evaluating:.1f} x DuckDB",
     ),
+    "desk": (
+        "Review over {decisions:,} decisions of which {waiting:,} wait: next case in {next_ms:.0f} ms, "
+        "{next_worst_ms:.0f} at worst (target 300); list {list_ms:.0f} ms, verdict {decide_ms:.0f} ms; made anew in "
+        "{seconds_to_make_the_book:.1f} s",
+    ),
     "promotion": (
         "A challenger promoted or gone back on {promotions} times among {requests:,} payments at {rate_per_s}/s: "
         "{failed} failed, {mixed_versions} of mixed versions, p99 meanwhile {ratio_p99:.2f} x that without (target 2)",

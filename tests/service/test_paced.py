@@ -11,7 +11,7 @@ from adjudge.log.codec import Note, pack
 from adjudge.log.scan import scan
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.paced import RESTS, STRETCH_S, Paced
-from adjudge.service.versions.beside import Pace
+from adjudge.service.versions.beside import MOST_S, Pace
 
 
 class Watch:
@@ -63,3 +63,11 @@ def test_it_is_appended_to_as_ever() -> None:
     assert paced.drop(2) == 2
     assert not paced.maintain()
     paced.close()
+
+
+def test_nobody_rests_for_having_waited() -> None:
+    now, rested = [0.0], list[float]()
+    pace = Pace(lambda: now[0], rested.append, stretch_s=STRETCH_S, times=RESTS)
+    now[0] = 3_600.0
+    pace.step()
+    assert rested == [MOST_S * RESTS]

@@ -193,13 +193,18 @@ def decide(
 
 
 @app.command()
-def summary(system: SystemOption = None, url: remote.UrlOption = remote.LOCAL, json: JsonOption = False) -> None:
-    """Show how review goes: what waits, how long it takes, agreement of opinions, what random cases say of all.
+def summary(
+    days: Annotated[float, typer.Option(min=0.01, max=36_500, help="Last days in which verdicts count.")] = 28.0,
+    system: SystemOption = None,
+    url: remote.UrlOption = remote.LOCAL,
+    json: JsonOption = False,
+) -> None:
+    """Show how review goes: what waits, how long it takes, what it costs and finds, agreement, what random cases say.
 
-    Example: adjudge cases summary --json
+    Example: adjudge cases summary --days 7 --json
     """
     with _desk(url) as desk:
-        found = desk.summary(system)
+        found = desk.summary(system, days)
     show(_facts(found), json)
 
 

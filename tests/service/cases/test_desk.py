@@ -227,3 +227,24 @@ def test_an_empty_log_has_no_cases() -> None:
     assert desk.cases().total == 0
     assert desk.next(Next(), ADA) is None
     assert (desk.summary().waiting, desk.summary().estimate.rate) == (0, None)
+
+
+def test_what_review_costs_and_finds_is_told() -> None:
+    made, desk = worked()
+    one, two, three = [case for case in desk.cases().cases if case.amount][:3]
+    desk.decide(Decide([one.id], True, "stolen", minutes=15.0), ADA)
+    desk.decide(Decide([two.id], False, "fine", minutes=15.0), ADA)
+    desk.decide(Decide([three.id], True, "left lying", minutes=10_000.0), BOB)
+    caught = sum(case.amount for case in (one, three) if case.amount is not None)
+    found = desk.summary().reviewed
+    assert (found.cases, found.verdicts, found.true, found.hours) == (3, 3, 2, 0.5)
+    assert found.found == pytest.approx(caught)
+    assert found.cost == 3 * 4.0
+    assert found.cost_per_case == 4.0
+    assert found.found_per_hour == pytest.approx(2 * caught)
+    made.clock.advance(timedelta(days=8))
+    lately = desk.summary(days=7).reviewed
+    assert (lately.cases, lately.found_per_hour, lately.cost_per_case) == (0, None, None)
+    assert desk.summary().reviewed.cases == 3
+    made.decider.change([Change(Kind.RETRACTION, "purchase", one.id)])
+    assert desk.summary().reviewed.cases == 2

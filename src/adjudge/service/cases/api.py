@@ -13,6 +13,7 @@ from adjudge.service.access.gate import visitor_of
 from adjudge.service.access.ledger import By
 from adjudge.service.cases.asked import Assign, Decide, Limit, Next, Release, Which, Work, Write
 from adjudge.service.cases.desk import CaseDesk
+from adjudge.service.cases.spent import DAYS
 
 NOTED = "noted about a case"
 """The reason of a note, which says itself why it is there."""
@@ -47,9 +48,12 @@ def add_cases(api: FastAPI, desk: CaseDesk, body_of: Body) -> None:
         return await told(await asyncio.to_thread(desk.cases, which, who=who, limit=limit, start=start, system=system))
 
     @api.get("/v1/cases/summary")
-    async def summary(system: str | None = None) -> Response:
-        """Return how review goes: what waits and how long it takes, agreement of opinions, what random cases say."""
-        return await told(await asyncio.to_thread(desk.summary, system))
+    async def summary(system: str | None = None, days: Annotated[float, Query(gt=0, le=36_500)] = DAYS) -> Response:
+        """Return how review goes: what waits and how long it takes, agreement of opinions, what random cases say.
+
+        And what the verdicts of the last `days` came to: hours, cost, and the loss that they found.
+        """
+        return await told(await asyncio.to_thread(desk.summary, system, days=days))
 
     @api.get("/v1/cases/one/{id:path}")
     async def case(id: str, system: str | None = None) -> Response:

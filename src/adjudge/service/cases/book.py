@@ -27,6 +27,8 @@ from adjudge.service.cases.entries import ASSIGNED, DECIDED, DUE, NOTED, RELEASE
 from adjudge.service.cases.times import Times
 from adjudge.service.fold import changes_of
 from adjudge.service.logged import fields_of
+from adjudge.service.paced import STRETCH_S, Paced
+from adjudge.service.versions.beside import Pace
 
 if TYPE_CHECKING:
     from adjudge.service.decider import Decider
@@ -104,8 +106,9 @@ class Book:
         return self._decider.workspace.systems[self.system].plan.system.policy
 
     def catch_up(self) -> None:
-        """Fold what the log has more by now."""
-        for stretch in scan(self._decider.log, self._position, parts=READ):
+        """Fold what the log has more by now, with rests: the first time that may be a million decisions."""
+        log = Paced(self._decider.log, Pace(stretch_s=STRETCH_S))
+        for stretch in scan(log, self._position, parts=READ):
             self._fold(stretch.first, stretch.block, stretch.received_at)
             self._position = stretch.first + len(stretch.block)
 

@@ -27,6 +27,7 @@ from adjudge.service.cases.book import Book
 from adjudge.service.cases.case import Case
 from adjudge.service.cases.order import in_order, worths
 from adjudge.service.cases.pick import next_case
+from adjudge.service.cases.spent import DAYS, reviewed
 from adjudge.service.cases.view import CaseDetail, CasePage, CaseView, Done, DoneList, Estimate, Summary
 from adjudge.service.changed import Change
 from adjudge.service.said import say
@@ -108,8 +109,8 @@ class CaseDesk:
             decision, view = None, msgspec.structs.replace(view, notes=[], verdicts=[])  # words about the person
         return CaseDetail(view, decision, linked, ring)
 
-    def summary(self, system: str | None = None) -> Summary:
-        """Return how review goes."""
+    def summary(self, system: str | None = None, *, days: float = DAYS) -> Summary:
+        """Return how review goes, and what it came to in the last days."""
         now = self._decider.clock()
         with self.book(system) as book:
             waiting = [*book.waiting.values()]
@@ -131,6 +132,7 @@ class CaseDesk:
                 estimate=_estimate(
                     [case for case in book.cases.values() if case.lot == "random" and case.seq > book.since]
                 ),
+                reviewed=reviewed(book.cases.values(), book.policy.costs, now_us=now, days=days),
             )
 
     def next(self, asked: Next, by: By) -> CaseView | None:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from adjudge.service.access.remote import RemoteDesk
 from adjudge.service.cases.asked import Assign, Decide, Limit, Next, Release, Which, Work, Write
+from adjudge.service.cases.spent import DAYS
 from adjudge.service.cases.view import CaseDetail, CasePage, CaseView, DoneList, Summary
 
 
@@ -21,9 +22,9 @@ class RemoteCases(RemoteDesk):
         """Return a case with its decision."""
         return self._ask("GET", _with(f"/v1/cases/one/{quote(id_)}", {}, system), CaseDetail)
 
-    def summary(self, system: str | None) -> Summary:
+    def summary(self, system: str | None, days: float = DAYS) -> Summary:
         """Return how review goes."""
-        return self._ask("GET", _with("/v1/cases/summary", {}, system), Summary)
+        return self._ask("GET", _with("/v1/cases/summary", {"days": days}, system), Summary)
 
     def next(self, asked: Next) -> CaseView | None:
         """Get the next case."""

@@ -181,6 +181,36 @@ class Estimate(msgspec.Struct, frozen=True):
     high: float | None = None
 
 
+class Reviewed(msgspec.Struct, frozen=True):
+    """What review came to in the last days.
+
+    Parameters
+    ----------
+    days
+        How many.
+    cases, verdicts
+        Cases that somebody gave a verdict on, and how many were given, second opinions among them.
+    hours
+        How long these took, as far as it is known.
+    cost
+        Money that they cost: verdicts times `costs.review`.
+    true, found
+        How many of the cases are known to be true, and the loss in them that was found, in the currency of the system.
+    cost_per_case, found_per_hour
+        Money; None without cases, or where no time is known.
+    """
+
+    days: float
+    cases: int
+    verdicts: int
+    hours: float
+    cost: float
+    true: int
+    found: float
+    cost_per_case: float | None
+    found_per_hour: float | None
+
+
 class Summary(msgspec.Struct, frozen=True):
     """How review goes.
 
@@ -198,6 +228,8 @@ class Summary(msgspec.Struct, frozen=True):
         Of first and second opinions.
     estimate
         What the randomly drawn cases say.
+    reviewed
+        What review came to lately.
     """
 
     system: str
@@ -211,6 +243,7 @@ class Summary(msgspec.Struct, frozen=True):
     by_kind: dict[str, float]
     agreement: Agreement
     estimate: Estimate
+    reviewed: Reviewed
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -26,6 +26,9 @@ NEAR = 500
 STRETCH_S = 0.002
 """How long it works before it rests."""
 
+MOST_S = 0.5
+"""Most seconds that are rested for: what lasted longer was waiting for something to do, and not work."""
+
 
 class Progress(msgspec.Struct, frozen=True):
     """How far folding beside has come.
@@ -84,7 +87,7 @@ class Pace:
         """Rest if it is time to."""
         worked = self._timer() - self._since
         if worked >= self._stretch_s:
-            self._rest(worked * self._times)
+            self._rest(min(worked, MOST_S) * self._times)
             self._since = self._timer()
 
 
