@@ -93,6 +93,12 @@ LINES: dict[str, tuple[str, ...]] = {
         "examples (target {target_s}); the conditions alone {seconds_evaluating:.2f} s, "
         "{ratio_polars_evaluating:.1f} x Polars, {ratio_duckdb_evaluating:.1f} x DuckDB",
     ),
+    "queue": (
+        "Value found in an hour of review, {alerts:.0%} of the payments to review and minutes for {capacity:.0%} of "
+        "them: {over_first_come:.1f} x first come (target 3), {over_score:.2f} x by score (target 1.5, where knowing "
+        "everything gives {all_knowing_over_score:.2f}); with minutes for 2 % of them "
+        "{others[alerts 0.05, capacity 0.02][over_score]:.1f} x by score",
+    ),
     "desk": (
         "Review over {decisions:,} decisions of which {waiting:,} wait: next case in {next_ms:.0f} ms, "
         "{next_worst_ms:.0f} at worst (target 300); list {list_ms:.0f} ms, verdict {decide_ms:.0f} ms; made anew in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,8 +13,9 @@ from rich.text import Text
 
 from adjudge.commands import remote
 from adjudge.commands.keys import JsonOption, WhyOption
-from adjudge.commands.show import as_json, grid, out, show
+from adjudge.commands.show import as_json, err, grid, out, show
 from adjudge.errors import InputError
+from adjudge.progress import Bars
 
 if TYPE_CHECKING:
     from adjudge.service.cases.remote import RemoteCases
@@ -28,13 +30,16 @@ app = typer.Typer(
 
 IdsArgument = Annotated[list[str], typer.Argument(help="Ids of the events.")]
 SystemOption = Annotated[str | None, typer.Option("--system", "-s", help="Whose cases, where there are several.")]
+MOST_ROWS = 1_000
+"""Cases of one request."""
+
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 
 
 @app.command("list")
 def list_(
     which: Annotated[
-        str, typer.Argument(help="queue, waiting, mine, late, second, drawn (to learn from), closed.")
+        str, typer.Argument(help="queue, waiting, mine, late, second, drawn (to learn from), closed, all.")
     ] = "queue",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most cases.")] = 20,
     start: Annotated[int, typer.Option(min=0, help="How many to leave out before.")] = 0,
@@ -82,6 +87,33 @@ def show_(
         out.print(Text(f"  same {link.field}: {link.total} cases, {link.true} true: {', '.join(link.cases)}"))
     if len(found.ring) > 1:
         out.print(Text(f"  {len(found.ring)} cases hang together with it, itself among them"))
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="Where to: .csv or .parquet.")],
+    system: SystemOption = None,
+    url: remote.UrlOption = remote.LOCAL,
+) -> None:
+    """Write all cases as a table, with the chance at which each was drawn and what is true of it.
+
+    Example: adjudge cases export cases.parquet
+    """
+    from adjudge.service.cases.table import frame_of, write
+
+    if path.suffix not in (".csv", ".parquet"):
+        msg = f"{path.name}: write .csv or .parquet"
+        raise InputError(msg, field="path")
+    found: list[CaseView] = []
+    with _desk(url) as desk, Bars(err) as bars:
+        while True:
+            page = desk.cases("all", MOST_ROWS, len(found), system)
+            found += page.cases
+            bars("cases", len(found), page.total)
+            if not page.cases:
+                break
+    write(frame_of(found), path)
+    out.print(f"{len(found)} cases in {path}", highlight=False)
 
 
 @app.command("next")

@@ -6,13 +6,16 @@ import asyncio
 import functools
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from adjudge.cli import app
+from adjudge.errors import InputError
 from adjudge.service.access.keys import Grant, create
 from adjudge.service.access.ledger import By
 from adjudge.service.app import Service
@@ -98,7 +101,28 @@ def test_what_is_wrong_names_the_field(office: Office, path: str, body: Any, fie
     assert status == 422
     assert field in json.dumps(told)
     assert office.call("bob", "cases/one/nobody")[0] == 404
-    assert office.call("bob", "cases?which=all")[0] == 422
+    assert office.call("bob", "cases?which=each")[0] == 422
+
+
+def test_all_cases_are_a_table(office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(remote, "RemoteCases", functools.partial(remote.RemoteCases, transport=Wire(office.service)))
+    monkeypatch.setattr("adjudge.commands.cases.MOST_ROWS", 7)
+    monkeypatch.setenv("ADJUDGE_KEY", office.keys["bob"])
+    first = office.call("bob", "cases")[1]["cases"][0]["id"]
+    assert office.call("bob", "cases/decide", {"ids": [first], "value": True, "why": "stolen"})[0] == 200
+    waiting = {case["id"] for case in office.call("bob", "cases?which=waiting")[1]["cases"]}
+    for name in ("cases.parquet", "cases.csv"):
+        words = ["cases", "export", str(tmp_path / name), "--url", "http://localhost:8000"]
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    frame = pl.read_parquet(tmp_path / "cases.parquet")
+    assert {*frame["id"]} == waiting | {first}
+    assert frame["seq"].is_sorted()
+    assert frame.filter(pl.col("truth").is_not_null())["id"].to_list() == [first]
+    assert frame["chance"].to_list() == [1.0] * len(frame)
+    assert pl.read_csv(tmp_path / "cases.csv")["id"].to_list() == frame["id"].to_list()
+    with pytest.raises(InputError, match=r"csv or \.parquet"):
+        CliRunner().invoke(app, ["cases", "export", "cases.txt"], catch_exceptions=False)
 
 
 def test_the_command_line(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

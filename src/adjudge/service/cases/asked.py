@@ -14,8 +14,8 @@ MOST = 1_000
 
 Ids = Annotated[list[str], msgspec.Meta(min_length=1, max_length=MOST)]
 
-Which = Literal["queue", "waiting", "mine", "late", "second", "drawn", "closed"]
-"""What may be listed: what nobody has in hand, everything that waits, one's own, and so on."""
+Which = Literal["queue", "waiting", "mine", "late", "second", "drawn", "closed", "all"]
+"""What may be listed: what nobody has in hand, everything that waits, one's own, and so on; all as they were opened."""
 
 
 class Next(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -65,7 +65,9 @@ class CaseDesk:
     def cases(
         self, which: Which = "queue", *, who: str = "", limit: int = 50, start: int = 0, system: str | None = None
     ) -> CasePage:
-        """Return cases in the order in which they should be looked at; closed ones by position, the newest first.
+        """Return cases in the order in which they should be looked at.
+
+        Closed ones come by position, the newest first, and all as they were opened: what is added is behind these.
 
         Parameters
         ----------
@@ -84,6 +86,9 @@ class CaseDesk:
             if which == "closed":
                 closed = [case for case in reversed(book.cases.values()) if not case.waits]
                 return CasePage(self._views(book, closed[start : start + limit], now), len(closed), 0)
+            if which == "all":
+                opened = [*book.cases.values()]
+                return CasePage(self._views(book, opened[start : start + limit], now), len(opened), 0)
             chosen = {id_: case for id_, case in book.waiting.items() if _is(case, which, who, now)}
             ordered = in_order(chosen, book.times, book.policy.costs)
             within = _within([minutes for _, _, minutes in ordered], per_day(book))
@@ -293,6 +298,7 @@ def _is(case: Case, which: Which, who: str, now: int) -> bool:
         "second": bool(case.verdicts),
         "drawn": bool(case.lot),
         "closed": False,
+        "all": True,
     }[which]
 
 
