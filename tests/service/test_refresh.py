@@ -254,6 +254,7 @@ def test_what_was_activated_meanwhile_stays(site: Site, tmp_path: Path) -> None:
     step = Revision("on schedule", bundle=made.bundle, before=made.before)
     assert site.desk.revise(step, "cron").status == "active"
     assert "c-new" in [entry.value for entry in site.desk.held("blocked").entries]
+    assert site.desk.revise(step, "cron").status == "unchanged"  # asked again, because no answer came
     late = refresh(site.settings, SECRET)
     promoted = bundled.write(tmp_path / "promoted", shop_system(), 1)
     site.desk.revise(Revision("better", bundle="promoted"), "ada")

@@ -206,7 +206,7 @@ def revised(plan: Plan, revision: Revision, bundles: Bundles) -> Plan:
 
 def _check_before(plan: Plan, revision: Revision) -> None:
     """Refuse what was made from a bundle that no longer decides: it would undo what somebody activated since."""
-    if revision.before and revision.before != plan.bundle:
+    if revision.before and plan.bundle not in {revision.before, revision.bundle}:  # asked again, it decides already
         now = f"bundle {plan.bundle[:12]} decides" if plan.bundle else "rules alone decide"
         message = f"it goes on from bundle {revision.before[:12]}, and {now} by now: make it anew"
         raise ConflictError(message, field="before", code="conflict")
