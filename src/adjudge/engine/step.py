@@ -117,8 +117,8 @@ def _in_pieces(
     """Decide a batch whose decisions are themselves features: two events of one piece never share such a key."""
     cuts = own_cuts(batch, acting)
     linked = any(h.linked for _, counting in acting for h in counting)
-    if len(cuts) > FEW and not linked and not state.held:
-        return _ahead(plan, state, batch, acting, guard)
+    if len(cuts) > FEW and not linked and not state.held and guard is UNGUARDED:  # a guard is asked once
+        return _ahead(plan, state, batch, acting)
     pieces = []
     for first, last in pairwise(cuts):
         whole = len(cuts) == 2
@@ -133,9 +133,7 @@ def _in_pieces(
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
 
 
-def _ahead(
-    plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]], guard: Guard
-) -> Decisions:
+def _ahead(plan: Plan, state: State, batch: Batch, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> Decisions:
     """Decide as `_in_pieces` does, in longer pieces: as if no decision acted, and again up to where one did.
 
     Few decisions act. So a piece is decided whole, and taken back where an event follows that shares such a key with
@@ -147,7 +145,7 @@ def _ahead(
         last = min(first + AHEAD, len(batch))
         state.hold()
         try:
-            piece, decisions = _piece(plan, state, batch, first, last, guard)
+            piece, decisions = _piece(plan, state, batch, first, last)
             acts = np.isin(decisions.combined.action, _acting_actions(plan, acting))
             stop = first + _cuts(keys[:, first:last], acts)[1]
         except BaseException:
@@ -157,7 +155,7 @@ def _ahead(
             state.release()
         else:
             state.restore()
-            piece, decisions = _piece(plan, state, batch, first, stop, guard)
+            piece, decisions = _piece(plan, state, batch, first, stop)
         for outcome, _ in acting:
             _act(plan, state, decisions, outcome)
         batch.matrix[:, first:stop] = piece.matrix
@@ -166,11 +164,11 @@ def _ahead(
     return pieces[0] if len(pieces) == 1 else _joined(plan, batch, pieces)
 
 
-def _piece(plan: Plan, state: State, batch: Batch, first: int, last: int, guard: Guard) -> tuple[Batch, Decisions]:
+def _piece(plan: Plan, state: State, batch: Batch, first: int, last: int) -> tuple[Batch, Decisions]:
     """Fold and decide some events of a batch."""
     piece = batch.part(first, last)
     fold_batch(plan, state, piece, append=True)
-    return piece, decide(plan, piece, guard.part(first, last))
+    return piece, decide(plan, piece)
 
 
 def _acting_actions(plan: Plan, acting: list[tuple[Outcome, list[HistoryPlan]]]) -> list[int]:
