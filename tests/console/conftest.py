@@ -127,7 +127,7 @@ class Visit:
 def visit(chromium: Browser, served: Served) -> Iterator[Visit]:
     """Return somebody's browser window."""
     context = chromium.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # a machine that is busy with other tests takes its time
     yield Visit(context.new_page(), served)
     for page in context.pages:
         page.goto("about:blank")  # closing a window that is on its way to a page can hang the browser
