@@ -65,42 +65,8 @@ app = typer.Typer(
 BundleOption = Annotated[Path | None, typer.Option("--bundle", "-b", help="Directory of a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-for group in (
-    workspace,
-    decide,
-    tell,
-    activate,
-    inspect,
-    health,
-    erase,
-    refresh,
-    retrain,
-    rekey,
-    backup,
-    archive,
-    analyse,
-    tune,
-    judge,
-    rings,
-    report,
-    nightly,
-    whatif,
-):
-    for command in group.COMMANDS:
-        app.command()(command)
-app.add_typer(keys.app, name="keys")
-app.add_typer(outbox.app, name="outbox")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(cases.app, name="cases")
-app.add_typer(hotspots.app, name="hotspots")
-app.add_typer(schedule.app, name="schedule")
-app.add_typer(activate.lists, name="lists")
-app.add_typer(proposals.app, name="proposals")
-app.add_typer(data.app, name="data")
-app.add_typer(rules.rules, name="rules")
-app.add_typer(registry.app, name="registry")
-app.add_typer(challengers.app, name="challengers")
-app.add_typer(monitor.app, name="monitor")
+START = "Define, train, evaluate"
+"""Where help shows the verbs that come first."""
 
 
 def main() -> None:
@@ -119,7 +85,7 @@ def main() -> None:
         sys.exit(130)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def demo(
     events: Annotated[int, typer.Option(min=20_000, help="Payments to simulate, over three months.")] = 1_500_000,
     folder: Annotated[Path, typer.Option(help="Where bundle and report go.")] = Path("demo"),
@@ -139,7 +105,7 @@ def demo(
     module.show(result, out)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def new(
     name: Annotated[str, typer.Argument(help="Name of the system, an identifier such as refunds.")],
     folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
@@ -155,7 +121,7 @@ def new(
     out.print(f"next: adjudge check --system {folder / name}", highlight=False)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def check(system: SystemOption = "payments", bundle: BundleOption = None, json: JsonOption = False) -> None:
     """Compile a system and say what it holds; every mistake in it is named.
 
@@ -178,7 +144,7 @@ def check(system: SystemOption = "payments", bundle: BundleOption = None, json: 
     show(facts, json)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Where the tables go.")],
     system: SystemOption = "payments",
@@ -211,7 +177,7 @@ def simulate(
         out.print(f"wrote {path}", highlight=False)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def backfill(
     to: Annotated[Path, typer.Argument(help="Parquet file for the training table.")],
     system: SystemOption = "payments",
@@ -235,7 +201,7 @@ def backfill(
     out.print(f"wrote {to}: {len(table):,} events, {len(table.names)} features", highlight=False)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def train(
     bundle: Annotated[Path, typer.Argument(help="Directory for the bundle.")],
     system: SystemOption = "payments",
@@ -262,7 +228,7 @@ def train(
     show(facts | judge.headline(made.evaluation), json)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def verify(
     system: SystemOption = "payments",
     data: DataOption = None,
@@ -287,7 +253,7 @@ def verify(
     raise typer.Exit(0 if result.passed else 1)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(rich_help_panel=START, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
     """Run a benchmark of a source checkout: adjudge bench history --quick.
 
@@ -314,3 +280,41 @@ def _print_verification(result: Any, json: bool) -> None:
     caught = "caught" if result.negative_control_failed else "NOT CAUGHT"
     out.print(f"the kernel that was broken on purpose was {caught}", highlight=False)
     out.print("[green]all agree[/]" if result.passed else "[red]they do not agree[/]")
+
+
+PANELS: dict[str, tuple[Any, ...]] = {
+    START: (tune, judge, rings),
+    "Serve and decide": (workspace, decide, nightly, tell),
+    "Change what decides": (activate, whatif, retrain, refresh),
+    "Look back and prove": (inspect, health, analyse, report),
+    "Keep: copies, secrets, persons": (backup, archive, rekey, erase),
+}
+"""Modules of verbs, by where help shows them."""
+
+GROUPS: dict[str, dict[str, typer.Typer]] = {
+    START: {"data": data.app},
+    "Serve and decide": {"outbox": outbox.app, "schedule": schedule.app},
+    "Change what decides": {
+        "rules": rules.rules,
+        "lists": activate.lists,
+        "proposals": proposals.app,
+        "challengers": challengers.app,
+        "registry": registry.app,
+    },
+    "Review and watch": {
+        "cases": cases.app,
+        "monitor": monitor.app,
+        "hotspots": hotspots.app,
+        "alerts": alerts.app,
+    },
+    "Keep: copies, secrets, persons": {"keys": keys.app},
+}
+"""Groups of verbs, likewise."""
+
+for _panel, _modules in PANELS.items():
+    for _module in _modules:
+        for _command in _module.COMMANDS:
+            app.command(rich_help_panel=_panel)(_command)
+for _panel, _groups in GROUPS.items():
+    for _name, _group in _groups.items():
+        app.add_typer(_group, name=_name, rich_help_panel=_panel)
