@@ -225,6 +225,17 @@ def test_a_bundle_that_was_judged_in_a_duel_takes_no_other_evidence(
     assert Desk(home).add(home / "bundles" / id_, evidence).evidence == before.evidence
 
 
+def test_a_verdict_without_a_duel_is_refused(lived: tuple[Path, str], tmp_path: Path) -> None:
+    """Whoever brings something cannot say how it was judged here."""
+    file, evidence = tmp_path / "rules.yaml", tmp_path / "test.json"
+    file.write_text("rules: []\n")
+    evidence.write_text('{"saved": 12.5, "verdict": "better"}')
+    with pytest.raises(InputError, match="only a duel gives a verdict"):
+        Desk(lived[0]).add(file, evidence)
+    with pytest.raises(InputError, match="only a duel gives a verdict"):
+        moves._check_states_no_verdict({"verdict": "first"})
+
+
 def test_a_name_is_not_got_rid_of_by_registering_again(made: tuple[Path, str], other: Path) -> None:
     """Ada registers and approves; that somebody else registers it afterwards makes her no second person."""
     home, id_ = made

@@ -188,7 +188,8 @@ def add(
     BundleError
         If the bundle was made for other definitions.
     InputError
-        If the rules do not go with the system, the evidence is no JSON object, or it is not what the bundle says.
+        If the rules do not go with the system, the evidence is no JSON object, it is not what the bundle says, or it
+        states a verdict without a duel.
     """
     content: dict[str, Any] = {"system": plan.system.name, "how": "given", "evidence": _evidence(evidence)}
     if path.is_dir():
@@ -198,14 +199,24 @@ def add(
         if not _agree(made, content["evidence"]):
             message = "the bundle holds the duel that it was judged by, and this is another outcome: leave it out"
             raise InputError(message, field="evidence")
+        if made.paper(DUEL) is None:
+            _check_states_no_verdict(content["evidence"])
         content |= {"id": bundles.keep(path).id, "what": "bundle"}
     else:
+        _check_states_no_verdict(content["evidence"])
         rules = Rules.load(path)
         document = rules.document()
         revised(plan, Revision(why, plan.system.name, rules=document), bundles)
         content |= {"id": package.rules_id(document), "what": "rules", "rules": document}
     registrar.record(REGISTERED, why, content)
     return registrar.releases.find(content["id"])
+
+
+def _check_states_no_verdict(evidence: Mapping[str, Any]) -> None:
+    """Refuse a verdict that nothing was judged for: only a duel gives one, and a bundle that was in it holds it."""
+    if "verdict" in evidence:
+        message = "only a duel gives a verdict, and there is none here: leave verdict out, and have somebody approve it"
+        raise InputError(message, field="evidence")
 
 
 def _keep(found: package.Package, plan: Plan, bundles: Bundles, path: Path) -> None:
