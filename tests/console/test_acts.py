@@ -90,3 +90,32 @@ def test_something_is_proposed_for_a_list_with_its_end_and_without_a_reason_noth
     visit.page.wait_for_selector("text=waits for a second person")
     entry = ask(visit.served, "/v1/proposals")["proposals"][-1]["content"]["lists"]["blocked"]["add"][0]
     assert (entry["value"], entry["expires"]) == ("c77", "2027-01-31")
+
+
+def test_a_manager_sets_a_deadline_for_cases_and_an_analyst_reads_it_and_cannot(visit: Visit) -> None:
+    before = ask(visit.served, "/v1/cases/summary")
+    visit.sign_in("manager")
+    visit.go("/review")
+    assert visit.page.locator(".figure", has_text="wait").first.inner_text().startswith(f"{before['waiting']:,} cases")
+    visit.page.get_by_label("Due after, hours").fill("soon")
+    confirm(visit, "Work like this", "victims call within two days")
+    visit.page.wait_for_selector("text=due_hours is a number, not 'soon'")
+    assert ask(visit.served, "/v1/cases/summary")["routine"] == before["routine"]
+    visit.page.locator(".ask:visible button", has_text="Cancel").click()
+    visit.page.get_by_label("Due after, hours").fill("48")
+    visit.page.get_by_label("Second opinions, percent").fill("10")
+    confirm(visit, "Work like this", "")
+    visit.page.wait_for_selector("text=needs why in readable words")
+    visit.page.fill(".ask:visible input", "victims call within two days")
+    visit.page.locator(".ask:visible button", has_text="Work like this").click()
+    visit.page.wait_for_selector("text=Cases are worked like this now.")
+    routine = ask(visit.served, "/v1/cases/summary")["routine"]
+    assert routine == {**before["routine"], "due_hours": 48.0, "second": 0.1}
+    assert "victims call within two days" in json.dumps(ask(visit.served, "/v1/log?limit=10000"))
+
+    visit.page.context.clear_cookies()
+    visit.sign_in("analyst")
+    visit.go("/review")
+    visit.page.wait_for_selector("text=48 h")
+    assert visit.page.locator("button:visible", has_text="Work like this").count() == 0
+    assert visit.errors == []

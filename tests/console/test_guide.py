@@ -19,6 +19,7 @@ SHOWN = {
     "overview": "/overview",
     "decisions": "/decisions?q=u-busy",
     "decision": "/decision?id=pbusy-5&system=shop",
+    "review": "/review",
     "rules": "/rules",
     "lists": "/lists",
     "releases": "/releases",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from adjudge.console.page import Page
-from adjudge.console.pages import alerts, challengers, decision, decisions, lists, overview, releases, rules
+from adjudge.console.pages import alerts, challengers, decision, decisions, lists, overview, releases, review, rules
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     decisions.PAGE,
+    review.PAGE,
     rules.PAGE,
     lists.PAGE,
     releases.PAGE,
