@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,8 @@ def erase(
     from adjudge.service.follow import Follower, active_at
     from adjudge.service.home import bundles_of, holder, open_keys, snapshots_of
     from adjudge.service.resolver import Resolver
+    from adjudge.service.retrain.forget import forget_runs
+    from adjudge.service.retrain.request import RUNS
     from adjudge.service.run import plans_of, secret
 
     settings = settings_of(workspace, log)
@@ -51,6 +54,7 @@ def erase(
         follower = Follower(active, opened, snapshots, say=_say, keys=keys)
         decider = Decider(active, opened, holder=holder(), follower=follower, resolver=resolver)
         done = decider.erase(stream, value, who=who, why=why)
+        forget_runs(Path(settings.workspace) / RUNS)  # also where there was nothing: a kill may have come between
     sys.stdout.write("erased\n" if done else "there is nothing to erase\n")
     raise typer.Exit(0 if done else 1)
 

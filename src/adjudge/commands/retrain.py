@@ -135,12 +135,13 @@ def place_of(workspace: Path | None, log: str | None, archive: Path | None = Non
     """Open a workspace for retraining in it."""
     from adjudge.service.archive.joined import open_with
     from adjudge.service.home import bundles_of, snapshots_of
+    from adjudge.service.retrain.request import RUNS
     from adjudge.service.retrain.run import Place
     from adjudge.service.run import secret
 
     settings, key = settings_of(workspace, log), secret()
     with closing(open_with(settings, archive)) as opened:
-        yield Place(opened, bundles_of(settings, key), Path(settings.workspace) / "retrain", snapshots_of(settings))
+        yield Place(opened, bundles_of(settings, key), Path(settings.workspace) / RUNS, snapshots_of(settings))
 
 
 def system_in(place: Place, system: str | None) -> str:

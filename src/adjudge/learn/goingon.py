@@ -1,8 +1,8 @@
 """A warm start: the champion's trees stay, new ones are added from recent events, and the sum is calibrated anew.
 
-What is recent is split by entity and not by time, because what is new must be learnt from at once: a fifth of the
-entities stops the boosting, calibrates and sets the thresholds. Both parts end where the unseen window begins, and have
-the labels that were known at that moment.
+What is recent is split by entity and not by time, because what is new must be learnt from at once, up to the present
+and with the labels there are: a fifth of the entities stops the boosting, calibrates and sets the thresholds, and
+another fifth is what champion and challenger are judged on. Neither fifth is ever fitted on by who goes on from whom.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from adjudge.models.trees import Trees
 from adjudge.typing import BoolArray
 
 HELD_OUT = 5
-"""One in so many entities is held out."""
+"""One in so many entities is held out, and another one is judged on."""
 
 MORE_TREES = 80
 """Most trees that are added."""
@@ -128,7 +128,7 @@ def gone_on(
     )
     scorer = model.served()
     p = probabilities(scorer, parts.validation)
-    thresholds = thresholds_for(_share_of(plan.policy, parts), parts.validation, p)
+    thresholds = thresholds_for(_share_of(plan.policy), parts.validation, p)
     metrics = {
         "validation_auc": auc(parts.validation.label, p),
         "validation_average_precision": average_precision(parts.validation.label, p),
@@ -156,18 +156,41 @@ def held_out(table: Table, seed: int = 0) -> BoolArray:
     >>> bool((chosen[::2] == chosen[1::2]).all()), bool(0.1 < chosen.mean() < 0.3)
     (True, True)
     """
+    return _fifth(table, seed, 0)
+
+
+def judged_on(table: Table, seed: int = 0) -> BoolArray:
+    """Return which events belong to the entities that champion and challenger are judged on, shape (n,).
+
+    Parameters
+    ----------
+    table
+        The events.
+    seed
+        Same seed, same entities, none of which `held_out` has.
+
+    Examples
+    --------
+    >>> n = 1_000
+    >>> events = Table((), np.zeros((0, n)), np.arange(n), np.zeros(n), np.arange(n), np.ones(n), np.arange(n))
+    >>> bool((held_out(events) & judged_on(events)).any()), bool(0.1 < judged_on(events).mean() < 0.3)
+    (False, True)
+    """
+    return _fifth(table, seed, 1)
+
+
+def _fifth(table: Table, seed: int, which: int) -> BoolArray:
     entities = table.entity.astype(np.uint64, copy=False)
     mixed = (entities ^ np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
-    chosen: BoolArray = (mixed >> np.uint64(33)) % np.uint64(HELD_OUT) == 0
+    chosen: BoolArray = (mixed >> np.uint64(33)) % np.uint64(HELD_OUT) == which
     return chosen
 
 
-def _share_of(policy: Policy, parts: Parts) -> Policy:
-    """Return a policy with the capacity that falls to the events that are held out."""
-    if policy.capacity is None or parts.validation is None:
+def _share_of(policy: Policy) -> Policy:
+    """Return a policy with the capacity that falls to the events that are held out: a fifth, as of the entities."""
+    if policy.capacity is None:
         return policy
-    share = len(parts.validation) / (len(parts.train) + len(parts.validation))
-    return replace(policy, capacity=Capacity(policy.capacity.alerts_per_day * share))
+    return replace(policy, capacity=Capacity(policy.capacity.alerts_per_day / HELD_OUT))
 
 
 def _facts(parts: Parts, until_us: int, before: Forest, fitted: int, after: object) -> dict[str, str]:

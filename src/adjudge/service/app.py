@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -58,6 +59,7 @@ from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
 from adjudge.service.said import say
+from adjudge.service.retrain.request import RUNS
 from adjudge.service.settings import Settings
 from adjudge.service.versions.api import add_activations
 from adjudge.service.versions.second import SecondPerson
@@ -234,7 +236,7 @@ def _api(service: Service) -> FastAPI:
     _add_reads(api, service)
     _add_operations(api, service)
     decider = service.decider
-    add_erasures(api, decider, service.body_of)
+    add_erasures(api, decider, service.body_of, Path(service.settings.workspace) / RUNS)
     add_keys(api, decider.workspace.management.keys, decider, decider.clock, service.body_of)
     add_activations(api, service.second, service.body_of)
     add_alerts(api, decider, service.body_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -13,17 +13,21 @@ import pytest
 
 from adjudge.define import Policy, Rules
 from adjudge.engine import SECRET, compile
+from adjudge.errors import InputError
 from adjudge.learn import bundle
 from adjudge.log import Kind
 from adjudge.log.memory import MemoryLog
+from adjudge.service.access.scope import Scope
 from adjudge.service.bundles import Bundles
 from adjudge.service.registry.registrars import Running
 from adjudge.service.retrain import kept
 from adjudge.service.retrain import run as module
+from adjudge.service.retrain.forget import forget_runs
 from adjudge.service.retrain.recipe import recipe_of
 from adjudge.service.retrain.request import REQUEST, Request, erased_by, taken_up
 from adjudge.service.retrain.run import Place, Retrained, retrain
 from adjudge.service.workspace import Change
+from tests.service.access.test_routes import Client, bearer
 from tests.service.personal.bank import Bank, bank_system, payment
 from tests.service.retrain.lived import SMALL, quick
 from tests.service.shop import START
@@ -110,3 +114,49 @@ def test_a_run_that_was_done_before_an_erasure_is_made_anew(tmp_path: Path) -> N
     assert (after.run, after.bundle) != (before.run, before.bundle)
     assert after.made == ["table", "model", "window", "bundle"]
     assert learnt(tmp_path, after) != learnt(tmp_path, before)
+
+
+def test_an_erasure_takes_the_rows_of_runs_that_were_cut_short_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, over HTTP too; what was done stays, and so does what is no run."""
+    bank = lived()
+    done = asked(bank, tmp_path)
+    (tmp_path / "retrain" / "notes").mkdir()
+    (tmp_path / "retrain" / "notes" / "own.txt").write_text("mine")
+    bank.send(payment(9_999, "ada", 16 * 1440))
+
+    def killed(self: Any, *given: Any) -> Any:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Work, "_model", killed)
+        with pytest.raises(KilledError):
+            asked(bank, tmp_path)
+    (folder,) = (tmp_path / "retrain").glob("*/table")
+    client = Client(cast(Any, bank), workspace=str(tmp_path))
+    body = {"stream": "payment", "person": "ada", "why": "asked for it"}
+    answer = client("POST", "/v1/erasures", body, headers=bearer(client.keys[Scope.MANAGE]))
+    assert answer.json() == {"erased": True}
+    assert not folder.parent.exists()
+    assert (tmp_path / "retrain" / done.run / "done.json").is_file()
+    assert (tmp_path / "retrain" / "notes" / "own.txt").is_file()
+    assert forget_runs(tmp_path / "retrain") == forget_runs(tmp_path / "nothing") == 0
+
+
+def test_nothing_is_registered_that_was_learnt_from_somebody_erased_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, window = lived(), module._Work._window
+
+    def erasing(self: Any, *given: Any) -> None:
+        window(self, *given)
+        assert forget_runs(tmp_path / "retrain") == 0  # it is at work
+        bank.erase("ada")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Work, "_window", erasing)
+        with pytest.raises(InputError, match="somebody was erased while this was made"):
+            asked(bank, tmp_path)
+    assert not list((tmp_path / "retrain").glob("*/"))
+    assert len(bank.decider.workspace.management.releases) == 0

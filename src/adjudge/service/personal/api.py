@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,7 @@ from adjudge.log import Entry, Kind
 from adjudge.service.access.api import Body, read
 from adjudge.service.access.gate import visitor_of
 from adjudge.service.access.scope import Principal, Scope
+from adjudge.service.retrain.forget import forget_runs
 
 if TYPE_CHECKING:
     from adjudge.service.decider import Decider
@@ -49,7 +51,7 @@ class ErasureDone(msgspec.Struct, frozen=True):
     erased: bool
 
 
-def add_erasures(api: FastAPI, decider: Decider, body_of: Body) -> None:
+def add_erasures(api: FastAPI, decider: Decider, body_of: Body, runs: Path) -> None:
     """Add the route that erases a person.
 
     Parameters
@@ -60,7 +62,14 @@ def add_erasures(api: FastAPI, decider: Decider, body_of: Body) -> None:
         What decides.
     body_of
         Reads bodies.
+    runs
+        Folder of retrains: those that were cut short have rows of persons.
     """
+
+    def erased(asked: NewErasure, who: str) -> bool:
+        done = decider.erase(asked.stream, asked.person, who=who, why=asked.why)
+        forget_runs(runs)
+        return done
 
     @api.post("/v1/erasures")
     async def erase(request: Request) -> Response:
@@ -68,7 +77,7 @@ def add_erasures(api: FastAPI, decider: Decider, body_of: Body) -> None:
         asked = read(await body_of(request), NewErasure)
         who = visitor_of(request).principal.who
         # on a thread, because it looks through the log before it keeps anybody waiting
-        done = await asyncio.to_thread(decider.erase, asked.stream, asked.person, who=who, why=asked.why)
+        done = await asyncio.to_thread(erased, asked, who)
         return Response(msgspec.json.encode(ErasureDone(done)), media_type="application/json")
 
 

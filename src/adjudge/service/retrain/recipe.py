@@ -2,11 +2,16 @@
 
 ```text
 full          train ───────────────────│ gap │ validation │ gap │ window │ until labels are old enough │ now
-incremental   ........... recent, a fifth of the entities held out │ window │ now
+incremental   three fifths of the entities: train ───────────────────────────────────────────────────────│ now
+              a fifth: stops, calibrates, sets thresholds ───────────────────────────────────────────────│ now
+              a fifth: ............................................................│ window ─────────────│ now
 ```
 
-Nothing that either model was fitted on lies in the window. A full retrain waits until the labels of the window are old
-enough to be trusted; an incremental one is to be quick and judges by the labels there are.
+Nothing that either model was fitted on is judged. A full retrain waits until the labels of the window are old enough to
+be trusted, and what it is judged on lies after what it has learnt from. An incremental one is to be quick: it learns
+from everything that is known now, and is judged by the labels there are on entities of which it knows nothing. Since
+who goes on from whom leaves out the same entities, a champion of yesterday can be judged on them as well; where a full
+one follows it, the two are judged on these entities, too.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import numpy as np
 
 from adjudge.errors import InputError
 from adjudge.learn.evaluate import DAY_US
-from adjudge.learn.goingon import MORE_TREES, held_out
+from adjudge.learn.goingon import MORE_TREES, held_out, judged_on
 from adjudge.learn.split import Parts, Span, Split
 from adjudge.learn.table import Table
 from adjudge.learn.train import ROWS
@@ -126,7 +131,7 @@ def recipe_of(kind: Kind, delay_us: int) -> Recipe:
     day = min(DAY_US, delay_us)
     return Recipe(
         kind=kind,
-        window_us=4 * DAY_US,
+        window_us=14 * DAY_US,
         validation_us=0,
         gap_us=0,
         silent_us=day,
@@ -147,14 +152,20 @@ class Cut:
         Time left out between them.
     until_us
         End of what anything was fitted on, microseconds UTC.
+    apart
+        Whether the window holds only the entities that are judged on.
+    share
+        Share of the window's events that are judged on.
     """
 
     parts: Parts
     gap_us: int
     until_us: int
+    apart: bool = False
+    share: float = 1.0
 
 
-def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int) -> Cut:
+def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int, apart_until: int | None = None) -> Cut:
     """Cut a table into what is learnt from, what is calibrated on, and the unseen window.
 
     Parameters
@@ -166,7 +177,9 @@ def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int) -> Cut:
     as_of
         Up to when labels are known, microseconds UTC.
     fitted_until
-        End of what the champion was fitted on; the window begins no earlier.
+        End of what the champion was fitted on; the window of all entities begins no earlier.
+    apart_until
+        The same of the entities that are judged on; None where it is no other.
 
     Raises
     ------
@@ -177,23 +190,29 @@ def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int) -> Cut:
     first, full = int(table.ts[0]), recipe.kind == "full"
     span = end - first - (2 * recipe.gap_us if full else 0)
     window = min(recipe.window_us, span // 5)
-    start = max(end - window, fitted_until)
+    seen = fitted_until if apart_until is None else apart_until
+    apart = not full or (seen < fitted_until and end - fitted_until < window // 4)
+    start = max(end - window, seen if apart else fitted_until)
     if window <= 0 or end - start < window // 4 or start >= end:
-        raise _too_short(recipe, table, end, fitted_until)
-    test = table.between(start, end).as_of(as_of, matures_us=recipe.judged_us).labelled()
+        raise _too_short(recipe, table, end, seen if apart else fitted_until)
+    whole = table.between(start, end)
+    test = whole.select(judged_on(whole, recipe.seed)) if apart else whole
+    share = len(test) / max(len(whole), 1)
+    test = test.as_of(as_of, matures_us=recipe.judged_us).labelled()
     if not len(test):
-        raise _too_short(recipe, table, end, fitted_until)
+        raise _too_short(recipe, table, end, seen if apart else fitted_until)
     if not full:
-        recent = table.between(start - recipe.recent_us, start).as_of(start - 1, matures_us=recipe.silent_us).labelled()
-        apart = held_out(recent, recipe.seed)
-        return Cut(Parts(recent.select(~apart), _unseen(recent.select(apart), fitted_until), test), 0, start)
+        recent = table.between(end - recipe.recent_us, end).as_of(as_of, matures_us=recipe.silent_us).labelled()
+        aside = held_out(recent, recipe.seed)
+        train = recent.select(~aside & ~judged_on(recent, recipe.seed))
+        return Cut(Parts(train, _unseen(recent.select(aside), seen), test), 0, end, True, share)
     validation = min(recipe.validation_us, span // 5)
     second = Span(start - recipe.gap_us - validation, start - recipe.gap_us)
     before = Span(first, max(second.start - recipe.gap_us, first + 1))
     gap = min(recipe.gap_us, second.start - before.end)
     split = Split(train=before, validation=second, test=Span(start, end), gap_us=gap)
     parts = split.parts(table, matures_us=recipe.silent_us, judged_at=as_of)
-    return Cut(replace(parts, test=test), gap, second.end)
+    return Cut(replace(parts, test=test), gap, second.end, apart, share)
 
 
 def _unseen(apart: Table, fitted_until: int) -> Table:

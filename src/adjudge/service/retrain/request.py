@@ -17,6 +17,9 @@ from adjudge.service.retrain.recipe import Recipe
 REQUEST, DONE = "request.json", "done.json"
 """Files of a run's folder: what it is about, and what came of it."""
 
+RUNS = "retrain"
+"""Name of the folder in a workspace's folder that runs have their folders in."""
+
 MAKING = ".making-"
 """How the folder begins in which a step is made: one that is left, a killed process has left behind."""
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from adjudge.define import micros
+from adjudge.define import Policy, micros
 from adjudge.define.spec import from_spec
 from adjudge.engine import Plan, compile
 from adjudge.engine.hashing import TEXT_TAG, hash_text
@@ -41,7 +41,7 @@ from adjudge.service.retrain.request import DONE, REQUEST, Request, erased_by, t
 from adjudge.service.retrain.steps import Steps, alone
 from adjudge.service.retrain.table import learnable, logged_table
 from adjudge.service.retrain.texts import texts_of
-from adjudge.service.retrain.unseen import fitted_until, limits_of_seen, supported
+from adjudge.service.retrain.unseen import apart_fact, apart_until, fitted_until, limits_of_seen, supported
 from adjudge.typing import AnyArray, FloatArray
 
 SLICED = 12
@@ -158,7 +158,7 @@ def retrain(
     Raises
     ------
     InputError
-        If there is no such system, or too little to learn from.
+        If there is no such system, too little to learn from, or somebody was erased meanwhile.
     ShapeError
         If no fraud of the window is known yet.
     BundleError
@@ -196,6 +196,8 @@ class _Work:
     entries: Entries
     estimator: Any
     told: Told
+    until: int = 0
+    seen: int | None = None
 
     @classmethod
     def begin(
@@ -247,10 +249,11 @@ class _Work:
         made = cut(self.request.recipe, learnable(past), facts.as_of, fitted_until(self.champion) or 0)
         model = steps.do("model", lambda folder: self._model(folder, past, made, facts))
         trained = _read_model(model, made.parts, self.place.bundles.secret)
-        window = steps.do("window", lambda folder: self._window(folder, trained, facts))
-        written = steps.do("bundle", lambda folder: self._bundle(folder, trained, window, facts))
+        window = steps.do("window", lambda folder: self._window(folder, trained, made, facts))
+        written = steps.do("bundle", lambda folder: self._bundle(folder, trained, made, window, facts))
         found = self.place.bundles.keep(written / "bundle")
         fought = msgspec.json.decode((window / DUEL).read_bytes(), type=Duel)
+        self._nobody_erased()
         self.told("register", 0, 1)
         seq = self._registered(registrar, found.id, fought, why, trigger)
         self.told("register", 1, 1)
@@ -294,6 +297,9 @@ class _Work:
                 seed=recipe.seed,
                 progress=progress,
             )
+            seen = self.until if self.seen is None else self.seen
+            noted = {apart_fact(recipe.seed): datetime.fromtimestamp(seen / 1e6, UTC).isoformat()}
+            trained = replace(trained, facts={**trained.facts, **noted})
         else:
             trained = train_on(
                 self.plan,
@@ -311,7 +317,7 @@ class _Work:
         told = _Told(dict(trained.thresholds), dict(trained.metrics), dict(trained.facts))
         (folder / "trained.json").write_bytes(msgspec.json.encode(told, order="sorted"))
 
-    def _window(self, folder: Path, trained: Trained, facts: kept.Facts) -> None:
+    def _window(self, folder: Path, trained: Trained, made: Cut, facts: kept.Facts) -> None:
         """Judge both on the window."""
         self.told("window", 0, 2)
         recipe, test, policy = self.request.recipe, trained.parts.test, self.plan.policy
@@ -321,7 +327,7 @@ class _Work:
         label = self.plan.system.label
         terms = Terms(
             policy,
-            recipe.queue_per_day,
+            _queue(policy, recipe.queue_per_day, made.share),
             recipe.confidence,
             matures_us=0 if label is None else micros(label.delay),
             rounds=recipe.rounds,
@@ -345,9 +351,9 @@ class _Work:
             (folder / name).write_bytes(msgspec.json.encode(content))
         self.told("window", 2, 2)
 
-    def _bundle(self, folder: Path, trained: Trained, window: Path, facts: kept.Facts) -> None:
+    def _bundle(self, folder: Path, trained: Trained, made: Cut, window: Path, facts: kept.Facts) -> None:
         self.told("bundle", 0, 1)
-        card = self._card(trained, window, facts)
+        card = self._card(trained, made, window, facts)
         papers = {
             CARD_JSON: msgspec.json.encode(card),
             CARD_TEXT: markdown(card).encode(),
@@ -369,7 +375,7 @@ class _Work:
         )
         self.told("bundle", 1, 1)
 
-    def _card(self, trained: Trained, window: Path, facts: kept.Facts) -> ModelCard:
+    def _card(self, trained: Trained, made: Cut, window: Path, facts: kept.Facts) -> ModelCard:
         system, table = self.plan.system, trained.parts
         fought = msgspec.json.decode((window / DUEL).read_bytes(), type=Duel)
         slices = msgspec.json.decode((window / "slices.json").read_bytes(), type=tuple[Slicing, ...])
@@ -401,10 +407,16 @@ class _Work:
             label=f"{label.name}" + (f" ({label.meaning})" if label.meaning else ""),
             limits=[
                 *limits_of(data, fought, slices, self.request.recipe.judged_us / DAY_US),
-                *limits_of_seen(table, until, goes_on=self.request.recipe.kind == "incremental"),
+                *limits_of_seen(table, until, goes_on=self.request.recipe.kind == "incremental", apart=made.apart),
             ],
             unseen=until is not None,
         )
+
+    def _nobody_erased(self) -> None:
+        """Refuse to register what was learnt from somebody who was erased while it was made."""
+        if erased_by(self.place.log) != self.request.erased:
+            message = "somebody was erased while this was made: nothing of it is kept; retrain again"
+            raise InputError(message, field="workspace", code="erased")
 
     def _registered(self, registrar: Registrar, id_: str, fought: Duel, why: str, trigger: dict[str, Any]) -> int:
         """Write the entry, unless the run was cut short just after it."""
@@ -444,6 +456,13 @@ def _plan(active: SystemActivation, secret: bytes, estimator: Any) -> Plan:
         raise InputError(message, field="workspace")
     system = replace(from_spec(active.spec), model=estimator)
     return compile(system, secret=secret, thresholds=active.thresholds, lateness=active.lateness)
+
+
+def _queue(policy: Policy, queue_per_day: float | None, share: float) -> float | None:
+    """Return the alerts a day that fall to the events that are judged on."""
+    if queue_per_day is None:
+        queue_per_day = None if policy.capacity is None else policy.capacity.alerts_per_day
+    return None if queue_per_day is None else queue_per_day * share
 
 
 def _check_goes_on(champion: bundle.Bundle | None, estimator: Any) -> None:
