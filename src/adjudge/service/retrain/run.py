@@ -246,7 +246,9 @@ class _Work:
         (self.home / REQUEST).write_bytes(request)
         steps = Steps(self.home, request)
         past, facts = kept.read(steps.do("table", self._table))
-        made = cut(self.request.recipe, learnable(past), facts.as_of, fitted_until(self.champion) or 0)
+        self.until = fitted_until(self.champion) or 0
+        self.seen = apart_until(self.champion, self.request.recipe.seed)
+        made = cut(self.request.recipe, learnable(past), facts.as_of, self.until, self.seen)
         model = steps.do("model", lambda folder: self._model(folder, past, made, facts))
         trained = _read_model(model, made.parts, self.place.bundles.secret)
         window = steps.do("window", lambda folder: self._window(folder, trained, made, facts))
