@@ -58,8 +58,8 @@ from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
-from adjudge.service.said import say
 from adjudge.service.retrain.request import RUNS
+from adjudge.service.said import say
 from adjudge.service.settings import Settings
 from adjudge.service.versions.api import add_activations
 from adjudge.service.versions.second import SecondPerson

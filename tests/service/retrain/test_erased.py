@@ -57,9 +57,9 @@ def lived(days: int = 16, per_day: int = 30) -> Bank:
     return bank
 
 
-def asked(bank: Bank, home: Path, kind: Any = "full") -> Retrained:
+def asked(bank: Bank, home: Path, kind: Any = "full", **changes: Any) -> Retrained:
     place = Place(bank.log, Bundles(home / "bundles", SECRET, home), home / "retrain")
-    return retrain(place, None, quick(kind), Running(bank.decider, "ada"), why="test", estimator=SMALL)
+    return retrain(place, None, quick(kind, **changes), Running(bank.decider, "ada"), why="test", estimator=SMALL)
 
 
 def learnt(home: Path, made: Retrained) -> object:
@@ -122,9 +122,6 @@ def test_an_erasure_takes_the_rows_of_runs_that_were_cut_short_with_it(
     """At once, over HTTP too; what was done stays, and so does what is no run."""
     bank = lived()
     done = asked(bank, tmp_path)
-    (tmp_path / "retrain" / "notes").mkdir()
-    (tmp_path / "retrain" / "notes" / "own.txt").write_text("mine")
-    bank.send(payment(9_999, "ada", 16 * 1440))
 
     def killed(self: Any, *given: Any) -> Any:
         raise KilledError
@@ -132,8 +129,10 @@ def test_an_erasure_takes_the_rows_of_runs_that_were_cut_short_with_it(
     with monkeypatch.context() as patch:
         patch.setattr(module._Work, "_model", killed)
         with pytest.raises(KilledError):
-            asked(bank, tmp_path)
+            asked(bank, tmp_path, seed=1)
     (folder,) = (tmp_path / "retrain").glob("*/table")
+    (tmp_path / "retrain" / "notes").mkdir()
+    (tmp_path / "retrain" / "notes" / "own.txt").write_text("mine")
     client = Client(cast(Any, bank), workspace=str(tmp_path))
     body = {"stream": "payment", "person": "ada", "why": "asked for it"}
     answer = client("POST", "/v1/erasures", body, headers=bearer(client.keys[Scope.MANAGE]))

@@ -1,4 +1,4 @@
-"""Erasing a person takes with it what runs of before keep: a table of a run that was cut short has the person's rows."""
+"""Erasing a person takes with it what runs keep: the table of one that was cut short has the person's rows."""
 
 from __future__ import annotations
 
