@@ -17,6 +17,7 @@ from adjudge.learn.train import FITTED_UNTIL
 from adjudge.service.retrain import run as module
 from adjudge.service.retrain.request import DONE, MAKING
 from adjudge.service.retrain.steps import alone
+from adjudge.service.retrain.unseen import apart_until, fitted_until
 from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.versions.revision import Revision
 from tests.service.retrain.lived import DAY_US, Life, place_of, run
@@ -195,9 +196,12 @@ def test_an_incremental_one_goes_on_from_the_champions_trees(tmp_path: Path) -> 
         old.scorer.model.leaf_value,  # type: ignore[attr-defined]
     )
     assert more.duel.end_us > more.duel.known_us - DAY_US
-    manifest = new.manifest
-    fitted = np.datetime64(str(manifest.training[FITTED_UNTIL])[:19], "us").astype(np.int64)
-    assert fitted <= more.duel.start_us
+    fitted, apart = fitted_until(new), apart_until(new, 0)
+    assert fitted is not None
+    assert fitted > more.duel.start_us  # what is known now was learnt from, of other entities than those judged on
+    assert apart == fitted_until(old)
+    assert apart is not None
+    assert apart <= more.duel.start_us
 
 
 def test_a_champion_that_has_seen_the_window_is_not_flattered(tmp_path: Path) -> None:
