@@ -115,8 +115,8 @@ LINES: dict[str, tuple[str, ...]] = {
         "{payments[seconds_per_million]:.0f} s a million",
     ),
     "loop": (
-        "Half a year of simulated payments, a new fraud pattern from month four: two weeks after its first label the loop "
-        "finds {on:.1%} of it at equal alerts (target 80 % of the level that plenty of labels allow, which is "
+        "Half a year of simulated payments, a new fraud pattern from month four: from two weeks after its first label "
+        "on the loop finds {on:.1%} of it at equal alerts (target 80 % of the level that plenty of labels allow, which is "
         "{eventual:.1%}); without the loop {off:.1%}",
     ),
     "sequential": (
