@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adjudge.define import Costs, Policy
+from adjudge.define import Capacity, Costs, Policy
 from adjudge.errors import ShapeError
 from adjudge.learn.duel import Duel, Side, Terms, duel
 from adjudge.learn.evaluate import DAY_US
@@ -50,6 +50,15 @@ def test_figures_are_those_one_makes_by_hand() -> None:
     }
     assert (made.events, made.frauds, made.fraud_value, made.queue_per_day) == (4, 2, 150.0, 2.0)
     assert (made.start_us, made.end_us) == (0, DAY_US)
+
+
+def test_as_much_of_the_alerts_as_of_the_events_is_judged() -> None:
+    """Also those of the policy's capacity; as many alerts as frauds are those of the events that are judged."""
+    capacity = replace(POLICY, capacity=Capacity(alerts_per_day=10.0))
+    for policy, queue, asked in ((POLICY, 5.0, 1.0), (capacity, None, 2.0), (POLICY, None, 2.0)):
+        sides = Side(WRONG, np.zeros(4)), Side(PERFECT, np.zeros(4))
+        terms = Terms(policy, queue, rounds=10, share=0.2)
+        assert duel(day(), *sides, terms, names=("old", "new"), known_us=30 * DAY_US).queue_per_day == asked
 
 
 def test_the_verdict_turns_round_with_the_sides() -> None:

@@ -157,6 +157,8 @@ class Terms:
         Age of an event at which its label counts as known.
     rounds, seed
         Resamples of whole entities; same seed, same figures.
+    share
+        Share of the decided events that is judged, above 0 up to 1: as much of the alerts a day falls to them.
     """
 
     policy: Policy
@@ -165,6 +167,7 @@ class Terms:
     matures_us: int = 0
     rounds: int = 200
     seed: int = 0
+    share: float = 1.0
 
 
 def duel(test: Table, champion: Side, challenger: Side, terms: Terms, *, names: tuple[str, str], known_us: int) -> Duel:
@@ -275,9 +278,9 @@ def _verdict(figures: dict[str, Compared], confidence: float, mature: bool) -> V
 
 def _queue_of(terms: Terms, frauds: float, days: float) -> float:
     if terms.queue_per_day is not None:
-        return terms.queue_per_day
+        return terms.share * terms.queue_per_day
     capacity = terms.policy.capacity
-    return frauds / days if capacity is None else capacity.alerts_per_day
+    return frauds / days if capacity is None else terms.share * capacity.alerts_per_day
 
 
 def _interval(value: float, samples: FloatArray) -> Interval:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from adjudge.define import Policy, micros
+from adjudge.define import micros
 from adjudge.define.spec import from_spec
 from adjudge.engine import Plan, compile
 from adjudge.engine.hashing import TEXT_TAG, hash_text
@@ -329,11 +329,12 @@ class _Work:
         label = self.plan.system.label
         terms = Terms(
             policy,
-            _queue(policy, recipe.queue_per_day, made.share),
+            recipe.queue_per_day,
             recipe.confidence,
             matures_us=0 if label is None else micros(label.delay),
             rounds=recipe.rounds,
             seed=recipe.seed,
+            share=made.share,
         )
         names = (self.request.champion, trained.scorer.version)
         fought = duel(test, champion, Side.of(trained.scorer, policy, test), terms, names=names, known_us=facts.as_of)
@@ -458,13 +459,6 @@ def _plan(active: SystemActivation, secret: bytes, estimator: Any) -> Plan:
         raise InputError(message, field="workspace")
     system = replace(from_spec(active.spec), model=estimator)
     return compile(system, secret=secret, thresholds=active.thresholds, lateness=active.lateness)
-
-
-def _queue(policy: Policy, queue_per_day: float | None, share: float) -> float | None:
-    """Return the alerts a day that fall to the events that are judged on."""
-    if queue_per_day is None:
-        queue_per_day = None if policy.capacity is None else policy.capacity.alerts_per_day
-    return None if queue_per_day is None else queue_per_day * share
 
 
 def _check_goes_on(champion: bundle.Bundle | None, estimator: Any) -> None:
