@@ -116,8 +116,8 @@ LINES: dict[str, tuple[str, ...]] = {
     ),
     "loop": (
         "Half a year of simulated payments, a new fraud pattern from month four: from two weeks after its first label "
-        "on the loop finds {on:.1%} of it at equal alerts (target 80 % of the level that plenty of labels allow, which is "
-        "{eventual:.1%}); without the loop {off:.1%}",
+        "on the loop finds {on:.1%} of it at equal alerts (target 80 % of the level that plenty of labels allow, which "
+        "is {eventual:.1%}); without the loop {off:.1%}",
     ),
     "sequential": (
         "Champion and challenger, looked at daily for five weeks: {worst_false_promotions:.1%} false promotions in the "
