@@ -32,6 +32,14 @@ def confirm(visit: Visit, button: str, why: str) -> None:
     visit.page.locator(".ask:visible button", has_text=button).click()
 
 
+def confirm_with_a_reason_only(visit: Visit, button: str, why: str) -> None:
+    """Press a button that asks for a reason, be refused without one, and give it."""
+    confirm(visit, button, "")
+    visit.page.wait_for_selector("text=needs why in readable words")
+    visit.page.fill(".ask:visible input", why)
+    visit.page.locator(".ask:visible button", has_text=button).click()
+
+
 def test_a_rule_writer_is_told_mistakes_tries_a_draft_and_has_a_second_person_let_it_decide(visit: Visit) -> None:
     visit.sign_in("manager")
     visit.go("/rules")
@@ -83,10 +91,7 @@ def test_something_is_proposed_for_a_list_with_its_end_and_without_a_reason_noth
     visit.go("/lists")
     visit.page.get_by_label("Element").fill("c77")
     visit.page.get_by_label("Expires").fill("2027-01-31")
-    confirm(visit, "Put on the list", "")
-    visit.page.wait_for_selector("text=needs why in readable words")
-    visit.page.fill(".ask:visible input", "reported stolen")
-    visit.page.locator(".ask:visible button", has_text="Put on the list").click()
+    confirm_with_a_reason_only(visit, "Put on the list", "reported stolen")
     visit.page.wait_for_selector("text=waits for a second person")
     entry = ask(visit.served, "/v1/proposals")["proposals"][-1]["content"]["lists"]["blocked"]["add"][0]
     assert (entry["value"], entry["expires"]) == ("c77", "2027-01-31")
@@ -104,10 +109,7 @@ def test_a_manager_sets_a_deadline_for_cases_and_an_analyst_reads_it_and_cannot(
     visit.page.locator(".ask:visible button", has_text="Cancel").click()
     visit.page.get_by_label("Due after, hours").fill("48")
     visit.page.get_by_label("Second opinions, percent").fill("10")
-    confirm(visit, "Work like this", "")
-    visit.page.wait_for_selector("text=needs why in readable words")
-    visit.page.fill(".ask:visible input", "victims call within two days")
-    visit.page.locator(".ask:visible button", has_text="Work like this").click()
+    confirm_with_a_reason_only(visit, "Work like this", "victims call within two days")
     visit.page.wait_for_selector("text=Cases are worked like this now.")
     routine = ask(visit.served, "/v1/cases/summary")["routine"]
     assert routine == {**before["routine"], "due_hours": 48.0, "second": 0.1}
