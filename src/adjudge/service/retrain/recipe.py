@@ -192,15 +192,16 @@ def cut(recipe: Recipe, table: Table, as_of: int, fitted_until: int, apart_until
     window = min(recipe.window_us, span // 5)
     seen = fitted_until if apart_until is None else apart_until
     apart = not full or (seen < fitted_until and end - fitted_until < window // 4)
-    start = max(end - window, seen if apart else fitted_until)
+    fresh = seen if apart else fitted_until  # from here on the champion knows nothing of what is judged
+    start = max(end - window, fresh)
     if window <= 0 or end - start < window // 4 or start >= end:
-        raise _too_short(recipe, table, end, seen if apart else fitted_until)
+        raise _too_short(recipe, table, end, fresh)
     whole = table.between(start, end)
     test = whole.select(judged_on(whole, recipe.seed)) if apart else whole
     share = len(test) / max(len(whole), 1)
     test = test.as_of(as_of, matures_us=recipe.judged_us).labelled()
     if not len(test):
-        raise _too_short(recipe, table, end, seen if apart else fitted_until)
+        raise _too_short(recipe, table, end, fresh)
     if not full:
         recent = table.between(end - recipe.recent_us, end).as_of(as_of, matures_us=recipe.silent_us).labelled()
         aside = held_out(recent, recipe.seed)
