@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.home import LOG_FILE
-from adjudge.service.registry.registrars import at_rest
+from adjudge.service.registry.desk import open_desk
 from adjudge.service.settings import Settings
 from tests.documents import ROOT
 from tests.service.retrain.lived import Life
@@ -97,8 +97,9 @@ def test_the_steps_bring_a_bundle_from_development_to_production(tmp_path: Path)
         )
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "card.md").read_text(encoding="utf-8").startswith("# Model card: shop, full")
-    with at_rest(Settings(workspace=str(homes["PRODUCTION"])), "reader") as registrar:
-        (release,) = registrar.releases
+    production = Settings(workspace=str(homes["PRODUCTION"]))
+    with open_desk(production, bytes.fromhex(SECRETS["PRODUCTION"])) as desk:
+        (release,) = desk.releases().releases
     assert [(one.environment, one.who) for one in release.approvals] == [("production", "bob")]
     assert [(one.environment, one.who) for one in release.history] == [("staging", "ada")]
     assert [one.environment for one in release.stages] == ["staging", "production"]

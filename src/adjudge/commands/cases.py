@@ -148,13 +148,13 @@ def assign(
 
     Example: adjudge cases assign p17 p18 --to bob --why "he knows the merchant"
     """
-    from adjudge.service.cases.asked import Assign, Release
+    from adjudge.service.cases.asked import Assign, HandBack
 
     if release and to:
         msg = "what is given back goes to nobody; leave out --to"
         raise InputError(msg, field="to")
     with _desk(url) as desk:
-        done = desk.release(Release(ids, why, system)) if release else desk.assign(Assign(ids, why, to, system))
+        done = desk.release(HandBack(ids, why, system)) if release else desk.assign(Assign(ids, why, to, system))
     _tell(done, json)
 
 

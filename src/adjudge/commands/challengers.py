@@ -51,7 +51,7 @@ def list_(
 
     Example: adjudge challengers list --workspace payments
     """
-    with _desk(workspace, log, url, None) as (desk, _):
+    with open_challengers(workspace, log, url, None) as (desk, _):
         found = desk.challengers(system, everything=everything).challengers
     if json:
         as_json(msgspec.to_builtins(found))
@@ -110,7 +110,7 @@ def shadow(
     said = document_of(terms)
     how = Terms() if said is None else _terms(said)
     asked = Challenge(why, name, system, release, revision, share, by or "", how)
-    with _desk(workspace, log, url, who, why) as (desk, who_):
+    with open_challengers(workspace, log, url, who, why) as (desk, who_):
         _show(desk.seat(asked, who_), json)
 
 
@@ -135,7 +135,7 @@ def share(
     """
     from adjudge.service.challengers.asked import Sharing
 
-    with _desk(workspace, log, url, who, why) as (desk, who_):
+    with open_challengers(workspace, log, url, who, why) as (desk, who_):
         _show(desk.share(system, name, Sharing(why, part, by), who_), json)
 
 
@@ -160,7 +160,7 @@ def promote(
     """
     from adjudge.service.challengers.asked import Ending
 
-    with _desk(workspace, log, url, who, why) as (desk, who_):
+    with open_challengers(workspace, log, url, who, why) as (desk, who_):
         _show(desk.promote(system, name, Ending(why, environment, anyway), who_), json)
 
 
@@ -179,7 +179,7 @@ def retire(
 
     Example: adjudge challengers retire strict --why "no better" --url http://127.0.0.1:8000
     """
-    with _desk(workspace, log, url, who, why) as (desk, who_):
+    with open_challengers(workspace, log, url, who, why) as (desk, who_):
         _show(desk.retire(system, name, who_), json)
 
 
@@ -197,7 +197,7 @@ def status(
 
     Example: adjudge challengers status --workspace payments
     """
-    with _desk(workspace, log, url, None) as (desk, _):
+    with open_challengers(workspace, log, url, None) as (desk, _):
         found = desk.standings(system).standings
     if json:
         as_json(msgspec.to_builtins(found))
@@ -219,7 +219,7 @@ def why_(
 
     Example: adjudge challengers why strict --workspace payments
     """
-    with _desk(workspace, log, url, None) as (desk, _):
+    with open_challengers(workspace, log, url, None) as (desk, _):
         view = desk.view(system, name)
     if json:
         as_json(msgspec.to_builtins(view))
@@ -231,7 +231,7 @@ def why_(
 
 
 @contextmanager
-def _desk(
+def open_challengers(
     workspace: Path | None, log: str | None, url: str | None, who: str | None, why: str = "asked"
 ) -> Iterator[tuple[Desk, By]]:
     """Open where challengers are seated, a workspace at rest or the service that runs on it, and say who asks."""

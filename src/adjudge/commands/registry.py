@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,15 +15,17 @@ import msgspec
 import typer
 
 from adjudge.commands.activate import show_activated
-from adjudge.commands.keys import JsonOption, WhoOption, WhyOption, name_of
+from adjudge.commands.keys import JsonOption, UrlOption, WhoOption, WhyOption, name_of
+from adjudge.commands.remote import KEY_VARIABLE
 from adjudge.commands.show import as_json, grid, show
 from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
+from adjudge.errors import InputError
 
 if TYPE_CHECKING:
-    from adjudge.engine import Plan
+    from adjudge.service.access.ledger import By
     from adjudge.service.bundles import Bundles
     from adjudge.service.registry.entries import Release
-    from adjudge.service.registry.registrars import AtRest
+    from adjudge.service.registry.remote import Desk
 
 app = typer.Typer(
     help="List, approve, promote and move bundles and rule sets; each is named by the hash of its content.\n\n"
@@ -43,6 +46,9 @@ OriginOption = Annotated[
 KeyOption = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="Ed25519 private key (PEM) to sign the package with.")
 ]
+EXPORTED = "exported for another workspace"
+"""The reason that an export gives."""
+
 OfOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of the system, where there are several.")]
 
 
@@ -52,14 +58,15 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Also what was neither approved nor ever decided.")] = False,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """List what is registered: made how, judged how, approved by whom, and where it was put in force.
 
     Example: adjudge registry list --all --workspace payments
     """
-    with _registry(workspace, log, None) as registrar:
-        found = [one for one in registrar.releases if system in (None, one.system)]
+    with open_releases(workspace, log, url, None) as (desk, _):
+        found = desk.releases(system).releases
     shown = found if everything else [one for one in found if one.approvals or one.stages] or found[-1:]
     if json:
         as_json(msgspec.to_builtins(shown))
@@ -79,6 +86,7 @@ def show_(
     card: Annotated[bool, typer.Option("--card", help="Print the model card of its bundle.")] = False,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Tell all that is known of a release: parents, evidence, approvals, stages; or print its model card.
@@ -87,20 +95,13 @@ def show_(
 
     Example: adjudge registry show 3f2a --card --workspace payments > card.md
     """
-    from adjudge.errors import NotFoundError
-    from adjudge.learn.modelcard import CARD_TEXT
-
-    with _registry(workspace, log, None) as registrar:
-        one = registrar.releases.find(id_, system)
-    if not card:
-        facts: dict[str, Any] = msgspec.to_builtins(one)
-        show(facts if json else _plain(one), json)
-        return
-    text = _bundles(workspace, log).read(one.id).paper(CARD_TEXT) if one.what == "bundle" else None
-    if text is None:
-        msg = f"{one.what} {one.id[:12]} has no model card"
-        raise NotFoundError(msg)
-    sys.stdout.write(text.decode())
+    with open_releases(workspace, log, url, None) as (desk, _):
+        if card:
+            sys.stdout.write(desk.card(id_, system))
+            return
+        one = desk.release(id_, system)
+    facts: dict[str, Any] = msgspec.to_builtins(one)
+    show(facts if json else _plain(one), json)
 
 
 @app.command()
@@ -115,17 +116,27 @@ def add(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Register a bundle or a rule set that somebody has made, with how it was judged.
 
+    With --url a bundle must lie in the service's workspace already; from elsewhere it comes as a package.
+
     Example: adjudge registry add rules.yaml --evidence test.json --why "fewer reviews" --workspace payments
     """
-    from adjudge.service.registry import moves
+    from adjudge.define import Rules
+    from adjudge.service.registry.asked import Registration
+    from adjudge.service.registry.moves import evidence_of
 
-    with _registry(workspace, log, who) as registrar:
-        plan, bundles = _plan(registrar, workspace, log, system)
-        made = moves.add(registrar, plan, bundles, why, path=path, evidence=evidence)
+    said = evidence_of(evidence)
+    if path.is_dir():
+        id_ = _bundles(workspace, log, keep=url is None).keep(path).id
+        asked = Registration(why, system, id_, evidence=said)
+    else:
+        asked = Registration(why, system, rules=Rules.load(path).document(), evidence=said)
+    with open_releases(workspace, log, url, who, why) as (desk, by):
+        made = desk.register(asked, by)
     show({"id": made.id, "what": made.what, "registered at": made.seq, "judged": bool(made.evidence)}, json)
 
 
@@ -138,18 +149,19 @@ def approve(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Approve a release for an environment; what lacks evidence cannot be approved.
 
     Example: adjudge registry approve 3f2a --environment production --why "seen two weeks of shadow" --who bob
     """
-    from adjudge.service.registry.promote import approve as run
+    from adjudge.service.registry.asked import Assent
 
-    with _registry(workspace, log, who) as registrar:
-        one = registrar.releases.find(id_, system)
-        seq = run(registrar, one, environment, why)
-    show({"id": one.id, "approved for": environment, "by": name_of(who), "at": seq}, json)
+    with open_releases(workspace, log, url, who, why) as (desk, by):
+        one = desk.approve(id_, Assent(why, environment), by, system)
+    word = one.approvals[-1]
+    show({"id": one.id, "approved for": word.environment, "by": word.who, "at": _day(word.at_us)}, json)
 
 
 @app.command()
@@ -161,9 +173,10 @@ def promote(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Have a release decide in a workspace at rest, if it has evidence and whoever must has approved it.
+    """Have a release decide, if it has evidence and whoever must has approved it.
 
     The first approval or promotion says which environment the workspace is, for good.
 
@@ -173,22 +186,10 @@ def promote(
 
     Example: adjudge registry promote 3f2a --environment production --why "better on the last two weeks"
     """
-    from adjudge.service.access.approval import parts_of
-    from adjudge.service.home import snapshots_of
-    from adjudge.service.registry.moves import deciding
-    from adjudge.service.registry.promote import promotion
-    from adjudge.service.run import secret
-    from adjudge.service.versions.offline import open_desk
+    from adjudge.service.registry.asked import Assent
 
-    settings = settings_of(workspace, log)
-    with _registry(workspace, log, who) as registrar:
-        releases = registrar.releases
-        one = releases.find(id_, system)
-        champion = deciding(registrar.log, snapshots_of(settings), one.system)
-    second = parts_of(settings.second_person)
-    revision, note = promotion(one, releases, champion, environment, name_of(who), why, second_person=second)
-    with open_desk(settings, secret(), name_of(who)) as desk:
-        show_activated(desk.revise(revision, [note]), json)
+    with open_releases(workspace, log, url, who, why) as (desk, by):
+        show_activated(desk.promote(id_, Assent(why, environment), by, system), json)
 
 
 @app.command()
@@ -201,18 +202,18 @@ def export(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a release with its evidence and approvals into one file, for another workspace.
 
     Example: adjudge registry export 3f2a may.adjudge --environment staging --key signing.pem --workspace payments
     """
-    from adjudge.service.registry import moves
+    from adjudge.service.registry.asked import Assent
 
-    with _registry(workspace, log, who) as registrar:
-        one = registrar.releases.find(id_, system)
-        plan, bundles = _plan(registrar, workspace, log, one.system)
-        sha256 = moves.export(registrar, one, plan, bundles, to, environment=environment, key=key)
+    with open_releases(workspace, log, url, who, EXPORTED) as (desk, by):
+        one = desk.release(id_, system)
+        sha256 = desk.export(one.id, to, Assent(EXPORTED, environment), by, system, key)
     show({"id": one.id, "package": str(to), "sha256": sha256, "signed": key is not None}, json)
 
 
@@ -228,18 +229,16 @@ def import_(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Take a package in, after checking every byte, its signature, schema, layout and evidence; nothing is activated.
 
     Example: adjudge registry import may.adjudge --trust signing.pub --why "the bundle of May" --workspace production
     """
-    from adjudge.service.registry import moves
-
-    with _registry(workspace, log, who) as registrar:
-        plan, bundles = _plan(registrar, workspace, log, system)
-        id_, seq = moves.take_in(registrar, plan, bundles, package, why, trust)
-    show({"id": id_, "registered at": seq, "signed": trust is not None}, json)
+    with open_releases(workspace, log, url, who, why) as (desk, by):
+        made = desk.take_in(package, by, system, trust)
+    show({"id": made.id, "registered at": made.seq, "signed": trust is not None}, json)
 
 
 @app.command()
@@ -252,6 +251,7 @@ def mirror(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a release to an MLflow tracking server: parameters, metrics, model card and package, and a model version.
@@ -260,14 +260,14 @@ def mirror(
 
     Example: adjudge registry mirror latest --server http://127.0.0.1:5000 --workspace payments
     """
-    from adjudge.service.registry import moves, tracking
+    from adjudge.service.registry import tracking
+    from adjudge.service.registry.asked import Assent
+    from adjudge.service.run import secret
 
-    with _registry(workspace, log, who) as registrar, TemporaryDirectory() as scratch:
-        one = registrar.releases.find(id_, system)
-        plan, bundles = _plan(registrar, workspace, log, one.system)
+    with open_releases(workspace, log, url, who, EXPORTED) as (desk, by), TemporaryDirectory() as scratch:
         packed = Path(scratch) / tracking.FILE
-        moves.export(registrar, one, plan, bundles, packed, environment=environment, key=key)
-        made = tracking.mirror(one, bundles.read(one.id) if one.what == "bundle" else None, packed, server)
+        desk.export(id_, packed, Assent(EXPORTED, environment), by, system, key)
+        made = tracking.mirror(packed, server, secret())
     show(msgspec.to_builtins(made), json)
 
 
@@ -289,27 +289,35 @@ def fetch(
 
 
 @contextmanager
-def _registry(workspace: Path | None, log: str | None, who: str | None) -> Iterator[AtRest]:
-    from adjudge.service.registry.registrars import at_rest
+def open_releases(
+    workspace: Path | None, log: str | None, url: str | None, who: str | None, why: str = "asked"
+) -> Iterator[tuple[Desk, By]]:
+    """Open a registry, of a workspace at rest or of the service that runs on it, and say who asks."""
+    from adjudge.service.access.ledger import By
 
-    with at_rest(settings_of(workspace, log), name_of(who)) as registrar:
-        yield registrar
+    if url is None:
+        from adjudge.service.registry.desk import open_desk
+        from adjudge.service.run import secret
+
+        with open_desk(settings_of(workspace, log), secret()) as offline:
+            yield offline, By(name_of(who), why)
+        return
+    from adjudge.service.registry.remote import RemoteReleases
+
+    if who is not None:
+        msg = "a service knows who asks it from the key; leave out --who"
+        raise InputError(msg, field="who")
+    with RemoteReleases(url, os.environ.get(KEY_VARIABLE, "")) as remote:
+        yield remote, By("", why)
 
 
-def _bundles(workspace: Path | None, log: str | None) -> Bundles:
+def _bundles(workspace: Path | None, log: str | None, *, keep: bool) -> Bundles:
+    """Return where a bundle is read, and kept if it is to be."""
+    from adjudge.service.bundles import Bundles
     from adjudge.service.home import bundles_of
     from adjudge.service.run import secret
 
-    return bundles_of(settings_of(workspace, log), secret())
-
-
-def _plan(registrar: AtRest, workspace: Path | None, log: str | None, system: str | None) -> tuple[Plan, Bundles]:
-    """Return what decides in a workspace, and where its bundles are."""
-    from adjudge.service.home import snapshots_of
-    from adjudge.service.registry.moves import active_plan
-
-    bundles = _bundles(workspace, log)
-    return active_plan(registrar.log, snapshots_of(settings_of(workspace, log)), bundles, system), bundles
+    return bundles_of(settings_of(workspace, log), secret()) if keep else Bundles(None, secret())
 
 
 def _plain(one: Release) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from adjudge.commands.keys import JsonOption, WhoOption, name_of
+from adjudge.commands.challengers import open_challengers
+from adjudge.commands.keys import JsonOption, UrlOption, WhoOption
+from adjudge.commands.registry import open_releases
 from adjudge.commands.show import as_json, err, grid, out, show
 from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
 from adjudge.errors import InputError, did_you_mean
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from adjudge.service.retrain.due import Reason
     from adjudge.service.retrain.recipe import Recipe
     from adjudge.service.retrain.run import Place, Retrained
+    from adjudge.service.retrain.seat import Seated
 
 DAY_US = 86_400_000_000
 
@@ -39,6 +42,7 @@ def retrain(
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
+    url: UrlOption = None,
     archive: ArchiveOption = None,
     definitions: Annotated[
         str | None,
@@ -52,11 +56,17 @@ def retrain(
     by: Annotated[list[str] | None, typer.Option("--by", help="Feature by which the window is cut up.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Most events to fit on.")] = None,
     seed: Annotated[int, typer.Option(help="Same log, same seed: same bundle.")] = 0,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Have it run in the shadow of what decides, unless it is worse.")
+    ] = False,
     if_due: Annotated[bool, typer.Option("--if-due", help="Retrain what is due, and nothing if nothing is.")] = False,
     why_not: Annotated[bool, typer.Option("--why-not", help="Tell what is due and why, and do nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Make a bundle from a workspace's log, hold it against what decides, and register it; nothing is activated.
+
+    With --url it is registered by the service that runs on the workspace, which decides meanwhile. With --shadow it
+    becomes a challenger: one of each kind, in whose place the next comes once its days are over.
 
     Every step is kept: what was cut short goes on where it stood when the same is asked for again.
 
@@ -64,17 +74,16 @@ def retrain(
 
     Example: adjudge retrain --kind incremental --workspace payments --why "hourly"
 
-    Example: adjudge retrain --if-due --workspace payments
+    Example: adjudge retrain --if-due --shadow --workspace payments --url http://127.0.0.1:8000
 
     Example: adjudge retrain --why-not --workspace payments
     """
-    from adjudge.service.registry.registrars import at_rest
     from adjudge.service.retrain.due import kind_due
     from adjudge.service.retrain.run import retrain as run
 
     trigger: dict[str, Any] = {}
     if if_due or why_not:
-        found = _reasons(workspace, log, archive, system, definitions)
+        found = _reasons(workspace, log, url, archive, system, definitions)
         due = kind_due(found)
         if why_not or due is None:
             _show_reasons(found, json)
@@ -83,26 +92,45 @@ def retrain(
         trigger = {"reasons": [msgspec.to_builtins(one) for one in found if one.due]}
         why = "; ".join(one.words for one in found if one.due and one.kind == due)[:MOST_WORDS]
     make = recipe_from(kind, window=window, queue=queue, confidence=confidence, by=by, rows=rows, seed=seed)
-    settings = settings_of(workspace, log)
-    with at_rest(settings, name_of(who)) as registrar, place_of(workspace, log, archive) as place, Bars(err) as bars:
+    with (
+        open_releases(workspace, log, url, who, why) as (desk, signed),
+        place_of(workspace, log, archive) as place,
+        Bars(err) as bars,
+    ):
         name = system_in(place, system)
         model = estimator_of(name, definitions)
-        made = run(place, name, make, registrar, why=why, estimator=model, trigger=trigger, told=bars)
-    show_retrained(made, json)
+        made = run(place, name, make, desk, signed, estimator=model, trigger=trigger, told=bars)
+    seat = _seated(made, workspace, log, url, who, why) if shadow else None
+    show_retrained(made, json, seat)
+
+
+def _seated(
+    made: Retrained, workspace: Path | None, log: str | None, url: str | None, who: str | None, why: str
+) -> Seated:
+    """Have what was made run in the shadow of what decides, and return what became of it."""
+    from adjudge.service.retrain.seat import seat
+    from adjudge.service.verdict import wall_clock
+
+    with open_challengers(workspace, log, url, who, why) as (desk, signed):
+        return seat(made, desk, signed, wall_clock())
 
 
 def _reasons(
-    workspace: Path | None, log: str | None, archive: Path | None, system: str | None, definitions: str | None
+    workspace: Path | None,
+    log: str | None,
+    url: str | None,
+    archive: Path | None,
+    system: str | None,
+    definitions: str | None,
 ) -> list[Reason]:
     """Return what is due in a workspace, and why or why not."""
-    from adjudge.service.registry.registrars import at_rest
     from adjudge.service.retrain.due import reasons
     from adjudge.service.verdict import wall_clock
 
-    with at_rest(settings_of(workspace, log), name_of(None)) as registrar, place_of(workspace, log, archive) as place:
+    with open_releases(workspace, log, url, None) as (desk, _), place_of(workspace, log, archive) as place:
         name = system_in(place, system)
         model = estimator_of(name, definitions)
-        return reasons(place, registrar.releases, name, wall_clock(), estimator=model)
+        return reasons(place, desk.releases(name).releases, name, wall_clock(), estimator=model)
 
 
 def _show_reasons(found: list[Reason], json: bool) -> None:
@@ -168,10 +196,10 @@ def estimator_of(name: str, definitions: str | None) -> Any:
     return found.build({}).model
 
 
-def show_retrained(made: Retrained, json: bool) -> None:
-    """Print what came of a run."""
+def show_retrained(made: Retrained, json: bool, seat: Seated | None = None) -> None:
+    """Print what came of a run, and of the seat it was to have."""
     if json:
-        as_json(msgspec.to_builtins(made))
+        as_json(msgspec.to_builtins(made) | ({} if seat is None else {"seat": seat._asdict()}))
         return
     from adjudge.learn.modelcard import NAMES, moment
 
@@ -182,7 +210,7 @@ def show_retrained(made: Retrained, json: bool) -> None:
         "window": f"{moment(duel.start_us)} to {moment(duel.end_us)}: {duel.events:,} events, {duel.frauds:,} frauds",
         "verdict": made.verdict,
         "registered at": made.seq,
-    }
+    } | ({} if seat is None else {"shadow": seat.words})
     show(facts, json=False)
     out.print()
     with grid("", "champion", "challenger", "difference", "better with") as table:

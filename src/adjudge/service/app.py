@@ -58,6 +58,8 @@ from adjudge.service.metrics import Meter, Metrics
 from adjudge.service.parameters import only_known
 from adjudge.service.personal.api import add_erasures, opened
 from adjudge.service.problem import CONTENT_TYPE, failure, problem, problem_of
+from adjudge.service.registry.api import add_releases
+from adjudge.service.registry.desk import ReleaseDesk
 from adjudge.service.retrain.request import RUNS
 from adjudge.service.said import say
 from adjudge.service.settings import Settings
@@ -159,6 +161,8 @@ class Service:
         self.desk = self.second.desk
         self.cases = CaseDesk(decider)
         self.challengers = proposed_challenges(decider, self.second)
+        trusted = Path(self.settings.trust) if self.settings.trust else None
+        self.releases = ReleaseDesk(self.challengers.desk.site, self.second.parts, trusted)
         self.api = _api(self)
         self.gate = Gate(self.api, guard, needs(self.settings.public))
         self._hot_paths = frozenset(self.hot.handlers)
@@ -242,6 +246,7 @@ def _api(service: Service) -> FastAPI:
     add_alerts(api, decider, service.body_of)
     add_cases(api, service.cases, service.body_of)
     add_challengers(api, service.challengers, service.body_of)
+    add_releases(api, service.releases, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))
     return api
 

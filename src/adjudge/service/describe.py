@@ -21,13 +21,16 @@ from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
 from adjudge.service.alerts.looks import Looked, NewLook
 from adjudge.service.card import StoredAnswer
-from adjudge.service.cases.described import SHAPES, describe_cases
+from adjudge.service.cases.described import SHAPES as CASES
+from adjudge.service.cases.described import describe_cases
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
 from adjudge.service.challengers.judge import Standings
 from adjudge.service.health import Health
 from adjudge.service.marks import LABELS, OUTCOMES, RETRACTIONS, Waiting
 from adjudge.service.personal.api import ErasureDone, NewErasure
 from adjudge.service.problem import CONTENT_TYPE, Problem
+from adjudge.service.registry.described import SHAPES as RELEASES
+from adjudge.service.registry.described import describe_releases
 from adjudge.service.versions.beside import Progress
 from adjudge.service.versions.desk import Activated, ActiveSystems, HeldList
 from adjudge.service.versions.revision import Revision
@@ -249,7 +252,7 @@ def _document(api: FastAPI, workspace: Workspace, needs: Mapping[str, Need]) -> 
     document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
-        [Answered, AnsweredMany, Problem, Results, Catalogue, Waiting, Health, *MANAGED, *SHAPES],
+        [Answered, AnsweredMany, Problem, Results, Catalogue, Waiting, Health, *MANAGED, *CASES, *RELEASES],
         ref_template=REF + "{name}",
     )
     components.update(ours)
@@ -305,6 +308,7 @@ def _manage(paths: Json) -> None:
     paths["/v1/activations"]["post"]["responses"]["202"] = waiting
     _challengers(paths)
     describe_cases(paths, _body, _content, _refusals(REFUSALS))
+    describe_releases(paths, _body, _content, _refusals(REFUSALS))
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]
     paths["/v1/proposals"]["get"]["responses"]["200"] = _content("ProposalList", "What waits, and what has.")
     paths["/v1/alerts"]["get"]["tags"] = ["manage"]

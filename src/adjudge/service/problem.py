@@ -10,6 +10,7 @@ import msgspec
 
 from adjudge.errors import (
     AdjudgeError,
+    BundleError,
     ConflictError,
     DefinitionError,
     ErasedError,
@@ -141,6 +142,8 @@ def problem_of(error: AdjudgeError) -> Problem:
         return problem(410, str(error), code="erased")
     if isinstance(error, (NotFoundError, DefinitionError)):
         return problem(404, str(error))
+    if isinstance(error, BundleError):  # one that somebody has named or sent: what a service decides with it has read
+        return problem(422, str(error), code="bad_bundle")
     if isinstance(error, UnavailableError):
         return msgspec.structs.replace(problem(503, str(error)), instance=getattr(error, "instance", ""))
     return failure()

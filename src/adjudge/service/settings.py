@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from adjudge.engine.watch import Budget
 from adjudge.errors import InputError, did_you_mean
@@ -95,6 +96,9 @@ class Settings:
     second_person
         What a running service activates only once a second person approves: ``bundle``, ``rules``, ``policy``,
         ``lists``, ``definitions``, or several with commas; definitions count as rules, policy and lists, too.
+    trust
+        File with the Ed25519 public key (PEM) that must have signed a package of a release before it is taken in; empty
+        asks for no signature.
     oidc_issuer
         Address of an OpenID Connect issuer whose tokens are accepted beside keys; empty for none.
     oidc_audience
@@ -135,6 +139,7 @@ class Settings:
     public: str = ""
     rate_per_s: int = 0
     second_person: str = ""
+    trust: str = ""
     oidc_issuer: str = ""
     oidc_audience: str = "adjudge"
     oidc_claim: str = "scope"
@@ -175,6 +180,9 @@ class Settings:
         if parts_of(self.second_person) and self.auth == "off":
             message = "with auth off nobody can be told from anybody else, so nobody is a second person"
             raise InputError(message, field="second_person")
+        if self.trust and not Path(self.trust).is_file():
+            message = f"trust must name a file with a public key, and there is none at {self.trust!r}"
+            raise InputError(message, field="trust")
         needs(self.public)
         if self.person_keys and self.person_keys != "sqlite" and not self.person_keys.startswith(DATABASES):
             message = "person_keys must be sqlite or an address such as postgresql://localhost/keys"

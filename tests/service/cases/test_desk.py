@@ -10,7 +10,7 @@ import pytest
 from adjudge.errors import ConflictError, InputError, NotFoundError
 from adjudge.log import Kind
 from adjudge.service.access.ledger import By
-from adjudge.service.cases.asked import Assign, Decide, Limit, Next, Release, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Work, Write
 from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.cases.entries import Routine
 from adjudge.service.changed import Change
@@ -81,7 +81,7 @@ def test_whoever_folds_the_log_again_has_the_same_cases() -> None:
     ids = [case.id for case in desk.cases(limit=1000).cases]
     desk.note(Write(ids[:3], "called, no answer"), BOB)
     desk.assign(Assign(ids[3:6], "he knows them", to="bob"), ADA)
-    desk.release(Release(ids[4:5], "too many"), BOB)
+    desk.release(HandBack(ids[4:5], "too many"), BOB)
     desk.due(Limit(ids[5:6], "tomorrow", START + timedelta(days=1)), ADA)
     desk.decide(Decide(ids[6:20], True, "a ring"), ADA)
     desk.decide(Decide(ids[6:20], False, "no ring"), BOB)

@@ -6,7 +6,8 @@ import io
 import shutil
 import subprocess
 import tarfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from adjudge.cli import app
+from adjudge.define import Rules
 from adjudge.engine import SECRET
 from adjudge.errors import AdjudgeError, BundleError, ConflictError, InputError
 from adjudge.log.sqlite import SqliteLog
-from adjudge.service.access.ledger import MemoryLedger
+from adjudge.service.access.ledger import By, MemoryLedger
 from adjudge.service.access.management import Management
+from adjudge.service.challengers.site import RestSite, open_site
 from adjudge.service.home import LOG_FILE
 from adjudge.service.registry import moves, package
+from adjudge.service.registry.asked import Assent, Registration
+from adjudge.service.registry.desk import ReleaseDesk
 from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, KEPT, REGISTERED, Approval, Release, Releases
-from adjudge.service.registry.promote import approve, missing, promotion
-from adjudge.service.registry.registrars import AtRest, at_rest
+from adjudge.service.registry.promote import missing
 from adjudge.service.settings import Settings
-from adjudge.service.versions.offline import open_desk
-from tests.service.retrain.lived import Life, place_of, run
+from tests.service.retrain.lived import Life, run
 
 
 @pytest.fixture(scope="module")
@@ -74,49 +77,46 @@ class Desk:
 
     def __init__(self, home: Path, who: str = "ada") -> None:
         self.home, self.who = home, who
-        self.bundles = place_of(Life(), home).bundles
 
-    def __enter__(self) -> AtRest:
-        self.opened = at_rest(settings(self.home), self.who)
-        return self.opened.__enter__()
+    def site(self) -> AbstractContextManager[RestSite]:
+        return open_site(settings(self.home), SECRET)
 
-    def __exit__(self, *error: Any) -> None:
-        self.opened.__exit__(*error)
+    @contextmanager
+    def opened(self, second: frozenset[str] = frozenset()) -> Iterator[ReleaseDesk]:
+        with self.site() as site:
+            yield ReleaseDesk(site, second)
 
-    def export(self, id_: str, path: Path, **given: Any) -> str:
-        with self as registrar:
-            plan = moves.active_plan(registrar.log, None, self.bundles, None)
-            given = {"environment": "development"} | given
-            return moves.export(registrar, registrar.releases.find(id_), plan, self.bundles, path, **given)
+    def by(self, why: str) -> By:
+        return By(self.who, why)
+
+    def export(self, id_: str, path: Path, environment: str = "development", key: Path | None = None) -> str:
+        with self.opened() as desk:
+            return desk.export(id_, path, Assent("exported", environment), self.by("exported"), key=key)
 
     def take_in(self, path: Path, trusted: Path | None = None) -> str:
-        with self as registrar:
-            plan = moves.active_plan(registrar.log, None, self.bundles, None)
-            return moves.take_in(registrar, plan, self.bundles, path, "of May", trusted)[0]
+        with self.opened() as desk:
+            return desk.take_in(path, self.by("of May"), trusted=trusted).id
 
-    def add(self, path: Path, evidence: Path | None = None) -> Release:
-        with self as registrar:
-            plan = moves.active_plan(registrar.log, None, self.bundles, None)
-            return moves.add(registrar, plan, self.bundles, "a draft", path=path, evidence=evidence)
+    def add(self, path: Path, evidence: Path | None = None, how: Any = "given") -> Release:
+        said = moves.evidence_of(evidence)
+        with self.site() as site:
+            if path.is_dir():
+                asked = Registration("a draft", None, site.bundles.keep(path).id, how=how, evidence=said)
+            else:
+                asked = Registration("a draft", rules=Rules.load(path).document(), how=how, evidence=said)
+            return ReleaseDesk(site).register(asked, self.by("a draft"))
 
     def approve(self, id_: str, environment: str) -> None:
-        with self as registrar:
-            approve(registrar, registrar.releases.find(id_), environment, "looks well")
+        with self.opened() as desk:
+            desk.approve(id_, Assent("looks well", environment), self.by("looks well"))
 
     def promote(self, id_: str, environment: str, second: frozenset[str] = frozenset()) -> str:
-        with self as registrar:
-            releases = registrar.releases
-            release = releases.find(id_)
-            champion = moves.deciding(registrar.log, None, release.system)
-        revision, note = promotion(
-            release, releases, champion, environment, self.who, "it is time", second_person=second
-        )
-        with open_desk(settings(self.home), SECRET, self.who) as desk:
-            return desk.revise(revision, [note]).status
+        with self.opened(second) as desk:
+            return desk.promote(id_, Assent("it is time", environment), self.by("it is time")).status
 
     def release(self, id_: str) -> Release:
-        with self as registrar:
-            return registrar.releases.find(id_)
+        with self.opened() as desk:
+            return desk.release(id_)
 
 
 def test_what_is_made_here_and_better_may_decide_here(made: tuple[Path, str], tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_bundle_that_was_judged_in_a_duel_takes_no_other_evidence(
 def test_a_verdict_without_a_duel_is_refused(lived: tuple[Path, str], tmp_path: Path) -> None:
     """Whoever brings something cannot say how it was judged here."""
     file, evidence = tmp_path / "rules.yaml", tmp_path / "test.json"
-    file.write_text("rules: []\n")
+    file.write_text(RULES)
     evidence.write_text('{"saved": 12.5, "verdict": "better"}')
     with pytest.raises(InputError, match="only a duel gives a verdict"):
         Desk(lived[0]).add(file, evidence)
@@ -337,8 +337,8 @@ def test_a_workspace_is_one_environment_once_its_log_says_so(
         Desk(home, "bob").approve(id_, "development")
     with pytest.raises(ConflictError, match=refused):
         Desk(home).promote(id_, "development")
-    with Desk(home) as registrar:
-        facts = registrar._ledger.management.facts()
+    with Desk(home).site() as site:
+        facts = site.management.facts()
     assert Management(facts).releases.environment == "staging"  # as a snapshot keeps it
     Desk(other).take_in(path)
     assert Desk(other).release(id_).origin == "staging"
@@ -346,8 +346,8 @@ def test_a_workspace_is_one_environment_once_its_log_says_so(
 
 def test_the_registry_is_a_fold_over_the_log_and_survives_a_snapshot(made: tuple[Path, str]) -> None:
     home, _ = made
-    with Desk(home) as registrar:
-        facts = registrar._ledger.management.facts()
+    with Desk(home).site() as site:
+        facts = site.management.facts()
     again = Management(msgspec.json.decode(msgspec.json.encode(facts), type=type(facts)))
     assert again.facts() == facts
     assert len(list(again.releases)) == 1
@@ -369,8 +369,8 @@ def test_a_package_that_was_changed_is_refused(made: tuple[Path, str], other: Pa
             target.addfile(entry, io.BytesIO(content))
     with pytest.raises(BundleError):
         Desk(other).take_in(changed)
-    with Desk(other) as registrar:
-        assert not list(registrar.releases)
+    with Desk(other).site() as site:
+        assert not list(site.management.releases)
     assert not (other / "bundles").exists()
 
 
@@ -397,8 +397,8 @@ def test_a_package_says_no_more_than_an_entry_holds(
     package.write(path, release, "development", {}, home / "bundles" / id_, None)
     with pytest.raises(BundleError, match="an entry holds"):
         Desk(other).take_in(path)
-    with Desk(other) as registrar:
-        assert not list(registrar.releases)
+    with Desk(other).site() as site:
+        assert not list(site.management.releases)
     assert not (other / "bundles").exists()
 
 
@@ -439,9 +439,9 @@ def test_the_newest_full_retrain_of_each_system_is_never_forgotten() -> None:
 def test_the_latest_of_several_systems_is_asked_for_by_name(lived: tuple[Path, str], verb: str) -> None:
     """Whatever another system has registered in between is neither approved nor put in force by mistake."""
     home, id_ = lived
-    with Desk(home) as registrar:
+    with Desk(home).site() as site:
         content = {"id": "ab" * 32, "what": "rules", "system": "other", "how": "given", "evidence": {"saved": 1}}
-        registrar.record(REGISTERED, "another one", content)
+        site.record(REGISTERED, "ada", "another one", content)
     words = ["--workspace", str(home)]
     if verb != "show":
         words += ["--environment", "development", "--why", "it is time", "--who", "bob"]
@@ -453,8 +453,8 @@ def test_the_latest_of_several_systems_is_asked_for_by_name(lived: tuple[Path, s
     done = CliRunner().invoke(app, ["registry", verb, "latest", "--system", "shop", *words, "--json"])
     assert done.exit_code == 0, done.output
     assert id_ in done.output or verb == "promote"
-    with pytest.raises(AdjudgeError, match="nothing is registered"), Desk(home) as registrar:
-        registrar.releases.find(id_, "other")
+    with pytest.raises(AdjudgeError, match="nothing is registered"), Desk(home).opened() as desk:
+        desk.release(id_, "other")
 
 
 def test_what_is_no_package_is_said_to_be_none(other: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from adjudge.engine import SECRET
 from adjudge.errors import BundleError, InputError, NotFoundError, UnavailableError
 from adjudge.log.sqlite import SqliteLog
 from adjudge.service.home import LOG_FILE
@@ -82,8 +83,7 @@ def mirrored(home: Path, id_: str, uri: str) -> Mirrored:
     desk, packed = Desk(home), home / "packed"
     release = desk.release(id_)
     desk.export(release.id, packed)
-    bundle = desk.bundles.read(release.id) if release.what == "bundle" else None
-    return tracking.mirror(release, bundle, packed, uri)
+    return tracking.mirror(packed, uri, SECRET)
 
 
 def test_a_release_is_a_run_with_its_figures_and_a_model_version(server: str, made: tuple[Path, str]) -> None:

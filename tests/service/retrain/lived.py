@@ -14,11 +14,14 @@ from adjudge.engine import SECRET, compile
 from adjudge.engine.plan import Plan
 from adjudge.log import Kind, Log
 from adjudge.models import Trees
+from adjudge.service.access.ledger import By
 from adjudge.service.bundles import Bundles
+from adjudge.service.challengers.site import LiveSite
 from adjudge.service.decider import Decider
-from adjudge.service.registry.registrars import Running
+from adjudge.service.registry.desk import ReleaseDesk
 from adjudge.service.retrain.recipe import Recipe, recipe_of
 from adjudge.service.retrain.run import Place, Retrained, retrain
+from adjudge.service.versions.desk import LiveDesk
 from adjudge.service.workspace import Change
 from tests.service.shop import START, ManualClock, as_json, purchase, shop_system
 
@@ -105,5 +108,12 @@ def quick(kind: Any, **changes: Any) -> Any:
 
 def run(life: Life, home: Path, kind: Any = "full", **changes: Any) -> Retrained:
     """Retrain on a life."""
-    registrar = Running(life.decider, "ada")
-    return retrain(place_of(life, home), None, quick(kind, **changes), registrar, why="test", estimator=SMALL)
+    place = place_of(life, home)
+    desk = releases_of(life.decider, place)
+    return retrain(place, None, quick(kind, **changes), desk, By("ada", "test"), estimator=SMALL)
+
+
+def releases_of(decider: Decider, place: Place) -> ReleaseDesk:
+    """Return the registry of a decider that has its bundles at a place."""
+    decider.resolver.bundles = place.bundles
+    return ReleaseDesk(LiveSite(decider, LiveDesk(decider, background=False)))

@@ -9,10 +9,10 @@ import pytest
 
 from adjudge.errors import DefinitionError
 from adjudge.models import Trees
-from adjudge.service.registry.registrars import Running
+from adjudge.service.access.ledger import By
 from adjudge.service.retrain.due import HOUR_US, Reason, Schedule, kind_due, reasons
 from adjudge.service.retrain.run import retrain
-from tests.service.retrain.lived import DAY_US, Life, place_of, quick, run
+from tests.service.retrain.lived import DAY_US, Life, place_of, quick, releases_of, run
 from tests.service.retrain.test_run import activate
 
 
@@ -102,6 +102,7 @@ def test_nothing_is_due_for_ever_that_cannot_be_done(settled: tuple[Life, Path])
     assert not answer.due
     assert "focal loss" in answer.words
     assert asked(life, home, none)["incremental", "labels"].due
-    registrar = Running(life.decider, "ada")
+    place = place_of(life, home)
+    desk = releases_of(life.decider, place)
     with pytest.raises(DefinitionError, match="focal loss"):
-        retrain(place_of(life, home), None, quick("incremental"), registrar, why="test", estimator=focal)
+        retrain(place, None, quick("incremental"), desk, By("ada", "test"), estimator=focal)

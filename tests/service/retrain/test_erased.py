@@ -17,9 +17,9 @@ from adjudge.errors import InputError
 from adjudge.learn import bundle
 from adjudge.log import Kind
 from adjudge.log.memory import MemoryLog
+from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
 from adjudge.service.bundles import Bundles
-from adjudge.service.registry.registrars import Running
 from adjudge.service.retrain import kept
 from adjudge.service.retrain import run as module
 from adjudge.service.retrain.forget import forget_runs
@@ -29,7 +29,7 @@ from adjudge.service.retrain.run import Place, Retrained, retrain
 from adjudge.service.workspace import Change
 from tests.service.access.test_routes import Client, bearer
 from tests.service.personal.bank import Bank, bank_system, payment
-from tests.service.retrain.lived import SMALL, quick
+from tests.service.retrain.lived import SMALL, quick, releases_of
 from tests.service.shop import START
 
 
@@ -59,7 +59,8 @@ def lived(days: int = 16, per_day: int = 30) -> Bank:
 
 def asked(bank: Bank, home: Path, kind: Any = "full", **changes: Any) -> Retrained:
     place = Place(bank.log, Bundles(home / "bundles", SECRET, home), home / "retrain")
-    return retrain(place, None, quick(kind, **changes), Running(bank.decider, "ada"), why="test", estimator=SMALL)
+    desk = releases_of(bank.decider, place)
+    return retrain(place, None, quick(kind, **changes), desk, By("ada", "test"), estimator=SMALL)
 
 
 def learnt(home: Path, made: Retrained) -> object:

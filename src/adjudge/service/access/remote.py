@@ -19,6 +19,12 @@ T = TypeVar("T")
 
 TIMEOUT_S = 30.0
 
+LATER = frozenset({429, 503})
+"""Answers of a service that may say something else in a while."""
+
+JSON = "application/json"
+"""Media type of bodies unless said otherwise."""
+
 
 class Desk(Protocol):
     """Makes, lists, rotates and revokes keys."""
@@ -97,21 +103,31 @@ class RemoteDesk:
         """End a key."""
         return self._ask("POST", f"/v1/keys/{_part(id_)}/revoke", KeyView, Revocation(why))
 
-    def _ask(self, method: str, path: str, type_: type[T], body: Any = None) -> T:
-        content = None if body is None else msgspec.json.encode(body)
+    def _ask(self, method: str, path: str, type_: type[T], body: Any = None, media: str = JSON) -> T:
+        """Return what the service answers; a body of another media type than JSON is bytes."""
+        content = self._sent(method, path, body, media)
         try:
-            answer = self._client.request(method, path, content=content, headers={"content-type": "application/json"})
+            return msgspec.json.decode(content, type=type_)
+        except msgspec.MsgspecError:
+            message = f"the service at {self._client.base_url} answers with something else: it is of another version"
+            raise InputError(message) from None
+
+    def _sent(self, method: str, path: str, body: Any = None, media: str = JSON) -> bytes:
+        """Return the bytes that the service answers."""
+        content = body if body is None or media != JSON else msgspec.json.encode(body)
+        try:
+            answer = self._client.request(method, path, content=content, headers={"content-type": media})
         except httpx.HTTPError as error:
             message = f"the service at {self._client.base_url} cannot be asked: {error}"
             raise UnavailableError(message) from None
+        if answer.is_success:
+            return answer.content
         try:
-            if answer.is_success:
-                return msgspec.json.decode(answer.content, type=type_)
             detail = msgspec.json.decode(answer.content, type=Problem).detail
         except msgspec.MsgspecError:
             detail = "it is no service of this version"
         message = f"the service refused with {answer.status_code}: {detail}"
-        raise InputError(message)
+        raise UnavailableError(message) if answer.status_code in LATER else InputError(message)
 
 
 def _part(id_: str) -> str:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from adjudge.service.access.api import Body, by, read
 from adjudge.service.access.gate import visitor_of
 from adjudge.service.access.ledger import By
-from adjudge.service.cases.asked import Assign, Decide, Limit, Next, Release, Which, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Which, Work, Write
 from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.cases.spent import DAYS
 
@@ -75,7 +75,7 @@ def add_cases(api: FastAPI, desk: CaseDesk, body_of: Body) -> None:
     @api.post("/v1/cases/release")
     async def release(request: Request) -> Response:
         """Give cases back to the queue."""
-        asked = read(await body_of(request), Release)
+        asked = read(await body_of(request), HandBack)
         return await told(await asyncio.to_thread(desk.release, asked, by(request, asked.why)))
 
     @api.post("/v1/cases/note")

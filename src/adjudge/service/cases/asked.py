@@ -54,7 +54,7 @@ class Assign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system: str | None = None
 
 
-class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HandBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Cases are given back; see `Assign`."""
 
     ids: Ids

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adjudge.service.cases.asked import Assign, Decide, Limit, Next, Release, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Work, Write
 from adjudge.service.cases.view import CASE_SHAPES
 
-SHAPES = (*CASE_SHAPES, Next, Assign, Release, Write, Limit, Decide, Work)
+SHAPES = (*CASE_SHAPES, Next, Assign, HandBack, Write, Limit, Decide, Work)
 """What routes take and answer."""
 
 READ = {
@@ -21,7 +21,7 @@ READ = {
 ASKED = {
     "/v1/cases/next": ("Next", "CaseView", "The case, or null."),
     "/v1/cases/assign": ("Assign", "DoneList", "What became of each."),
-    "/v1/cases/release": ("Release", "DoneList", "What became of each."),
+    "/v1/cases/release": ("HandBack", "DoneList", "What became of each."),
     "/v1/cases/note": ("Write", "DoneList", "What became of each."),
     "/v1/cases/due": ("Limit", "DoneList", "What became of each."),
     "/v1/cases/decide": ("Decide", "DoneList", "What became of each."),

@@ -22,7 +22,7 @@ from adjudge.log.codec import Note
 from adjudge.service.access.ledger import By, note_of
 from adjudge.service.cases import entries, links
 from adjudge.service.cases.agree import agreement
-from adjudge.service.cases.asked import MOST, Assign, Decide, Limit, Next, Release, Which, Work, Write
+from adjudge.service.cases.asked import MOST, Assign, Decide, HandBack, Limit, Next, Which, Work, Write
 from adjudge.service.cases.book import Book
 from adjudge.service.cases.case import Case
 from adjudge.service.cases.order import in_order, worths
@@ -161,7 +161,7 @@ class CaseDesk:
         """Give cases to somebody, also such as somebody else has in hand."""
         return self._change(entries.ASSIGNED, asked, by, "assigned", to=asked.to or by.who)
 
-    def release(self, asked: Release, by: By) -> DoneList:
+    def release(self, asked: HandBack, by: By) -> DoneList:
         """Give cases back; whoever had them is asked last."""
         return self._change(entries.RELEASED, asked, by, "released")
 
@@ -241,7 +241,7 @@ class CaseDesk:
         found = zip(new, done, strict=True)
         return {id_: result.message if isinstance(result, InputError) else result["status"] for id_, result in found}
 
-    def _change(self, action: str, asked: Assign | Release | Limit, by: By, word: str, **said: Any) -> DoneList:
+    def _change(self, action: str, asked: Assign | HandBack | Limit, by: By, word: str, **said: Any) -> DoneList:
         """Write down what happens to cases that wait."""
         with self.book(asked.system) as book:
             cases = [_found(book, id_) for id_ in dict.fromkeys(asked.ids)]

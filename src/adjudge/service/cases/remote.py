@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from adjudge.service.access.remote import RemoteDesk
-from adjudge.service.cases.asked import Assign, Decide, Limit, Next, Release, Which, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Which, Work, Write
 from adjudge.service.cases.spent import DAYS
 from adjudge.service.cases.view import CaseDetail, CasePage, CaseView, DoneList, Summary
 
@@ -34,7 +34,7 @@ class RemoteCases(RemoteDesk):
         """Give cases to somebody."""
         return self._ask("POST", "/v1/cases/assign", DoneList, asked)
 
-    def release(self, asked: Release) -> DoneList:
+    def release(self, asked: HandBack) -> DoneList:
         """Give cases back."""
         return self._ask("POST", "/v1/cases/release", DoneList, asked)
 

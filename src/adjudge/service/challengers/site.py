@@ -28,7 +28,9 @@ from adjudge.service.paced import Paced
 from adjudge.service.resolver import Resolver
 from adjudge.service.settings import Settings
 from adjudge.service.verdict import wall_clock
-from adjudge.service.versions.desk import LiveDesk
+from adjudge.service.versions.desk import Activated, LiveDesk
+from adjudge.service.versions.offline import OfflineDesk
+from adjudge.service.versions.revision import Revision
 from adjudge.service.warm import warm
 from adjudge.service.writer import Writer
 
@@ -85,6 +87,10 @@ class Site(Protocol):
         """Have a champion and challengers decide from the next position on, and return that."""
         ...
 
+    def revise(self, revision: Revision, by: By, notes: Sequence[Note] = ()) -> Activated:
+        """Have something else decide from the next position on, with more entries in the same commit."""
+        ...
+
     def source(self, bench: Bench) -> Source:
         """Return where figures about a system's challengers come from."""
         ...
@@ -107,6 +113,7 @@ class LiveSite:
 
     def __init__(self, decider: Decider, desk: LiveDesk) -> None:
         self._decider = decider
+        self._desk = desk
         self.turn = desk.turn
         self.record = decider.record
 
@@ -141,6 +148,10 @@ class LiveSite:
         new = [plan for plan in (champion, *(one.plan for one in seated)) if not any(plan.scorer is one for one in ran)]
         warm(new, quiet)  # a model of another kind brings kernels of its own
         return self._decider.activate(champion, by.who, by.why, notes=notes, seated=seated)
+
+    def revise(self, revision: Revision, by: By, notes: Sequence[Note] = ()) -> Activated:
+        """Have something else decide from the next position on, or as soon as its state is folded."""
+        return self._desk.revise(revision, by.who, notes)
 
     def source(self, bench: Bench) -> Source:
         """Return where figures about a system's challengers come from."""
@@ -210,6 +221,13 @@ class RestSite:
         writer.append([activation.note(by.who, by.why), *notes], self.clock())
         self._ledger.catch_up()
         return position
+
+    def revise(self, revision: Revision, by: By, notes: Sequence[Note] = ()) -> Activated:
+        """Write down that something else decides from here on."""
+        desk = OfflineDesk(self._log, self._snapshots, self.bundles, by.who, self.clock)
+        made = desk.revise(revision, notes)
+        self._ledger.catch_up()
+        return made
 
     def source(self, bench: Bench) -> Source:
         """Return where figures about a system's challengers come from."""

@@ -1,4 +1,4 @@
-"""Moving releases: out of one workspace as a package, into another one that checks it before it is registered there."""
+"""What may be registered: everything that somebody brings is checked against what decides before an entry says so."""
 
 from __future__ import annotations
 
@@ -9,126 +9,40 @@ from typing import Any
 
 import msgspec
 
-from adjudge.define import Rules
 from adjudge.engine import Plan
 from adjudge.errors import BundleError, ConflictError, InputError
 from adjudge.learn import bundle
 from adjudge.learn.modelcard import DUEL
-from adjudge.log import Log
-from adjudge.service.activation import SystemActivation
 from adjudge.service.bundles import Bundles
-from adjudge.service.follow import Last
 from adjudge.service.registry import package
-from adjudge.service.registry.entries import REGISTERED, Release
-from adjudge.service.registry.promote import name_environment
-from adjudge.service.registry.registrars import AtRest, Running
-from adjudge.service.resolver import Resolver
+from adjudge.service.registry.asked import Registration
+from adjudge.service.registry.entries import Release
 from adjudge.service.versions.revision import Revision, revised
 
 EVIDENCE_LIMIT = 256 * 1024
 """Largest evidence that an entry of the log holds, in bytes of JSON; with all that a package says beside its rules."""
 
 
-def active_plan(log: Log, snapshots: Path | None, bundles: Bundles, system: str | None) -> Plan:
-    """Return what decides at the end of a log.
-
-    Raises
-    ------
-    InputError
-        If there is no such system, or several and none is named.
-    """
-    return Resolver((), bundles).plan(_active(log, snapshots, system))
-
-
-def deciding(log: Log, snapshots: Path | None, system: str) -> str:
-    """Return the id of the bundle that decides in a system at the end of a log; empty for rules alone.
-
-    Raises
-    ------
-    InputError
-        If there is no such system.
-    """
-    return _active(log, snapshots, system).bundle
-
-
-def _active(log: Log, snapshots: Path | None, system: str | None) -> SystemActivation:
-    from adjudge.service.columns import named_system
-
-    active = Last.before(log, snapshots, len(log)).active
-    if not active:
-        message = "nothing has decided on this log yet: serve it once"
-        raise InputError(message, field="workspace")
-    return active[named_system(active, system)]
-
-
-def export(
-    registrar: AtRest | Running,
-    release: Release,
-    plan: Plan,
-    bundles: Bundles,
-    path: Path,
-    *,
-    environment: str = "",
-    key: Path | None = None,
-) -> str:
-    """Write a package of a release, and return the hash of its content.
-
-    Parameters
-    ----------
-    registrar
-        Where it is registered, and who wants it.
-    release
-        What is to move.
-    plan
-        What decides there.
-    bundles
-        Where its bundle is.
-    path
-        The file.
-    environment
-        Which environment the workspace is; empty for what its log says.
-    key
-        File with the key to sign it with, or None.
-
-    Raises
-    ------
-    ConflictError
-        If it has no evidence, or the workspace is another environment.
-    InputError
-        If nobody has said which environment the workspace is.
-    """
+def check_judged(release: Release) -> None:
+    """Raise `ConflictError` unless something says how a release was judged."""
     if not release.evidence:
         message = f"{release.what} {release.id[:12]} has no evidence, so it stays where it is"
         raise ConflictError(message, field="id", code="no_evidence")
-    folder = bundles.read(release.id).path if release.what == "bundle" else None
-    origin = name_environment(registrar, environment, f"{release.what} {release.id[:12]} is exported")
-    return package.write(path, release, origin, plan.versions, folder, key)
 
 
-def take_in(
-    registrar: AtRest | Running, plan: Plan, bundles: Bundles, path: Path, why: str, trusted: Path | None
-) -> tuple[str, int]:
-    """Check a package against what decides here, keep its bundle, and register it; nothing is activated.
+def taken_in(path: Path, plan: Plan, bundles: Bundles, trusted: Path | None) -> dict[str, Any]:
+    """Check a package against what decides here, keep its bundle, and return what its entry says.
 
     Parameters
     ----------
-    registrar
-        Where it is registered, by whom.
+    path
+        The file.
     plan
         What decides here.
     bundles
         Where its bundle goes.
-    path
-        The file.
-    why
-        The reason, for the log.
     trusted
         File with the key that must have signed it, or None.
-
-    Returns
-    -------
-    tuple[str, int]
-        Its id, and the position of the entry.
 
     Raises
     ------
@@ -146,11 +60,11 @@ def take_in(
     if not release.evidence:
         message = f"{path.name} says nothing of how it was judged"
         raise BundleError(message)
-    content = msgspec.to_builtins(release)
+    content: dict[str, Any] = msgspec.to_builtins(release)
     for name in ("seq", "at_us", "who", "why", "holders"):
         del content[name]
     content["history"] += content.pop("approvals")
-    said = len(msgspec.json.encode({name: value for name, value in content.items() if name != "rules"}))
+    said = _size({name: value for name, value in content.items() if name != "rules"})
     if said > EVIDENCE_LIMIT:
         message = f"{path.name} says {said:,} bytes of how it was judged, and an entry holds {EVIDENCE_LIMIT:,}"
         raise BundleError(message)
@@ -158,58 +72,64 @@ def take_in(
         _keep(found, plan, bundles, path)
     else:
         revised(plan, Revision("check", plan.system.name, rules=release.rules), bundles)
-    content |= {"how": "imported", "origin": found.head.environment, "package": found.sha256}
-    return release.id, registrar.record(REGISTERED, why, content)
+    return content | {"how": "imported", "origin": found.head.environment, "package": found.sha256}
 
 
-def add(
-    registrar: AtRest | Running, plan: Plan, bundles: Bundles, why: str, *, path: Path, evidence: Path | None
-) -> Release:
-    """Register a bundle or a rule set that somebody has made.
+def given(asked: Registration, plan: Plan, bundles: Bundles) -> dict[str, Any]:
+    """Check a bundle or a rule set that was made here, keep the bundle, and return what its entry says.
 
     Parameters
     ----------
-    registrar
-        Where it is registered, by whom.
+    asked
+        What it is. A bundle has its own evaluation, which is taken where no evidence is given; one that was judged in a
+        duel takes nothing else, and only a retrain can be said to have made it.
     plan
         What decides here.
     bundles
-        Where a bundle goes.
-    why
-        The reason, for the log.
-    path
-        Directory of a bundle, or a rule file.
-    evidence
-        How it was judged, as JSON: what `adjudge rules test --json` or `adjudge judge --json` prints. A bundle has its
-        own evaluation, which is taken where nothing is given; one that was judged in a duel takes nothing else.
+        Where bundles are.
 
     Raises
     ------
     BundleError
-        If the bundle was made for other definitions.
+        If the bundle is not there, damaged, or made for other definitions.
     InputError
-        If the rules do not go with the system, the evidence is no JSON object, it is not what the bundle says, or it
-        states a verdict without a duel.
+        If it is neither or both, the rules do not go with the system, the evidence is too long or not what the bundle
+        says, or states a verdict without a duel.
     """
-    content: dict[str, Any] = {"system": plan.system.name, "how": "given", "evidence": _evidence(evidence)}
-    if path.is_dir():
-        made = bundle.read(path, bundles.secret)
-        made.check(plan)
-        content["evidence"] = content["evidence"] or _own(made)
-        if not _agree(made, content["evidence"]):
-            message = "the bundle holds the duel that it was judged by, and this is another outcome: leave it out"
-            raise InputError(message, field="evidence")
-        if made.paper(DUEL) is None:
-            _check_states_no_verdict(content["evidence"])
-        content |= {"id": bundles.keep(path).id, "what": "bundle"}
-    else:
+    if bool(asked.bundle) == (asked.rules is not None):
+        message = "say which bundle it is, or what its rules are, and not both"
+        raise InputError(message, field="bundle", code="missing_field")
+    if _size(asked.evidence) > EVIDENCE_LIMIT:
+        message = f"the evidence may have {EVIDENCE_LIMIT // 1024} KiB of JSON"
+        raise InputError(message, field="evidence", code="too_long")
+    content: dict[str, Any] = {"system": plan.system.name, "how": asked.how, "evidence": asked.evidence}
+    if asked.rules is not None:
+        return content | _given_rules(asked, asked.rules, plan, bundles)
+    made = bundles.find(asked.bundle)
+    made.check(plan)
+    content["evidence"] = content["evidence"] or _own(made)
+    if not _agree(made, content["evidence"]):
+        message = "the bundle holds the duel that it was judged by, and this is another outcome: leave it out"
+        raise InputError(message, field="evidence")
+    if made.paper(DUEL) is None:
         _check_states_no_verdict(content["evidence"])
-        rules = Rules.load(path)
-        document = rules.document()
-        revised(plan, Revision(why, plan.system.name, rules=document), bundles)
-        content |= {"id": package.rules_id(document), "what": "rules", "rules": document}
-    registrar.record(REGISTERED, why, content)
-    return registrar.releases.find(content["id"])
+        _check_somebodys(asked)
+    champion = content["evidence"].get("champion") if made.paper(DUEL) is not None else ""
+    return content | {"id": made.id, "what": "bundle", "parents": [champion] if champion else []}
+
+
+def _given_rules(asked: Registration, document: dict[str, Any], plan: Plan, bundles: Bundles) -> dict[str, Any]:
+    _check_states_no_verdict(asked.evidence)
+    _check_somebodys(asked)
+    revised(plan, Revision("check", plan.system.name, rules=document), bundles)
+    return {"id": package.rules_id(document), "what": "rules", "rules": document}
+
+
+def _check_somebodys(asked: Registration) -> None:
+    """Refuse to call something a retrain's that no retrain has judged."""
+    if asked.how != "given":
+        message = f"a retrain leaves a bundle with its duel, and this has none: it is given, not {asked.how}"
+        raise InputError(message, field="how")
 
 
 def _check_states_no_verdict(evidence: Mapping[str, Any]) -> None:
@@ -253,16 +173,27 @@ def _own(made: bundle.Bundle) -> dict[str, Any]:
     return named | {"lines": whole.get("lines", [])}
 
 
-def _evidence(path: Path | None) -> dict[str, Any]:
+def evidence_of(path: Path | None) -> dict[str, Any]:
+    """Return the evidence that a file holds; nothing where there is none.
+
+    Raises
+    ------
+    InputError
+        If it is no JSON object.
+    """
     if path is None:
         return {}
-    content = path.read_bytes()
     try:
-        found = msgspec.json.decode(content)
+        found = msgspec.json.decode(path.read_bytes())
     except msgspec.DecodeError as error:
         message = f"{path.name} is no JSON: {error}"
         raise InputError(message, field="evidence") from None
-    if not isinstance(found, dict) or len(content) > EVIDENCE_LIMIT:
-        message = f"{path.name} must hold one JSON object of at most {EVIDENCE_LIMIT // 1024} KiB"
+    if not isinstance(found, dict):
+        message = f"{path.name} must hold one JSON object"
         raise InputError(message, field="evidence")
     return found
+
+
+def _size(content: Mapping[str, Any]) -> int:
+    """Return how long something is as JSON, in bytes."""
+    return len(msgspec.json.encode(content))

@@ -129,10 +129,24 @@ def write(
     """
     files = {RULES: msgspec.json.encode(release.rules, order="sorted")} if bundle is None else _files(bundle)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    head = Head(format=FORMAT, release=release, environment=environment, definitions=dict(definitions), files=hashes)
-    top = {HEAD: msgspec.json.encode(head, order="sorted")}
+    about = Head(format=FORMAT, release=release, environment=environment, definitions=dict(definitions), files=hashes)
+    head = msgspec.json.encode(about, order="sorted")
+    _put(path, head, files, key)
+    return hashlib.sha256(head).hexdigest()
+
+
+def sign(path: Path, key: Path) -> None:
+    """Sign a package that is there, with the file of an Ed25519 private key, PEM; `read` has to have found it whole."""
+    files = dict(_members(path))
+    files.pop(SIGNATURE, None)
+    _put(path, files.pop(HEAD), files, key)
+
+
+def _put(path: Path, head: bytes, files: Mapping[str, bytes], key: Path | None) -> None:
+    """Write the file of a package, all of it or nothing."""
+    top = {HEAD: head}
     if key is not None:
-        top[SIGNATURE] = _private(key).sign(top[HEAD])
+        top[SIGNATURE] = _private(key).sign(head)
     draft = path.with_name(path.name + ".part")
     with tarfile.open(draft, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, content in {**top, **dict(sorted(files.items()))}.items():
@@ -140,7 +154,6 @@ def write(
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
     draft.replace(path)
-    return hashlib.sha256(top[HEAD]).hexdigest()
 
 
 def read(path: Path, trusted: Path | None = None) -> Package:

@@ -12,8 +12,7 @@ from adjudge.errors import ConflictError, InputError, did_you_mean
 from adjudge.log.codec import Note
 from adjudge.service.access.approval import apart
 from adjudge.service.access.ledger import note_of
-from adjudge.service.registry.entries import APPROVED, ENVIRONMENTS, NAMED, STAGED, Release, Releases
-from adjudge.service.registry.registrars import AtRest, Running
+from adjudge.service.registry.entries import ENVIRONMENTS, STAGED, Release, Releases
 from adjudge.service.versions.revision import Revision
 
 GOOD = frozenset({"better", "first"})
@@ -46,17 +45,8 @@ def check_environment(environment: str, releases: Releases) -> str:
     return environment
 
 
-def name_environment(registrar: AtRest | Running, environment: str, why: str) -> str:
-    """Return which environment a workspace is; where no entry has said so, one does from here on.
-
-    Parameters
-    ----------
-    registrar
-        Where it is written, by whom.
-    environment
-        What somebody says; empty for what the log says.
-    why
-        The reason.
+def environment_of(environment: str, releases: Releases) -> str:
+    """Return which environment a workspace is, by what somebody says or else by its log; see `check_environment`.
 
     Raises
     ------
@@ -65,14 +55,10 @@ def name_environment(registrar: AtRest | Running, environment: str, why: str) ->
     ConflictError
         If the workspace is another one.
     """
-    said = registrar.releases.environment
-    if not environment and not said:
+    if not environment and not releases.environment:
         message = f"nothing has said yet which environment this workspace is: {', '.join(ENVIRONMENTS)}"
         raise InputError(message, field="environment")
-    found = check_environment(environment or said, registrar.releases)
-    if not said:
-        registrar.record(NAMED, why, {"environment": found})
-    return found
+    return check_environment(environment or releases.environment, releases)
 
 
 def missing(release: Release, environment: str, second_person: frozenset[str], deciding: str) -> str:
@@ -106,6 +92,8 @@ def missing(release: Release, environment: str, second_person: frozenset[str], d
         return f"it was imported, as it says from {release.origin}, and nobody has approved it for {environment}"
     if release.origin != environment and not approved:
         return f"it comes from {release.origin}, and nobody has approved it for {environment}"
+    if release.what == "bundle" and release.how == "given" and not others:
+        return f"no retrain here has made it, and nobody but who registered it ({registrants}) has approved it"
     if release.what == "bundle" and not others and not (said := _good(release, deciding))[0]:
         return f"its evidence says {said[1]}, so somebody but who registered it ({registrants}) has to approve it"
     return ""
@@ -121,33 +109,6 @@ def _good(release: Release, deciding: str) -> tuple[bool, str]:
         now = f"bundle {deciding[:12]} decides" if deciding else "rules alone decide"
         return False, f"{said} {against}, and {now} now"
     return True, said
-
-
-def approve(registrar: AtRest | Running, release: Release, environment: str, why: str) -> int:
-    """Write down that somebody approves a release for an environment.
-
-    Parameters
-    ----------
-    registrar
-        Where it is written, by whom.
-    release
-        What is approved.
-    environment
-        For where.
-    why
-        The reason.
-
-    Raises
-    ------
-    ConflictError
-        If nothing says how it was judged: there is nothing that could be approved; or the workspace is another
-        environment.
-    """
-    if not release.evidence:
-        message = f"{release.what} {release.id[:12]} has no evidence, so there is nothing to approve"
-        raise ConflictError(message, field="id", code="no_evidence")
-    checked = check_environment(environment, registrar.releases)
-    return registrar.record(APPROVED, why, {"id": release.id, "environment": checked})
 
 
 def promotion(

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from adjudge.errors import InputError, NotFoundError, UnavailableError
-from adjudge.learn.bundle import Bundle
+from adjudge.learn.bundle import Bundle, read
 from adjudge.learn.modelcard import CARD_JSON, CARD_TEXT
+from adjudge.service.registry import package
 from adjudge.service.registry.entries import Release
 
 FOLDER, FILE = "release", "release.adjudge"
@@ -50,25 +51,31 @@ class Mirrored(msgspec.Struct, frozen=True):
     new: bool
 
 
-def mirror(release: Release, bundle: Bundle | None, packed: Path, uri: str) -> Mirrored:
+def mirror(packed: Path, uri: str, secret: bytes) -> Mirrored:
     """Write a release to a tracking server: parameters, metrics, card and package; what is there is left as it is.
 
     Parameters
     ----------
-    release
-        What is mirrored.
-    bundle
-        Its bundle; None for a rule set.
     packed
-        Its package, as `adjudge.service.registry.moves.export` writes it.
+        Its package, as `adjudge.service.registry.desk.ReleaseDesk.export` writes it.
     uri
         Address of the server.
+    secret
+        The workspace's 16 bytes.
 
     Raises
     ------
     UnavailableError
         If MLflow is not installed, or the server cannot be asked.
     """
+    found = package.read(packed)
+    with tempfile.TemporaryDirectory() as scratch:
+        found.unpack(Path(scratch))
+        bundle = read(Path(scratch) / "bundle", secret) if found.head.release.what == "bundle" else None
+        return _mirrored(found.head.release, bundle, packed, uri)
+
+
+def _mirrored(release: Release, bundle: Bundle | None, packed: Path, uri: str) -> Mirrored:
     client, problem = _client(uri)
     name = f"adjudge-{release.system}"
     try:

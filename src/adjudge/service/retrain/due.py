@@ -5,7 +5,7 @@ Every question is answered, also with no; what makes a retrain due goes into the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +26,7 @@ from adjudge.log import Log
 from adjudge.log.codec import Changes
 from adjudge.log.scan import scan
 from adjudge.service.columns import active_of, logged_past, named_system, plan_of
-from adjudge.service.registry.entries import Release, Releases
+from adjudge.service.registry.entries import Release
 from adjudge.service.retrain.position import position_at
 from adjudge.service.retrain.recipe import Kind, recipe_of
 from adjudge.service.retrain.run import Place, sliced
@@ -92,7 +92,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 def reasons(
     place: Place,
-    releases: Releases,
+    releases: Iterable[Release],
     system: str | None,
     now_us: int,
     schedule: Schedule | None = None,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,10 +30,12 @@ from adjudge.learn.train import RULES, Trained, alerts, judge, probabilities, sa
 from adjudge.log import Log
 from adjudge.models.scorers import Served
 from adjudge.models.served import load, save
+from adjudge.service.access.ledger import By
 from adjudge.service.activation import SystemActivation
 from adjudge.service.bundles import Bundles
 from adjudge.service.columns import Entries, active_of, named_system
-from adjudge.service.registry.entries import REGISTERED, Releases
+from adjudge.service.registry.asked import Registration
+from adjudge.service.registry.remote import Desk
 from adjudge.service.retrain import kept
 from adjudge.service.retrain.position import end_of_news, position_at
 from adjudge.service.retrain.recipe import Cut, Kind, Recipe, cut
@@ -49,19 +51,6 @@ SLICED = 12
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and how far it goes."""
-
-
-class Registrar(Protocol):
-    """Where a bundle is registered: a log at rest, or a service."""
-
-    @property
-    def releases(self) -> Releases:
-        """What is registered."""
-        ...
-
-    def record(self, action: str, why: str, content: dict[str, Any]) -> int:
-        """Append an entry, and return its position."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -124,9 +113,9 @@ def retrain(
     place: Place,
     system: str | None,
     make: Callable[[int], Recipe],
-    registrar: Registrar,
+    desk: Desk,
+    by: By,
     *,
-    why: str,
     estimator: Any = None,
     trigger: Mapping[str, Any] | None = None,
     told: Told = lambda what, done, of: None,
@@ -144,10 +133,10 @@ def retrain(
         Name of the system, where there are several.
     make
         Returns the recipe for a label delay in microseconds.
-    registrar
+    desk
         Where it is registered.
-    why
-        The reason, for the log.
+    by
+        Who wants it, and why.
     estimator
         What a full retrain fits; boosted trees where absent.
     trigger
@@ -168,6 +157,7 @@ def retrain(
     UnavailableError
         If another process is retraining here, or the entry cannot be written now; what was made is kept.
     """
+    desk.releases(system)  # whoever may not register anything is told before anything is made
     with alone(place.folder):
         work = _Work.begin(place, system, make, estimator, told)
         done = work.home / DONE
@@ -175,7 +165,7 @@ def retrain(
             before = msgspec.json.decode(done.read_bytes(), type=Retrained)
             return msgspec.structs.replace(before, made=[])
         try:
-            result = work.run(registrar, why, dict(trigger or {}))
+            result = work.run(desk, by, dict(trigger or {}))
         except (InputError, DefinitionError, ShapeError, BundleError):
             shutil.rmtree(work.home, ignore_errors=True)  # it would fail again, and stand in the way of the next
             raise
@@ -239,7 +229,7 @@ class _Work:
         """The run's folder."""
         return self.place.folder / self.id
 
-    def run(self, registrar: Registrar, why: str, trigger: dict[str, Any]) -> Retrained:
+    def run(self, desk: Desk, by: By, trigger: dict[str, Any]) -> Retrained:
         """Go through all steps; those that are done are not made again."""
         request = msgspec.json.encode(self.request, order="sorted")
         self.home.mkdir(parents=True, exist_ok=True)
@@ -257,7 +247,7 @@ class _Work:
         fought = msgspec.json.decode((window / DUEL).read_bytes(), type=Duel)
         self._nobody_erased()
         self.told("register", 0, 1)
-        seq = self._registered(registrar, found.id, fought, why, trigger)
+        seq = self._registered(desk, by, found.id, fought, trigger)
         self.told("register", 1, 1)
         return Retrained(
             system=self.request.system,
@@ -421,21 +411,15 @@ class _Work:
             message = "somebody was erased while this was made: nothing of it is kept; retrain again"
             raise InputError(message, field="workspace", code="erased")
 
-    def _registered(self, registrar: Registrar, id_: str, fought: Duel, why: str, trigger: dict[str, Any]) -> int:
+    def _registered(self, desk: Desk, by: By, id_: str, fought: Duel, trigger: dict[str, Any]) -> int:
         """Write the entry, unless the run was cut short just after it."""
-        there = registrar.releases.get(id_)
-        if there is not None and there.evidence.get("run") == self.id:
-            return there.seq
+        system = self.request.system
+        for one in desk.releases(system).releases:
+            if one.id == id_ and one.evidence.get("run") == self.id:
+                return one.seq
         evidence = {"run": self.id, "trigger": trigger, **msgspec.to_builtins(fought)}
-        content = {
-            "id": id_,
-            "what": "bundle",
-            "system": self.request.system,
-            "how": self.request.recipe.kind,
-            "parents": [self.request.champion] if self.request.champion else [],
-            "evidence": evidence,
-        }
-        return registrar.record(REGISTERED, why, content)
+        asked = Registration(by.why, system, id_, how=self.request.recipe.kind, evidence=evidence)
+        return desk.register(asked, by).seq
 
 
 class _Told(msgspec.Struct, frozen=True):

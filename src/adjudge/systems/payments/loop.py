@@ -24,13 +24,17 @@ from adjudge.learn.split import Parts
 from adjudge.learn.table import Table
 from adjudge.learn.train import probabilities, train_on
 from adjudge.models import Trees
+from adjudge.service.access.ledger import By
 from adjudge.service.bundles import Bundles
+from adjudge.service.challengers.site import LiveSite
 from adjudge.service.columns import active_of
 from adjudge.service.decider import Decider
 from adjudge.service.decode import EventDecoder, EventStruct
 from adjudge.service.past import told_of
-from adjudge.service.registry.promote import GOOD, approve, promotion
-from adjudge.service.registry.registrars import Running
+from adjudge.service.registry.asked import Assent
+from adjudge.service.registry.desk import ReleaseDesk
+from adjudge.service.registry.entries import ENVIRONMENTS
+from adjudge.service.registry.promote import GOOD
 from adjudge.service.resolver import Resolver
 from adjudge.service.retrain.recipe import Kind, Recipe, recipe_of
 from adjudge.service.retrain.run import Place, Retrained, retrain
@@ -49,7 +53,7 @@ Told = Callable[[str], None]
 SLOT_US = 3_600_000_000
 """Labels and payments of an hour come together: first what was reported by then."""
 
-WHO = "loop"
+WHO, ENVIRONMENT = "loop", ENVIRONMENTS[0]
 
 SECOND = "desk"
 """Who approves what is better by young labels: a person would, who sees the card."""
@@ -229,7 +233,7 @@ class Life:
         plan = compile(setting.system(self.past.source), secret=SECRET)
         self.decider = Decider([plan], clock=self.clock, resolver=Resolver([plan], bundles))
         self.place = Place(self.decider.log, bundles, self.folder / "retrain")
-        self.desk = LiveDesk(self.decider, background=False)
+        self.releases = ReleaseDesk(LiveSite(self.decider, LiveDesk(self.decider, background=False)))
         self.start_us = self.past.hours[0] // 24 * 24 * SLOT_US
         due = self._due()
         for hour in self.past.hours:
@@ -263,25 +267,23 @@ class Life:
                     raise result
 
     def _retrain(self, day: float, kind: Kind) -> None:
-        setting, registrar = self.setting, Running(self.decider, WHO)
+        setting = self.setting
         trigger = {"schedule": kind, "day": day}
-        why = f"{kind} on schedule"
+        by = By(WHO, f"{kind} on schedule")
         try:
             made = retrain(
-                self.place, None, setting.recipe(kind), registrar, why=why, estimator=setting.model, trigger=trigger
+                self.place, None, setting.recipe(kind), self.releases, by, estimator=setting.model, trigger=trigger
             )
         except (InputError, ShapeError) as error:  # such as a window of which no fraud is known yet
             self.told(f"day {day:.0f}: {kind}: {error}")
             return
         good = made.verdict in GOOD or made.verdict == "early"
         if made.verdict == "early":  # by labels that may still come: a person approves all of those here
-            found = registrar.releases.find(made.bundle)
-            approve(Running(self.decider, SECOND), found, "development", "better by what is known so far")
+            words = "better by what is known so far"
+            self.releases.approve(made.bundle, Assent(words, ENVIRONMENT), By(SECOND, words))
         if good:
-            release = registrar.releases.find(made.bundle)
-            words, champion = f"its evidence says {made.verdict}", self.desk.active().systems[0].bundle
-            revision, note = promotion(release, registrar.releases, champion, "development", WHO, words)
-            self.desk.revise(revision, WHO, [note])
+            words = f"its evidence says {made.verdict}"
+            self.releases.promote(made.bundle, Assent(words, ENVIRONMENT), By(WHO, words))
         self.made.append((day, made, good))
         ap = made.duel.figures["average_precision"]
         self.told(
