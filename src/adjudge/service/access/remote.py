@@ -109,7 +109,7 @@ class RemoteDesk:
         try:
             return msgspec.json.decode(content, type=type_)
         except msgspec.MsgspecError:
-            message = f"the service at {self._client.base_url} answers with something else: it is of another version"
+            message = f"what answers at {self._client.base_url} is no service of this version"
             raise InputError(message) from None
 
     def _sent(self, method: str, path: str, body: Any = None, media: str = JSON) -> bytes:
