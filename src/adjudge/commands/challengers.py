@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adjudge.service.challengers.asked import ChallengerView
     from adjudge.service.challengers.remote import Desk
     from adjudge.service.challengers.rule import Standing
+    from adjudge.service.challengers.terms import Terms
 
 app = typer.Typer(
     help="Have challengers run beside what decides, in its shadow or on a share of the events; promote and retire them."
@@ -35,6 +36,9 @@ app = typer.Typer(
 NameArgument = Annotated[str, typer.Argument(help="Name of the challenger.")]
 ByOption = Annotated[
     str | None, typer.Option("--by", help="Entity by which the traffic is split, such as user; the event unless given.")
+]
+TermsOption = Annotated[
+    Path | None, typer.Option("--terms", exists=True, dir_okay=False, help="How it is judged, as JSON or YAML.")
 ]
 
 
@@ -79,9 +83,7 @@ def shadow(
         float, typer.Option("--share", min=0, max=1, help="Share of the events that it decides at once; 0 for none.")
     ] = 0.0,
     by: ByOption = None,
-    terms: Annotated[
-        Path | None, typer.Option("--terms", exists=True, dir_okay=False, help="How it is judged, as JSON or YAML.")
-    ] = None,
+    terms: TermsOption = None,
     system: OfOption = None,
     who: WhoOption = None,
     workspace: WorkspaceOption = None,
@@ -99,7 +101,6 @@ def shadow(
     """
     from adjudge.define import Rules
     from adjudge.service.challengers.asked import Challenge
-    from adjudge.service.challengers.terms import Terms
 
     given = {
         "rules": None if rules is None else Rules.load(rules).document(),
@@ -107,8 +108,7 @@ def shadow(
         "bundle": bundle,
     }
     revision = {part: value for part, value in given.items() if value}
-    said = document_of(terms)
-    how = Terms() if said is None else _terms(said)
+    how = terms_of(terms)
     asked = Challenge(why, name, system, release, revision, share, by or "", how)
     with open_challengers(workspace, log, url, who, why) as (desk, who_):
         _show(desk.seat(asked, who_), json)
@@ -253,9 +253,13 @@ def open_challengers(
         yield remote, By("", why)
 
 
-def _terms(said: dict[str, Any]) -> Any:
+def terms_of(path: Path | None) -> Terms:
+    """Return how a challenger is judged, by a file; as usual where there is none."""
     from adjudge.service.challengers.terms import Terms
 
+    said = document_of(path)
+    if said is None:
+        return Terms()
     try:
         return msgspec.convert(said, Terms).check()
     except msgspec.ValidationError as error:

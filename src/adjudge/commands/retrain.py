@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from adjudge.commands.challengers import open_challengers
+from adjudge.commands.challengers import TermsOption, open_challengers, terms_of
 from adjudge.commands.keys import JsonOption, UrlOption, WhoOption
 from adjudge.commands.registry import open_releases
 from adjudge.commands.show import as_json, err, grid, out, show
@@ -19,6 +19,7 @@ from adjudge.errors import InputError, did_you_mean
 from adjudge.progress import Bars
 
 if TYPE_CHECKING:
+    from adjudge.service.challengers.terms import Terms
     from adjudge.service.retrain.due import Reason
     from adjudge.service.retrain.recipe import Recipe
     from adjudge.service.retrain.run import Place, Retrained
@@ -59,6 +60,7 @@ def retrain(
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Have it run in the shadow of what decides, unless it is worse.")
     ] = False,
+    terms: TermsOption = None,
     if_due: Annotated[bool, typer.Option("--if-due", help="Retrain what is due, and nothing if nothing is.")] = False,
     why_not: Annotated[bool, typer.Option("--why-not", help="Tell what is due and why, and do nothing.")] = False,
     json: JsonOption = False,
@@ -82,6 +84,7 @@ def retrain(
     from adjudge.service.retrain.run import retrain as run
 
     trigger: dict[str, Any] = {}
+    how = terms_of(terms)
     if if_due or why_not:
         found = _reasons(workspace, log, url, archive, system, definitions)
         due = kind_due(found)
@@ -100,19 +103,25 @@ def retrain(
         name = system_in(place, system)
         model = estimator_of(name, definitions)
         made = run(place, name, make, desk, signed, estimator=model, trigger=trigger, told=bars)
-    seat = _seated(made, workspace, log, url, who, why) if shadow else None
+    seat = _seated(made, workspace, log, url, who, why, how) if shadow else None
     show_retrained(made, json, seat)
 
 
 def _seated(
-    made: Retrained, workspace: Path | None, log: str | None, url: str | None, who: str | None, why: str
+    made: Retrained,
+    workspace: Path | None,
+    log: str | None,
+    url: str | None,
+    who: str | None,
+    why: str,
+    terms: Terms,
 ) -> Seated:
     """Have what was made run in the shadow of what decides, and return what became of it."""
     from adjudge.service.retrain.seat import seat
     from adjudge.service.verdict import wall_clock
 
     with open_challengers(workspace, log, url, who, why) as (desk, signed):
-        return seat(made, desk, signed, wall_clock())
+        return seat(made, desk, signed, wall_clock(), terms)
 
 
 def _reasons(

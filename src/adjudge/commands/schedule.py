@@ -23,6 +23,25 @@ app = typer.Typer(
 )
 
 
+@app.command()
+def init(
+    workspace: WorkspaceOption = None,
+    url: UrlOption = None,
+    timezone: Annotated[str, typer.Option(help="By which clock, such as Europe/Berlin.")] = "UTC",
+    json: JsonOption = False,
+) -> None:
+    """Write the learning loop as a schedule where there is none yet: watch, hot spots, retraining, telling of them.
+
+    What is there already is left as it is. With --url the service that runs on the workspace is asked.
+
+    Example: adjudge schedule init --workspace payments --url http://127.0.0.1:8000
+    """
+    from adjudge.service.schedule.loop import begin
+
+    begin(Path(settings_of(workspace, None).workspace), timezone, url or "")
+    list_(workspace, json)
+
+
 @app.command("list")
 def list_(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
     """List the jobs: what each runs, when it was last begun, and when it is due next.

@@ -258,15 +258,18 @@ def test_every_verb_of_the_registry_at_a_service(
         line("registry", "approve", made["id"], *word, "--who", "mallory")
 
 
-def test_a_service_registers_a_retrain_and_runs_it_in_the_shadow(house: House, line: Any) -> None:
+def test_a_service_registers_a_retrain_and_runs_it_in_the_shadow(house: House, line: Any, tmp_path: Path) -> None:
     """One of a kind at a time: what is made next follows when the days of the one before are over."""
     words = ("retrain", "--workspace", str(house.home), "--window", "4", "--queue", "5", "--rows", "2000", "--shadow")
-    first = line(*words, "--why", "labels of May")
+    terms = tmp_path / "terms.yaml"
+    terms.write_text("{days: 14, promotes: alone}")
+    first = line(*words, "--why", "labels of May", "--terms", str(terms))
     assert first["seat"] == {"name": "retrain-full", "new": True, "words": "it runs in the shadow as retrain-full"}
     (release,) = [one for one in house.service.releases.releases().releases if one.id == first["bundle"]]
     assert (release.who, release.why, release.how, release.seq) == ("bob", "labels of May", "full", first["seq"])
     (seated,) = house.service.challengers.desk.challengers().challengers
     assert (seated.name, seated.release, seated.stage) == ("retrain-full", first["bundle"], "shadow")
+    assert seated.terms.promotes == "alone"
     assert line(*words)["seat"]["words"] == "it runs already, as retrain-full"
     second = line(*words, "--seed", "2")
     assert second["seat"]["words"] == "challenger retrain-full has been in the shadow for 0.0 of 14 days"

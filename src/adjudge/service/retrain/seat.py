@@ -12,6 +12,7 @@ from adjudge.learn.evaluate import DAY_US
 from adjudge.service.access.ledger import By
 from adjudge.service.challengers.asked import Challenge, ChallengerView
 from adjudge.service.challengers.remote import Desk
+from adjudge.service.challengers.terms import Terms
 from adjudge.service.retrain.run import Retrained
 
 
@@ -44,7 +45,7 @@ def name_of(kind: str) -> str:
     return f"retrain-{kind}"
 
 
-def seat(made: Retrained, desk: Desk, by: By, now_us: int) -> Seated:
+def seat(made: Retrained, desk: Desk, by: By, now_us: int, terms: Terms | None = None) -> Seated:
     """Have what was made run in the shadow, unless it is worse or somebody has the seat whose days are not over.
 
     Parameters
@@ -57,6 +58,8 @@ def seat(made: Retrained, desk: Desk, by: By, now_us: int) -> Seated:
         Who wants it, and why.
     now_us
         The present, microseconds UTC.
+    terms
+        How it is held against the champion; as usual where absent.
     """
     name = name_of(made.kind)
     if made.verdict == "worse":
@@ -76,7 +79,7 @@ def seat(made: Retrained, desk: Desk, by: By, now_us: int) -> Seated:
             words = f"challenger {name} has been in the shadow for {days:.1f} of {asked:g} days"
             return Seated(name, new=False, words=words)
         desk.retire(made.system, name, By(by.who, f"{days:.0f} days are over; {made.bundle[:12]} follows", by.holders))
-    desk.seat(Challenge(by.why, name, made.system, made.bundle), by)
+    desk.seat(Challenge(by.why, name, made.system, made.bundle, terms=terms or Terms()), by)
     return Seated(name, new=True, words=f"it runs in the shadow as {name}")
 
 
