@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.console.conftest import Served, Visit
+from tests.service.shop import shop_system
 
 pytestmark = pytest.mark.slow
 
@@ -121,3 +122,40 @@ def test_a_manager_sets_a_deadline_for_cases_and_an_analyst_reads_it_and_cannot(
     visit.page.wait_for_selector("text=48 h")
     assert visit.page.locator("button:visible", has_text="Work like this").count() == 0
     assert visit.errors == []
+
+
+def test_a_release_decides_once_somebody_else_has_approved_it(visit: Visit) -> None:
+    """One account is refused, through the screen as through the API, however often it says yes."""
+    rules = ask(visit.served, "/v1/activations")["systems"][0]["versions"]["rules"]
+    large = {"id": "larger", "when": "amount > 800", "action": "review", "reason": "A large amount."}
+    document = shop_system().rules.document()
+    document["rules"].append(large)
+    body = {"why": "fewer", "rules": document, "evidence": {"saved": 12.5}}
+    id_ = tell(visit.served, "/v1/releases", body)["id"][:12]
+    visit.sign_in("manager")
+    visit.go("/releases")
+    for _ in range(2):
+        confirm(visit, f"Decide with {id_}", "it saves 12")
+        visit.page.wait_for_selector("text=nobody but who registered it")
+        visit.page.locator(".ask:visible button", has_text="Cancel").click()
+        confirm(visit, f"Approve {id_}", "I say so myself")
+        visit.page.wait_for_selector("text=Approved for development")
+    visit.page.context.clear_cookies()
+    visit.sign_in("second")
+    visit.go("/releases")
+    confirm(visit, f"Approve {id_}", "seen the back-test")
+    visit.page.wait_for_selector("text=Approved for development")
+    confirm(visit, f"Decide with {id_}", "it saves 12")
+    visit.page.wait_for_selector("text=Decides from position")
+    (release,) = [one for one in ask(visit.served, "/v1/releases")["releases"] if one["id"].startswith(id_)]
+    assert [one["who"] for one in release["approvals"]] == ["manager", "manager", "second"]
+    assert [(one["who"], one["environment"]) for one in release["stages"]] == [("second", "development")]
+    assert ask(visit.served, "/v1/activations")["systems"][0]["versions"]["rules"] != rules
+    assert visit.errors == []
+
+
+def tell(served: Served, path: str, body: Any, who: str = "manager") -> Any:
+    """Send the API something as somebody."""
+    answer = httpx.post(f"{served.url}{path}", json=body, headers={"authorization": f"Bearer {served.keys[who]}"})
+    answer.raise_for_status()
+    return answer.json()

@@ -11,7 +11,8 @@ from adjudge.console.page import Page, Query
 from adjudge.console.shell import empty
 from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
-from adjudge.service.registry.entries import Release
+from adjudge.service.registry.asked import Assent
+from adjudge.service.registry.entries import ENVIRONMENTS, Release
 from adjudge.service.versions.desk import Activated, ActiveSystems
 from adjudge.service.versions.revision import Revision
 from adjudge.service.versions.second import ProposalView
@@ -29,7 +30,8 @@ async def show(desk: Desk, query: Query) -> None:
     second = desk.service.second
     active = await desk.read(Scope.MANAGE, second.desk.active)
     proposals = (await desk.read(Scope.MANAGE, second.views)).proposals
-    releases = list(desk.service.decider.workspace.management.releases)
+    management = desk.service.decider.workspace.management
+    releases = [one for one in management.releases if one.approvals or one.stages or one.evidence]
     ui.html(said.panel("What decides", _active(active)), sanitize=False)
     waiting = [p for p in proposals if p.state in ("open", "approved")]
     with ui.element("section").classes("panel"):
@@ -41,9 +43,11 @@ async def show(desk: Desk, query: Query) -> None:
             _proposal(desk, proposal)
     with ui.element("section").classes("panel"):
         ui.html(_releases(releases), sanitize=False)
+        environment = management.releases.environment or ENVIRONMENTS[0]
+        deciding = {one.bundle for one in active.systems}
         for release in releases:
-            if release.what == "bundle":
-                _activation(desk, release)
+            if release.id not in deciding:
+                _acts(desk, release, environment)
     ended = [p for p in proposals if p not in waiting]
     if ended:
         ui.html(said.panel("Answered lately", _ended(ended)), sanitize=False)
@@ -123,13 +127,33 @@ def _releases(releases: list[Release]) -> Markup:
     return tag("div", title, said.table(heads, rows, caption=f"{len(rows)} registered"))
 
 
-def _activation(desk: Desk, release: Release) -> None:
-    second = desk.service.second
+def _acts(desk: Desk, release: Release, environment: str) -> None:
+    """Add what may be done with a release: what decided before is gone back to, anything else needs its evidence."""
+    registry, second, name = desk.service.releases, desk.service.second, release.id[:12]
 
-    def activate(by: By) -> Activated:
-        return second.revise(Revision(by.why, release.system, bundle=release.id), by)
+    def approve(by: By) -> Release:
+        return registry.approve(release.id, Assent(by.why, environment), by, release.system)
 
-    acts.button(desk, f"Decide with {release.id[:12]}", Scope.MANAGE, activate, came_of)
+    def promote(by: By) -> Activated:
+        return registry.promote(release.id, Assent(by.why, environment), by, release.system)
+
+    def go_back(by: By) -> Activated:
+        change = {"bundle": release.id} if release.what == "bundle" else {"rules": release.rules}
+        return second.revise(Revision(by.why, release.system, **change), by)
+
+    with ui.row():
+        if release.stages:
+            acts.button(desk, f"Go back to {name}", Scope.MANAGE, go_back, came_of)
+            return
+        acts.button(
+            desk,
+            f"Approve {name}",
+            Scope.MANAGE,
+            approve,
+            lambda done: f"Approved for {environment}.",
+            asks=f"For {environment}",
+        )
+        acts.button(desk, f"Decide with {name}", Scope.MANAGE, promote, came_of, asks=f"In {environment}")
 
 
 def came_of(done: Activated) -> str:
