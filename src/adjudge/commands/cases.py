@@ -39,7 +39,7 @@ DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 @app.command("list")
 def list_(
     which: Annotated[
-        str, typer.Argument(help="queue, waiting, mine, late, second, drawn (to learn from), closed, all.")
+        str, typer.Argument(help="queue, waiting, mine, late, deferred, escalated, second, drawn, closed, all.")
     ] = "queue",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most cases.")] = 20,
     start: Annotated[int, typer.Option(min=0, help="How many to leave out before.")] = 0,
@@ -225,6 +225,65 @@ def decide(
 
 
 @app.command()
+def undo(
+    ids: IdsArgument,
+    why: WhyOption,
+    system: SystemOption = None,
+    url: remote.UrlOption = remote.LOCAL,
+    json: JsonOption = False,
+) -> None:
+    """Take your last verdict about cases back: they wait again, and are yours.
+
+    Example: adjudge cases undo p17 --why "meant p18"
+    """
+    from adjudge.service.cases.asked import Undo
+
+    with _desk(url) as desk:
+        done = desk.undo(Undo(ids, why, system))
+    _tell(done, json)
+
+
+@app.command()
+def defer(
+    ids: IdsArgument,
+    why: WhyOption,
+    until: Annotated[datetime | None, typer.Option(formats=DAY_FORMATS, help="UTC; in a day unless given.")] = None,
+    system: SystemOption = None,
+    url: remote.UrlOption = remote.LOCAL,
+    json: JsonOption = False,
+) -> None:
+    """Keep cases in hand until more is known: what is waited for, and until when.
+
+    Example: adjudge cases defer p17 --until 2026-12-24 --why "the bank of the customer was asked"
+    """
+    from adjudge.service.cases.asked import Defer
+
+    end = None if until is None else until.replace(tzinfo=UTC)
+    with _desk(url) as desk:
+        done = desk.defer(Defer(ids, why, end, system))
+    _tell(done, json)
+
+
+@app.command()
+def escalate(
+    ids: IdsArgument,
+    why: WhyOption,
+    system: SystemOption = None,
+    url: remote.UrlOption = remote.LOCAL,
+    json: JsonOption = False,
+) -> None:
+    """Pass cases on to somebody who knows more; they come first for everybody else.
+
+    Example: adjudge cases escalate p17 --why "a lawyer has written"
+    """
+    from adjudge.service.cases.asked import Escalate
+
+    with _desk(url) as desk:
+        done = desk.escalate(Escalate(ids, why, system))
+    _tell(done, json)
+
+
+@app.command()
 def summary(
     days: Annotated[float, typer.Option(min=0.01, max=36_500, help="Last days in which verdicts count.")] = 28.0,
     system: SystemOption = None,
@@ -291,7 +350,8 @@ def _tell(done: DoneList, json: bool) -> None:
 def _table(cases: list[CaseView]) -> None:
     with grid("case", "expected loss", "minutes", "score", "amount", "opened by", "state", "due") as table:
         for one in cases:
-            state = f"{one.state} ({one.assigned})" if one.assigned else one.state
+            word = "deferred" if one.until else "escalated" if one.escalated and not one.assigned else one.state
+            state = f"{word} ({one.assigned})" if one.assigned else word
             end = "" if one.due is None else f"{one.due:%Y-%m-%d %H:%M}" + (" late" if one.late else "")
             amount = "" if one.amount is None else f"{one.amount:,.2f}"
             opened = " ".join(filter(None, (one.kind, one.lot)))

@@ -10,7 +10,7 @@ import pytest
 from adjudge.errors import ConflictError, InputError, NotFoundError
 from adjudge.log import Kind
 from adjudge.service.access.ledger import By
-from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Limit, Next, Undo, Work, Write
 from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.cases.entries import Routine
 from adjudge.service.changed import Change
@@ -248,3 +248,80 @@ def test_what_review_costs_and_finds_is_told() -> None:
     assert desk.summary().reviewed.cases == 3
     made.decider.change([Change(Kind.RETRACTION, "purchase", one.id)])
     assert desk.summary().reviewed.cases == 2
+
+
+def test_a_verdict_is_taken_back_by_whoever_gave_it_and_its_label_with_it() -> None:
+    made, desk = worked()
+    one = desk.cases().cases[0].id
+    with pytest.raises(ConflictError, match="nobody has decided it"):
+        desk.undo(Undo([one], "oops"), ADA)
+    desk.decide(Decide([one], True, "stolen"), ADA)
+    with pytest.raises(ConflictError, match="that of ada, who can take it back"):
+        desk.undo(Undo([one], "no"), BOB)
+    assert desk.undo(Undo([one], "meant another"), ADA).results[0].status == "open"
+    case = desk.case(one).case
+    assert (case.state, case.truth, case.verdicts, case.assigned) == ("open", None, [], "ada")
+    assert made.decider.decision(one).said["fraud"] is False  # as an event counts that nobody has labelled
+    assert desk.next(Next(), ADA) is not None
+    desk.decide(Decide([one], True, "stolen after all"), ADA)
+    assert (desk.case(one).case.state, made.decider.decision(one).said["fraud"]) == ("closed", True)
+    assert facts(CaseDesk(made.decider)) == facts(desk)
+
+
+def test_a_verdict_that_is_taken_back_leaves_what_others_have_said() -> None:
+    made, desk = worked()
+    one, two = [case.id for case in desk.cases().cases[:2]]
+    desk.decide(Decide([one], False, "she knows of it"), ADA)
+    made.decider.change([Change.saying(Kind.LABEL, "purchase", one, "fraud", True)])  # the bank says otherwise
+    desk.undo(Undo([one], "the bank is right"), ADA)
+    assert (desk.case(one).case.state, desk.case(one).case.truth) == ("closed", True)
+    assert made.decider.decision(one).said["fraud"] is True
+    desk.work(Work(Routine(second=1.0), "everything twice"), ADA)
+    made.decide(purchase("twice", START + timedelta(hours=2), user="twice", amount="350.00"))
+    for value, by in ((True, ADA), (False, BOB), (False, EVE)):
+        desk.decide(Decide(["ptwice"], value, "x"), by)
+    assert made.decider.decision("ptwice").said["fraud"] is False
+    assert desk.undo(Undo(["ptwice"], "not sure"), EVE).results[0].status == "disputed"
+    assert made.decider.decision("ptwice").said["fraud"] is True  # the first verdict counts again
+    desk.decide(Decide([two], True, "x"), ADA)
+    with pytest.raises(ConflictError, match="that of bob"):
+        desk.undo(Undo([two, "ptwice"], "x"), ADA)
+    assert desk.case(two).case.state == "closed"  # of both or of none
+    assert facts(CaseDesk(made.decider)) == facts(desk)
+
+
+def test_what_needs_more_rests_in_its_hands_until_its_time() -> None:
+    made, desk = worked()
+    got = desk.next(Next(), ADA)
+    assert got is not None
+    desk.defer(Defer([got.id], "the bank was asked"), ADA)
+    other = desk.next(Next(), ADA)
+    assert other is not None
+    assert other.id != got.id
+    assert [case.id for case in desk.cases("deferred").cases] == [got.id]
+    assert all(case.id != got.id for case in desk.cases("queue", limit=1000).cases)
+    with pytest.raises(InputError, match="lies ahead"):
+        desk.defer(Defer([got.id], "x", START), ADA)
+    desk.release(HandBack([other.id], "later"), ADA)
+    made.clock.advance(timedelta(days=1))
+    again = desk.next(Next(), ADA)
+    assert again is not None
+    assert (again.id, again.until) == (got.id, None)
+    assert facts(CaseDesk(made.decider)) == facts(desk)
+
+
+def test_what_is_escalated_comes_first_for_everybody_else() -> None:
+    made, desk = worked()
+    last = desk.cases(limit=1000).cases[-1].id
+    desk.assign(Assign([last], "mine"), ADA)
+    desk.escalate(Escalate([last], "a lawyer has written"), ADA)
+    assert [case.id for case in desk.cases("escalated").cases] == [last]
+    mine, theirs = desk.next(Next(), ADA), desk.next(Next(), BOB)
+    assert mine is not None
+    assert theirs is not None
+    assert mine.id != last
+    assert (theirs.id, theirs.escalated) == (last, ["ada"])
+    desk.decide(Decide([last], True, "it is"), BOB)
+    with pytest.raises(ConflictError, match="is closed"):
+        desk.escalate(Escalate([last], "x"), ADA)
+    assert facts(CaseDesk(made.decider)) == facts(desk)

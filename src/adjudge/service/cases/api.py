@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from adjudge.service.access.api import Body, by, read
 from adjudge.service.access.gate import visitor_of
 from adjudge.service.access.ledger import By
-from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Which, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Limit, Next, Undo, Which, Work, Write
 from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.cases.spent import DAYS
 
@@ -95,6 +95,24 @@ def add_cases(api: FastAPI, desk: CaseDesk, body_of: Body) -> None:
         """Decide cases, or a whole ring: the verdict becomes the label of each event."""
         asked = read(await body_of(request), Decide)
         return await told(await asyncio.to_thread(desk.decide, asked, by(request, asked.why)))
+
+    @api.post("/v1/cases/undo")
+    async def undo(request: Request) -> Response:
+        """Take one's last verdict about cases back; they wait again."""
+        asked = read(await body_of(request), Undo)
+        return await told(await asyncio.to_thread(desk.undo, asked, by(request, asked.why)))
+
+    @api.post("/v1/cases/defer")
+    async def defer(request: Request) -> Response:
+        """Keep cases in hand until more is known."""
+        asked = read(await body_of(request), Defer)
+        return await told(await asyncio.to_thread(desk.defer, asked, by(request, asked.why)))
+
+    @api.post("/v1/cases/escalate")
+    async def escalate(request: Request) -> Response:
+        """Pass cases on to somebody who knows more."""
+        asked = read(await body_of(request), Escalate)
+        return await told(await asyncio.to_thread(desk.escalate, asked, by(request, asked.why)))
 
     @api.post("/v1/cases/routine")
     async def routine(request: Request) -> Response:

@@ -14,7 +14,7 @@ MOST = 1_000
 
 Ids = Annotated[list[str], msgspec.Meta(min_length=1, max_length=MOST)]
 
-Which = Literal["queue", "waiting", "mine", "late", "second", "drawn", "closed", "all"]
+Which = Literal["queue", "waiting", "mine", "late", "deferred", "escalated", "second", "drawn", "closed", "all"]
 """What may be listed: what nobody has in hand, everything that waits, one's own, and so on; all as they were opened."""
 
 
@@ -110,6 +110,37 @@ class Decide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minutes: Annotated[float, msgspec.Meta(gt=0, le=100_000)] | None = None
     ring: bool = False
     by: list[str] = []
+    system: str | None = None
+
+
+class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody takes their last verdict back; see `Assign`."""
+
+    ids: Ids
+    why: str
+    system: str | None = None
+
+
+class Defer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody needs to know more before they can decide; see `Assign`.
+
+    Parameters
+    ----------
+    until
+        When they look again, unless they do before; a day from now unless given.
+    """
+
+    ids: Ids
+    why: str
+    until: datetime | None = None
+    system: str | None = None
+
+
+class Escalate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cases are for somebody who knows more; see `Assign`."""
+
+    ids: Ids
+    why: str
     system: str | None = None
 
 

@@ -23,7 +23,20 @@ from adjudge.service.access.ledger import Act
 from adjudge.service.activation import Activation
 from adjudge.service.cases.case import Case, Given, Lot, Said
 from adjudge.service.cases.draw import drawn, uniform
-from adjudge.service.cases.entries import ASSIGNED, DECIDED, DUE, NOTED, RELEASED, WORKED, About, Routine, Worked
+from adjudge.service.cases.entries import (
+    ASSIGNED,
+    DECIDED,
+    DEFERRED,
+    DUE,
+    ESCALATED,
+    NOTED,
+    RELEASED,
+    UNDONE,
+    WORKED,
+    About,
+    Routine,
+    Worked,
+)
 from adjudge.service.cases.times import Times
 from adjudge.service.fold import changes_of
 from adjudge.service.logged import fields_of
@@ -97,6 +110,9 @@ class Book:
             RELEASED: _release,
             NOTED: _note,
             DECIDED: self._decide,
+            UNDONE: self._undo,
+            DEFERRED: _defer,
+            ESCALATED: _escalate,
             DUE: _due,
         }
 
@@ -206,7 +222,7 @@ class Book:
         if case.waits:
             if not case.assigned and not case.verdicts:
                 self.picked[case.lot] += 1
-            case.assigned, case.assigned_us = about.to, act.at_us
+            case.assigned, case.assigned_us, case.until_us = about.to, act.at_us, None
 
     def _decide(self, case: Case, act: Act, about: About) -> None:
         """Fold a verdict: the first by somebody else asks or answers for a second one, a third settles it."""
@@ -229,18 +245,44 @@ class Book:
             case.state = "second" if case.second else "closed"
         else:
             case.state = "disputed" if len(values) == 2 and values[0] != values[1] else "closed"
-        case.assigned, case.assigned_us = "", None
+        case.assigned, case.assigned_us, case.until_us = "", None, None
+
+    def _undo(self, case: Case, act: Act, about: About) -> None:
+        """Fold that somebody takes their own verdict back, as long as it is the last one."""
+        if not case.verdicts or apart(case.verdicts[-1].holders, about.holders) or case.state == "retracted":
+            return
+        case.verdicts = case.verdicts[:-1]
+        if not case.verdicts and case.truth:  # somebody else has labelled it since
+            case.state = "closed"
+            return
+        case.state = ("open", "second", "disputed")[len(case.verdicts)]
+        case.truth = case.truth if case.verdicts else None
+        self.waiting[case.id] = case
+        case.assigned, case.assigned_us = act.who, act.at_us
 
     def _settle(self, case: Case) -> None:
         if not case.waits:
             self.waiting.pop(case.id, None)
-            case.assigned, case.assigned_us = "", None
+            case.assigned, case.assigned_us, case.until_us = "", None, None
 
 
 def _release(case: Case, act: Act, about: About) -> None:
     if case.assigned:
         case.passed = [*case.passed, case.assigned]
-        case.assigned, case.assigned_us = "", None
+        case.assigned, case.assigned_us, case.until_us = "", None, None
+
+
+def _defer(case: Case, act: Act, about: About) -> None:
+    """Fold that whoever writes has the case in hand and waits to hear more about it."""
+    if case.waits:
+        case.assigned, case.assigned_us, case.until_us = act.who, act.at_us, about.until_us
+
+
+def _escalate(case: Case, act: Act, about: About) -> None:
+    """Fold that somebody who knows more is to look at a case."""
+    if case.waits:
+        case.escalated = [*case.escalated, act.who]
+        case.assigned, case.assigned_us, case.until_us = "", None, None
 
 
 def _note(case: Case, act: Act, about: About) -> None:

@@ -78,6 +78,10 @@ class Case(msgspec.Struct, kw_only=True):
         Who has it in hand, and since when.
     passed
         Who has given it back.
+    until_us
+        Until when whoever has it in hand waits to hear more; None where they do not.
+    escalated
+        Who has passed it on to somebody who knows more.
     notes, verdicts
         What was written, and what was found, in order.
     truth
@@ -102,6 +106,8 @@ class Case(msgspec.Struct, kw_only=True):
     assigned: str = ""
     assigned_us: int | None = None
     passed: list[str] = []
+    until_us: int | None = None
+    escalated: list[str] = []
     notes: list[Said] = []
     verdicts: list[Given] = []
     truth: bool | None = None
@@ -111,6 +117,10 @@ class Case(msgspec.Struct, kw_only=True):
     def waits(self) -> bool:
         """Whether a person has something to do about it."""
         return self.state in WAITING
+
+    def rests(self, now_us: int) -> bool:
+        """Whether more is waited for at a time."""
+        return self.waits and self.until_us is not None and now_us < self.until_us
 
     @property
     def probability(self) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Limit, Next, Undo, Work, Write
 from adjudge.service.cases.view import CASE_SHAPES
 
-SHAPES = (*CASE_SHAPES, Next, Assign, HandBack, Write, Limit, Decide, Work)
+SHAPES = (*CASE_SHAPES, Next, Assign, HandBack, Write, Limit, Decide, Undo, Defer, Escalate, Work)
 """What routes take and answer."""
 
 READ = {
@@ -25,6 +25,9 @@ ASKED = {
     "/v1/cases/note": ("Write", "DoneList", "What became of each."),
     "/v1/cases/due": ("Limit", "DoneList", "What became of each."),
     "/v1/cases/decide": ("Decide", "DoneList", "What became of each."),
+    "/v1/cases/undo": ("Undo", "DoneList", "What each waits for again."),
+    "/v1/cases/defer": ("Defer", "DoneList", "What became of each."),
+    "/v1/cases/escalate": ("Escalate", "DoneList", "What became of each."),
     "/v1/cases/routine": ("Work", "Summary", "How review goes from here on."),
 }
 """Routes that change something: what they take, and what they answer."""

@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,12 +20,27 @@ from adjudge.engine.encode import micros_of
 from adjudge.errors import ConflictError, ErasedError, InputError, NotFoundError, did_you_mean
 from adjudge.log import Kind
 from adjudge.log.codec import Note
+from adjudge.service.access.approval import apart
+from adjudge.service.access.keys import DAY_US
 from adjudge.service.access.ledger import By, note_of
 from adjudge.service.cases import entries, links
 from adjudge.service.cases.agree import agreement
-from adjudge.service.cases.asked import MOST, Assign, Decide, HandBack, Limit, Next, Which, Work, Write
+from adjudge.service.cases.asked import (
+    MOST,
+    Assign,
+    Decide,
+    Defer,
+    Escalate,
+    HandBack,
+    Limit,
+    Next,
+    Undo,
+    Which,
+    Work,
+    Write,
+)
 from adjudge.service.cases.book import Book
-from adjudge.service.cases.case import Case
+from adjudge.service.cases.case import Case, Given
 from adjudge.service.cases.order import in_order, worths
 from adjudge.service.cases.pick import next_case
 from adjudge.service.cases.spent import DAYS, reviewed
@@ -150,6 +166,7 @@ class CaseDesk:
                 times=book.times,
                 costs=book.policy.costs,
                 picked=book.picked,
+                now_us=self._decider.clock(),
             )
             if case is None:
                 return None
@@ -174,10 +191,7 @@ class CaseDesk:
 
     def due(self, asked: Limit, by: By) -> DoneList:
         """Give cases another deadline."""
-        if asked.due is not None and asked.due.tzinfo is None:
-            message = "a deadline needs an offset, such as 2026-12-31T00:00:00Z"
-            raise InputError(message, field="due", code="wrong_type")
-        due_us = None if asked.due is None else micros_of(asked.due)
+        due_us = None if asked.due is None else _moment(asked.due, "due")
         return self._change(entries.DUE, asked, by, "due", due_us=due_us)
 
     def decide(self, asked: Decide, by: By) -> DoneList:
@@ -207,11 +221,50 @@ class CaseDesk:
                 self._write(book, entries.DECIDED, [case.id for case in todo], by, **said)
             ids = {case.id for case in todo}
             meant = [case for case in wanted if case.id in ids or case.truth is None]  # None: a failure came between
-            labels = {case.id: label for case in meant if (label := _label_of(case)) is not None}
+            labels = {case.id: label for case in meant if (label := _label_of(case.verdicts)) is not None}
             results = self._label(book, labels)
             return DoneList(
                 [Done(case.id, _word(case, results, ids, said=_has_said(case, by, asked.value))) for case in wanted]
             )
+
+    def undo(self, asked: Undo, by: By) -> DoneList:
+        """Take one's last verdict about cases back: they wait again, and are in the hands of whoever does.
+
+        The label goes back to what the verdicts before it say. Where there is none it says no, because an event that
+        nobody has labelled counts as that; the case says that nobody knows.
+
+        Raises
+        ------
+        NotFoundError
+            If one of them is no case.
+        ConflictError
+            If the last word about one of them is somebody else's; then nothing is different.
+        """
+        with self.book(asked.system) as book:
+            cases = [_found(book, id_) for id_ in dict.fromkeys(asked.ids)]
+            holders = sorted({by.who} | by.holders)
+            for case in cases:
+                _check_undone(case, holders)
+            own = [
+                case for case in cases if case.truth is _label_of(case.verdicts)
+            ]  # others may have labelled it since
+            labels = {case.id: _label_of(case.verdicts[:-1]) or False for case in own}
+            self._label(book, labels)  # before the entry: a label that comes later would close the case again
+            self._write(book, entries.UNDONE, [case.id for case in cases], by, holders=holders)
+            return DoneList([Done(case.id, case.state) for case in cases])
+
+    def defer(self, asked: Defer, by: By) -> DoneList:
+        """Keep cases in hand until more is known; they come again when the time is over."""
+        now = self._decider.clock()
+        until_us = now + DAY_US if asked.until is None else _moment(asked.until, "until")
+        if until_us <= now:
+            message = "what is waited for lies ahead"
+            raise InputError(message, field="until", code="out_of_range")
+        return self._change(entries.DEFERRED, asked, by, "deferred", until_us=until_us)
+
+    def escalate(self, asked: Escalate, by: By) -> DoneList:
+        """Pass cases on to somebody who knows more; whoever does is not asked for them again."""
+        return self._change(entries.ESCALATED, asked, by, "escalated")
 
     def work(self, asked: Work, by: By) -> Summary:
         """Have cases worked in another way from here on."""
@@ -241,7 +294,9 @@ class CaseDesk:
         found = zip(new, done, strict=True)
         return {id_: result.message if isinstance(result, InputError) else result["status"] for id_, result in found}
 
-    def _change(self, action: str, asked: Assign | HandBack | Limit, by: By, word: str, **said: Any) -> DoneList:
+    def _change(
+        self, action: str, asked: Assign | HandBack | Limit | Defer | Escalate, by: By, word: str, **said: Any
+    ) -> DoneList:
         """Write down what happens to cases that wait."""
         with self.book(asked.system) as book:
             cases = [_found(book, id_) for id_ in dict.fromkeys(asked.ids)]
@@ -297,6 +352,8 @@ def _is(case: Case, which: Which, who: str, now: int) -> bool:
         "late": case.due_us is not None and now > case.due_us,
         "second": bool(case.verdicts),
         "drawn": bool(case.lot),
+        "deferred": case.rests(now),
+        "escalated": bool(case.escalated) and not case.assigned,
         "closed": False,
         "all": True,
     }[which]
@@ -319,11 +376,30 @@ def _has_said(case: Case, by: By, value: bool) -> bool:
     return any(one.who == by.who and one.value == value for one in case.verdicts)
 
 
-def _label_of(case: Case) -> bool | None:
+def _label_of(verdicts: Sequence[Given]) -> bool | None:
     """Return the label that verdicts give an event: the first counts until a third has settled two that differ."""
-    if not case.verdicts:
+    if not verdicts:
         return None
-    return case.verdicts[2 if len(case.verdicts) > 2 else 0].value
+    return verdicts[2 if len(verdicts) > 2 else 0].value
+
+
+def _check_undone(case: Case, holders: Sequence[str]) -> None:
+    """Raise `ConflictError` unless the last word about a case is that of somebody who takes it back."""
+    if case.state == "retracted" or not case.verdicts:
+        message = f"case {case.id!r} is {case.state}, and nobody has decided it"
+    elif apart(case.verdicts[-1].holders, holders):
+        message = f"the last word about case {case.id!r} is that of {case.verdicts[-1].who}, who can take it back"
+    else:
+        return
+    raise ConflictError(message, field="ids", code="not_yours")
+
+
+def _moment(at: datetime, field: str) -> int:
+    """Return a time in microseconds since 1970 UTC."""
+    if at.tzinfo is None:
+        message = f"{field} needs an offset, such as 2026-12-31T00:00:00Z"
+        raise InputError(message, field=field, code="wrong_type")
+    return micros_of(at)
 
 
 def _word(case: Case, labelled: dict[str, str], done: set[str], *, said: bool) -> str:

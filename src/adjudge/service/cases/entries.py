@@ -9,11 +9,14 @@ import msgspec
 
 from adjudge.errors import InputError
 
-ASSIGNED, RELEASED, NOTED, DECIDED, DUE, WORKED = (
+ASSIGNED, RELEASED, NOTED, DECIDED, UNDONE, DEFERRED, ESCALATED, DUE, WORKED = (
     "case_assigned",
     "case_released",
     "case_noted",
     "case_decided",
+    "case_undone",
+    "case_deferred",
+    "case_escalated",
     "case_due",
     "cases_worked",
 )
@@ -88,6 +91,8 @@ class About(msgspec.Struct, frozen=True):
         A verdict, how long it took, and who has the credential of whoever gave it.
     due_us
         When it should be done.
+    until_us
+        Until when more is waited for.
     """
 
     system: str
@@ -98,3 +103,4 @@ class About(msgspec.Struct, frozen=True):
     minutes: float | None = None
     holders: list[str] = []
     due_us: int | None = None
+    until_us: int | None = None

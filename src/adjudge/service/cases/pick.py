@@ -17,12 +17,20 @@ FAR_US = 2**62
 
 
 def next_case(
-    waiting: Mapping[str, Case], by: By, *, routine: Routine, times: Times, costs: Costs, picked: Mapping[str, int]
+    waiting: Mapping[str, Case],
+    by: By,
+    *,
+    routine: Routine,
+    times: Times,
+    costs: Costs,
+    picked: Mapping[str, int],
+    now_us: int,
 ) -> Case | None:
     """Return the case that somebody should look at; None if there is none for them.
 
-    Opinions that are asked for come first. Then the draw that is furthest behind its share of the work has its turn;
-    randomly drawn ones are taken in the order in which they came, whatever their score, so that they stay random.
+    What is in their hands comes first, unless they wait to hear more. Then come opinions that are asked for, and what
+    somebody else has escalated, whatever it is worth. Then the draw that is furthest behind its share of the work has
+    its turn; randomly drawn ones are taken in the order in which they came, whatever their score, to stay random.
 
     Parameters
     ----------
@@ -34,16 +42,23 @@ def next_case(
         See `adjudge.service.cases.book.Book`.
     picked
         How many were given out from each draw.
+    now_us
+        The present, microseconds since 1970 UTC.
     """
     holders = [by.who, *by.holders]
-    mine = [case for case in waiting.values() if case.assigned == by.who]
+    mine = [case for case in waiting.values() if case.assigned == by.who and not case.rests(now_us)]
     if mine:
         return min(mine, key=lambda case: (case.assigned_us or 0, case.seq))
-    free = [case for case in waiting.values() if not case.assigned and _may(case, holders)]
+    free = [
+        case for case in waiting.values() if not case.assigned and by.who not in case.escalated and _may(case, holders)
+    ]
     fresh = [case for case in free if by.who not in case.passed] or free
     opinions = [case for case in fresh if case.verdicts]
     if opinions:
         return min(opinions, key=lambda case: case.seq)
+    escalated = [case for case in fresh if case.escalated]
+    if escalated:
+        return min(escalated, key=lambda case: (FAR_US if case.due_us is None else case.due_us, case.seq))
     lot = _turn(routine, picked, {case.lot for case in fresh})
     if lot == "random":
         return min((case for case in fresh if case.lot == lot), key=lambda case: case.seq)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from adjudge.service.access.remote import RemoteDesk
-from adjudge.service.cases.asked import Assign, Decide, HandBack, Limit, Next, Which, Work, Write
+from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Limit, Next, Undo, Which, Work, Write
 from adjudge.service.cases.spent import DAYS
 from adjudge.service.cases.view import CaseDetail, CasePage, CaseView, DoneList, Summary
 
@@ -49,6 +49,18 @@ class RemoteCases(RemoteDesk):
     def decide(self, asked: Decide) -> DoneList:
         """Decide cases."""
         return self._ask("POST", "/v1/cases/decide", DoneList, asked)
+
+    def undo(self, asked: Undo) -> DoneList:
+        """Take one's last verdict about cases back."""
+        return self._ask("POST", "/v1/cases/undo", DoneList, asked)
+
+    def defer(self, asked: Defer) -> DoneList:
+        """Keep cases in hand until more is known."""
+        return self._ask("POST", "/v1/cases/defer", DoneList, asked)
+
+    def escalate(self, asked: Escalate) -> DoneList:
+        """Pass cases on to somebody who knows more."""
+        return self._ask("POST", "/v1/cases/escalate", DoneList, asked)
 
     def work(self, asked: Work) -> Summary:
         """Have cases worked in another way."""

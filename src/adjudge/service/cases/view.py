@@ -46,6 +46,10 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
         When it should be done, and whether that has passed.
     assigned
         Who has it in hand; empty for nobody.
+    until
+        Until when whoever has it waits to hear more; None where they do not.
+    escalated
+        Who has passed it on to somebody who knows more.
     notes, verdicts, truth
         What was written and found, which is told of one case and not in lists; verdicts and the truth are withheld
         while a second opinion is asked for.
@@ -69,6 +73,8 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     due: datetime | None
     late: bool
     assigned: str
+    until: datetime | None
+    escalated: list[str]
     notes: list[NoteView]
     verdicts: list[VerdictView]
     truth: bool | None
@@ -105,6 +111,8 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
             due=None if case.due_us is None else time_of(case.due_us),
             late=case.waits and case.due_us is not None and now_us > case.due_us,
             assigned=case.assigned,
+            until=time_of(case.until_us) if case.until_us is not None and case.rests(now_us) else None,
+            escalated=case.escalated,
             notes=[NoteView(n.who, time_of(n.at_us), n.text) for n in case.notes] if words else [],
             verdicts=[]
             if blind or not words
