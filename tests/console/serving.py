@@ -30,7 +30,7 @@ def fill(decider: Decider) -> None:
         purchase(f"busy-{i}", start + timedelta(minutes=100 + i), user="u-busy", amount="900.00") for i in range(6)
     ]
     rows += [purchase("listed", start + timedelta(minutes=120), user="u2", card="stolen", amount="250.00")]
-    rows += [purchase(WICKED, start + timedelta(minutes=121), user=WICKED, card=WICKED, method=WICKED, amount="31.00")]
+    rows += [purchase(WICKED, start + timedelta(minutes=121), user=WICKED, card=WICKED, method=WICKED, amount="431.00")]
     decoded = decider.workspace.door("purchase").many(as_json(rows))
     assert not decoded.errors, decoded.errors
     for start_at in range(0, len(rows), 50):

@@ -16,6 +16,50 @@ from adjudge.service.access.routes import Need
 T = TypeVar("T")
 
 
+def at_once(
+    desk: Desk,
+    name: str,
+    need: Need,
+    why: str | Callable[[], str],
+    function: Callable[[By], T],
+    after: Callable[[T], Awaitable[None]],
+    *,
+    key: str = "",
+    primary: bool = False,
+) -> ui.button:
+    """Add a button that does something at once: what is done a thousand times a day asks nothing.
+
+    Parameters
+    ----------
+    desk, name, need, function, key
+        As for `button`.
+    why
+        The reason for the log, or what tells it when the button is pressed.
+    after
+        Is called with what came of it.
+    primary
+        Whether it is what is mostly done on the page.
+    """
+
+    async def run() -> None:
+        pressed.disable()
+        try:
+            done = await desk.act(need, why if isinstance(why, str) else why(), function)
+            await after(done)
+        except Exception as error:
+            ui.notify(words_of(error), type="negative", multi_line=True, timeout=0, close_button="Close")
+        finally:
+            pressed.enable()
+
+    look = "unelevated text-color=on-primary" if primary else "outline"
+    pressed = ui.button(name, on_click=run).props(f"no-caps {look}")
+    if key:
+        pressed.props["data-key"] = key
+        pressed.props["title"] = key
+    pressed.set_visibility(desk.may(need))
+    return pressed
+
+
 def button(
     desk: Desk,
     name: str,

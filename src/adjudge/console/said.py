@@ -97,6 +97,11 @@ def decision_address(id_: str, system: str) -> str:
     return f"/console/decision?id={quote(id_, safe='')}&system={quote(system, safe='')}"
 
 
+def case_address(id_: str, system: str) -> str:
+    """Return where a case is worked."""
+    return f"/console/case?id={quote(id_, safe='')}&system={quote(system, safe='')}"
+
+
 def search(text: str, system: str) -> Markup:
     """Return a link to every decision about somebody."""
     return tag("a", text, href=f"/console/decisions?q={quote(text, safe='')}&system={quote(system, safe='')}")

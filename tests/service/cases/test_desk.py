@@ -263,8 +263,11 @@ def test_a_verdict_is_taken_back_by_whoever_gave_it_and_its_label_with_it() -> N
     assert (case.state, case.truth, case.verdicts, case.assigned) == ("open", None, [], "ada")
     assert made.decider.decision(one).said["fraud"] is False  # as an event counts that nobody has labelled
     assert desk.next(Next(), ADA) is not None
+    desk.decide(Decide([one], False, "she knows of it"), ADA)
+    assert (desk.case(one).case.state, desk.case(one).case.truth) == ("closed", False)
+    desk.undo(Undo([one], "she does not"), ADA)
     desk.decide(Decide([one], True, "stolen after all"), ADA)
-    assert (desk.case(one).case.state, made.decider.decision(one).said["fraud"]) == ("closed", True)
+    assert (desk.case(one).case.truth, made.decider.decision(one).said["fraud"]) == (True, True)
     assert facts(CaseDesk(made.decider)) == facts(desk)
 
 

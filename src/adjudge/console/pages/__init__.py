@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from adjudge.console.page import Page
-from adjudge.console.pages import alerts, challengers, decision, decisions, lists, overview, releases, review, rules
+from adjudge.console.pages import (
+    alerts,
+    case,
+    cases,
+    challengers,
+    decision,
+    decisions,
+    lists,
+    overview,
+    releases,
+    review,
+    rules,
+)
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     decisions.PAGE,
+    cases.PAGE,
     review.PAGE,
     rules.PAGE,
     lists.PAGE,
@@ -15,5 +28,6 @@ PAGES: tuple[Page, ...] = (
     challengers.PAGE,
     alerts.PAGE,
     decision.PAGE,
+    case.PAGE,
 )
 """Every page, in the order of the navigation."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from nicegui import ui
 
 from adjudge.console import again, said
 from adjudge.console.desk import Desk, words_of
+from adjudge.console.line import line_of
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
+from adjudge.console.parts import decided
 from adjudge.console.shell import empty, refusal
 from adjudge.service.access.scope import Scope
 from adjudge.service.card import StoredAnswer
-from adjudge.service.find import Finder, Hits, Wanted
-from adjudge.service.usual import usual
+from adjudge.service.find import Finder
 from adjudge.service.verdict import Stored
-
-EARLIER = 8
-"""Decisions of the time line."""
 
 HOW = {True: "yes", False: "no"}
 
@@ -30,15 +26,17 @@ async def show(desk: Desk, query: Query) -> None:
     finder = desk.finder(system)
     stored = await desk.read(Scope.REVIEW, desk.service.decider.decision, id_, finder.system)
     answer = msgspec.json.decode(stored.record, type=StoredAnswer)
-    of, line = await desk.read(Scope.REVIEW, _line, finder, stored)
+    decider, cases = desk.service.decider, desk.service.cases
+    line = await desk.read(Scope.REVIEW, line_of, decider, finder, stored, answer.seq)
+    is_case = await desk.read(Scope.REVIEW, cases.knows, id_, finder.system)
     ui.html(
         said.panels(
-            _head(finder, answer, stored),
-            said.panel("Why", _why(answer, stored), width=5),
-            said.panel("Beside the usual", _usual(stored), width=4),
+            _head(finder, answer, stored, is_case=is_case),
+            said.panel("Why", decided.why(answer, stored), width=5),
+            said.panel("Beside the usual", decided.beside_usual(stored), width=4),
             said.panel("What is known since", _known(stored), width=3),
-            said.panel(f"Time line of {of}" if of else "Time line", _earlier(finder, line, id_), width=8),
-            said.panel("Event", _event(finder, stored), width=4),
+            said.panel(line.title, decided.time_line(finder, line, id_), width=8),
+            said.panel("Event", decided.event(finder, stored), width=4),
             said.panel("Features", _features(stored), width=8),
             said.panel("Versions", said.facts(list(answer.versions.items())), width=4),
         ),
@@ -48,16 +46,7 @@ async def show(desk: Desk, query: Query) -> None:
         _compute_again(desk, id_, finder.system)
 
 
-def _line(finder: Finder, stored: Stored) -> tuple[str, Hits | None]:
-    """Return whose time line is shown, and it: that of the first key field that the event has."""
-    for name in finder.keys:
-        value = stored.event.get(name)
-        if value:
-            return f"{name} {value}", finder.find(Wanted(str(value), limit=EARLIER))
-    return "", None
-
-
-def _head(finder: Finder, answer: StoredAnswer, stored: Stored) -> Markup:
+def _head(finder: Finder, answer: StoredAnswer, stored: Stored, *, is_case: bool) -> Markup:
     amount = stored.event.get(finder.amount) if finder.amount else None
     figures = [
         said.figure("decision", said.action(answer.decision, finder.actions)),
@@ -81,39 +70,11 @@ def _head(finder: Finder, answer: StoredAnswer, stored: Stored) -> Markup:
             href=f"{said.decision_address(answer.id, finder.system)}&again=1#again",
             data_key="c",
         ),
+        [" · ", tag("a", "Its case", href=said.case_address(answer.id, finder.system), data_key="o")]
+        if is_case
+        else None,
     )
     return said.panel("", links, tag("div", figures, class_="figures"))
-
-
-def _why(answer: StoredAnswer, stored: Stored) -> Markup:
-    if not stored.words:
-        return tag("p", "Nothing spoke against it.", class_="quiet")
-    items = [
-        tag("li", said.mark("rule", "middle") if reason.kind == "rule" else said.mark("model"), " ", text)
-        for reason, text in zip(answer.reasons, stored.words, strict=True)
-    ]
-    fired = (
-        tag("p", "Rules that fired: ", tag("code", ", ".join(answer.rules)), class_="quiet") if answer.rules else None
-    )
-    return tag("div", tag("ol", items, class_="why"), fired)
-
-
-def _usual(stored: Stored) -> Markup:
-    found = usual(stored)
-    if not found:
-        return tag("p", "No feature says what is usual for this customer.", class_="quiet")
-    rows = [
-        (
-            one.field,
-            said.number(one.value),
-            said.number(one.mean),
-            said.NOTHING if one.away is None else f"{one.away:+.1f} sd",
-            one.feature,
-        )
-        for one in found
-    ]
-    heads = ("Field", "Here", "Usual", "Away", "Says")
-    return said.table(heads, rows, caption="This event and the mean before it", numbers=frozenset((1, 2, 3)))
 
 
 def _known(stored: Stored) -> Markup:
@@ -122,35 +83,6 @@ def _known(stored: Stored) -> Markup:
     return said.facts(
         [(name, HOW.get(value, value) if isinstance(value, bool) else value) for name, value in stored.said.items()]
     )
-
-
-def _earlier(finder: Finder, line: Hits | None, id_: str) -> Markup:
-    if line is None or not line.hits:
-        return tag("p", "The event names nobody whose time line there is.", class_="quiet")
-    rows = [
-        (
-            tag("strong", "this one") if hit.id == id_ else said.decision(hit.id, finder.system),
-            said.at(hit.ts),
-            said.action(hit.action, finder.actions),
-            str(hit.score),
-            said.money(hit.amount, line.currency),
-        )
-        for hit in line.hits
-    ]
-    heads = ("Event", "Time", "Decision", "Score", "Amount")
-    caption = f"The newest {len(line.hits)} of {line.total:,}"
-    return said.table(heads, rows, caption=caption, numbers=frozenset((3, 4)))
-
-
-def _event(finder: Finder, stored: Stored) -> Markup:
-    def value(name: str, given: Any) -> Any:
-        if name in finder.keys and isinstance(given, str):
-            return said.search(given, finder.system)
-        if isinstance(given, dict):
-            return ", ".join(f"{key} {said.number(one)}" for key, one in given.items())
-        return said.number(given)
-
-    return said.facts([(name, value(name, given)) for name, given in stored.event.items()])
 
 
 def _features(stored: Stored) -> Markup:
@@ -173,4 +105,6 @@ def _compute_again(desk: Desk, id_: str, system: str) -> None:
     ui.timer(0.05, fill, once=True)
 
 
-PAGE = Page("/decision", "Decision", Scope.REVIEW, show, keys=(("c", "compute it again"),))
+PAGE = Page(
+    "/decision", "Decision", Scope.REVIEW, show, keys=(("c", "compute it again"), ("o", "its case, where it has one"))
+)

@@ -37,6 +37,8 @@
   let going = 0; // when g was pressed
   document.addEventListener("keydown", (event) => {
     const inside = event.target.closest?.("input, textarea, select, [contenteditable=true], .cm-editor");
+    // a note that is written lets go of the keyboard, so that the next key acts
+    if (event.target.matches?.("[data-key]") && ["Enter", "Escape"].includes(event.key)) event.target.blur();
     if (event.ctrlKey || event.metaKey || event.altKey || inside) return;
     const key = event.key;
     if (going && Date.now() - going < 1500) {
@@ -54,7 +56,10 @@
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     } else {
       const act = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-      if (act && !document.querySelector("dialog[open], .q-dialog")) { event.preventDefault(); act.click(); }
+      if (act && !document.querySelector("dialog[open], .q-dialog")) {
+        event.preventDefault();
+        act.matches("input, textarea") ? act.focus() : act.click();
+      }
     }
   });
 
@@ -116,10 +121,10 @@
       time.textContent = format.format(at);
     }
   };
-  // What has to be scrolled sideways can be reached by the keyboard.
+  // What has to be scrolled can be reached by the keyboard.
   const reach = () => {
-    for (const node of document.querySelectorAll(".scroll")) {
-      if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
+    for (const node of document.querySelectorAll(".scroll, .fit > .panel")) {
+      if (node.scrollWidth > node.clientWidth || node.scrollHeight > node.clientHeight) node.tabIndex = 0;
       else node.removeAttribute("tabindex");
     }
   };
@@ -127,6 +132,7 @@
   const SAID = "adjudge.said";
   window.adjudge = {
     again: (text) => { sessionStorage.setItem(SAID, text); location.reload(); },
+    go: (address, text) => { sessionStorage.setItem(SAID, text); location.assign(address); },
   };
   const say = () => {
     const text = sessionStorage.getItem(SAID);

@@ -256,7 +256,6 @@ class Book:
             case.state = "closed"
             return
         case.state = ("open", "second", "disputed")[len(case.verdicts)]
-        case.truth = case.truth if case.verdicts else None
         self.waiting[case.id] = case
         case.assigned, case.assigned_us = act.who, act.at_us
 

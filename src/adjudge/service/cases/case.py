@@ -85,7 +85,7 @@ class Case(msgspec.Struct, kw_only=True):
     notes, verdicts
         What was written, and what was found, in order.
     truth
-        The label of its event; None while nobody has set it.
+        The label of its event as the log has it; None while nobody has set it.
     state
         What it waits for.
     """

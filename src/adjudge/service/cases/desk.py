@@ -130,6 +130,11 @@ class CaseDesk:
             decision, view = None, msgspec.structs.replace(view, notes=[], verdicts=[])  # words about the person
         return CaseDetail(view, decision, linked, ring)
 
+    def knows(self, id_: str, system: str | None = None) -> bool:
+        """Return whether a decision about an event has opened a case."""
+        with self.book(system) as book:
+            return id_ in book.cases
+
     def summary(self, system: str | None = None, *, days: float = DAYS) -> Summary:
         """Return how review goes, and what it came to in the last days."""
         now = self._decider.clock()

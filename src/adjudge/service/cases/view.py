@@ -117,7 +117,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
             verdicts=[]
             if blind or not words
             else [VerdictView(v.who, time_of(v.at_us), v.value, v.why, v.minutes) for v in case.verdicts],
-            truth=None if blind else case.truth,
+            truth=None if blind or (case.waits and not case.verdicts) else case.truth,  # what was undone is not known
             linked=linked,
         )
 
