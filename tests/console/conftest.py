@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,13 +36,13 @@ class Served:
     keys: dict[str, str]
 
 
-@pytest.fixture(scope="session")
-def served() -> Iterator[Served]:
-    """Serve the small shop with its console."""
+@contextmanager
+def serving(*words: str) -> Iterator[Served]:
+    """Serve with a console, as `tests.console.serving` does."""
     from adjudge.service.server import free_port, python, wait_ready
 
     port = free_port()
-    child = subprocess.Popen(python("tests.console.serving", str(port)), stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(python("tests.console.serving", str(port), *words), stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
         keys = json.loads(child.stdout.readline())
@@ -52,6 +53,24 @@ def served() -> Iterator[Served]:
         child.wait(20)
         if child.stdout is not None:
             child.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """Serve the small shop with its console."""
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def long_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve a workspace in which weeks have passed, with a log in a file that other processes can look at."""
+    from tests.console.serving import live
+
+    folder = tmp_path_factory.mktemp("long")
+    live(folder)
+    with serving(str(folder)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +145,20 @@ class Visit:
 @pytest.fixture
 def visit(chromium: Browser, served: Served) -> Iterator[Visit]:
     """Return somebody's browser window."""
+    with visiting(chromium, served) as found:
+        yield found
+
+
+@pytest.fixture
+def long_visit(chromium: Browser, long_served: Served) -> Iterator[Visit]:
+    """Return somebody's browser window where weeks have passed."""
+    with visiting(chromium, long_served) as found:
+        yield found
+
+
+@contextmanager
+def visiting(chromium: Browser, served: Served) -> Iterator[Visit]:
+    """Open a browser window for a service."""
     context = chromium.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]
     context.set_default_timeout(60_000)  # a machine that is busy with other tests takes its time
     yield Visit(context.new_page(), served)

@@ -12,7 +12,7 @@ import typer
 
 from adjudge.commands import analyse
 from adjudge.commands.keys import JsonOption
-from adjudge.commands.show import err, show
+from adjudge.commands.show import as_json, err, show
 from adjudge.commands.workspace import LogOption, WorkspaceOption, settings_of
 from adjudge.errors import AdjudgeError, InputError
 from adjudge.progress import Bars
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def report(
-    to: Annotated[Path, typer.Argument(help="HTML file for the page, or a file that ends in .json.")],
+    to: Annotated[
+        Path | None, typer.Argument(help="HTML file for the page, or one that ends in .json; else --json prints all.")
+    ] = None,
     workspace: WorkspaceOption = None,
     log: LogOption = None,
     system: Annotated[
@@ -44,12 +46,17 @@ def report(
 
     Without --since it is about the thirty days before its end.
 
+    Example: adjudge report --since 2026-05-01 --json -w payments
+
     Example: adjudge report may.html --since 2026-05-01 --until 2026-06-01 --set-up 80000 --a-month 3000 -w payments
     """
     from adjudge.service.governance import page
     from adjudge.service.governance.gather import Asked, gather
     from adjudge.service.verdict import wall_clock
 
+    if to is None and not json:
+        msg = "name a file for the page, such as may.html, or print everything with --json"
+        raise InputError(msg, field="to", code="missing_field")
     now_us = wall_clock()
     end = (datetime.fromtimestamp(now_us // 1_000_000, UTC) if until is None else until - timedelta(days=1)).date()
     first = end - timedelta(days=29) if since is None else since.date()
@@ -63,9 +70,13 @@ def report(
         bars("report", 0, 1)
         asked = Asked(first, end, now_us, slice_ or (), set_up, a_month)
         found = gather(analyse._folder(settings, None), definitions, position, asked, _card(settings, bundle))
-        page.write(found, to)
+        if to is not None:
+            page.write(found, to)
         bars("report", 1, 1)
-    show(_short(found, to), json)
+    if to is None:
+        as_json(found)
+    else:
+        show(_short(found, to), json)
 
 
 def _short(found: Report, to: Path) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import tempfile
 from collections.abc import Sequence
 from typing import Any
@@ -11,19 +9,14 @@ from typing import Any
 import msgspec
 
 from adjudge.console import said
+from adjudge.console.beside import beside
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
-from adjudge.errors import UnavailableError
 from adjudge.service.access.scope import Scope
 from adjudge.service.explain import explain
 
-MOST_S = 600.0
-"""How long a process beside may take."""
-
 SHOWN = 12
 """Inputs of the model that are shown, the most important first."""
-
-_TURN = asyncio.Semaphore(1)
 
 AGREES = {
     True: ("the same, bit for bit", "low"),
@@ -63,31 +56,6 @@ async def tried(command: Sequence[str], text: str, system: str) -> bytes:
         file.write(text)
         file.flush()
         return await beside([*command[:4], "test", file.name, *place, "--system", system, "--json"])
-
-
-async def beside(command: Sequence[str]) -> bytes:
-    """Return what a command prints; it runs when nothing more urgent does, and one at a time.
-
-    Raises
-    ------
-    UnavailableError
-        If it fails or takes too long; says what it said.
-    """
-    polite = ["nice", "-n", "10"] if shutil.which("nice") else []
-    async with _TURN:
-        child = await asyncio.create_subprocess_exec(
-            *polite, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            out, err = await asyncio.wait_for(child.communicate(), MOST_S)
-        finally:
-            if child.returncode is None:  # it takes too long, or nobody waits for it any more
-                child.kill()
-    if child.returncode not in (0, 1) or not out:
-        said_last = err.decode("utf-8", "replace").strip().splitlines()
-        message = f"{command[3] if len(command) > 3 else command[0]} has failed: {said_last[-1] if said_last else ''}"
-        raise UnavailableError(message[:400])
-    return out
 
 
 def told(found: dict[str, Any]) -> Markup:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from adjudge.console.looks import Looks, program_of
 from adjudge.console.sessions import Session, Sessions
 from adjudge.errors import AdjudgeError
 from adjudge.service.access.ledger import By
@@ -53,7 +54,16 @@ class Tools:
     def __init__(self, service: Service, command: Command | None) -> None:
         self.command = command
         self._service = service
+        self._looks: Looks | None = None
         self._finders: dict[str, Finder] = {}
+
+    def looks(self) -> Looks:
+        """Return the looks of the service; `UnavailableError` where no other process can read its log."""
+        if self._looks is None:
+            settings = self._service.settings
+            program = program_of(None if self.command is None else self.command("report"))
+            self._looks = Looks(program, {"ADJUDGE_WORKSPACE": settings.workspace, "ADJUDGE_LOG": settings.log})
+        return self._looks
 
     def finder(self, system: str | None = None) -> Finder:
         """Return what finds the decisions of a system; `InputError` if there is none of that name."""
@@ -80,6 +90,7 @@ class Desk:
         self.service = service
         self.command = tools.command
         self.finder = tools.finder
+        self.looks = tools.looks
         self.session = session
         self._sessions = sessions
 

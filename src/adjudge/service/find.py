@@ -18,6 +18,7 @@ from adjudge.errors import InputError, did_you_mean
 from adjudge.log.codec import Events
 from adjudge.log.scan import scan
 from adjudge.log.segment import Part
+from adjudge.service.access.keys import DAY_US
 from adjudge.service.logged import fields_of
 from adjudge.service.lookup import Lookup
 from adjudge.typing import AnyArray, BoolArray
@@ -108,6 +109,21 @@ def _layout(keys: int) -> np.dtype[np.void]:
     return np.dtype([*numbers, ("keys", "u8", (keys,))])
 
 
+class Daily(msgspec.Struct, frozen=True):
+    """What was decided day by day.
+
+    Parameters
+    ----------
+    days
+        The UTC dates.
+    counts
+        Decisions of each day, by action.
+    """
+
+    days: list[str]
+    counts: dict[str, list[int]]
+
+
 class Finder:
     """Finds the decisions of one system.
 
@@ -160,6 +176,37 @@ class Finder:
                 chosen[np.searchsorted(rows["seq"], wanted.before) :] = False
             newest = np.flatnonzero(chosen)[::-1][: min(max(wanted.limit, 1), MOST)]
             return Hits(self._hits(rows[newest]), total, by, self.currency)
+
+    def newest_us(self) -> int | None:
+        """Return the time of the newest event that was decided; None where there is none."""
+        with self._turn:
+            self._catch_up()
+            ts = self._rows["ts"][: self._count]
+            return int(ts.max()) if len(ts) else None
+
+    def daily(self, days: int) -> Daily:
+        """Return what was decided on the last days that have events, by their own time.
+
+        Parameters
+        ----------
+        days
+            How many.
+        """
+        with self._turn:
+            self._catch_up()
+            rows = self._rows[: self._count]
+            if not len(rows):
+                return Daily([], {})
+            day = rows["ts"] // DAY_US
+            last = int(day.max())
+            kept = day > last - days
+            place, action = day[kept] - (last - days + 1), rows["action"][kept]
+            counts = {
+                name: np.bincount(place[action == code], minlength=days).tolist()
+                for code, name in enumerate(self._actions)
+            }
+        dates = np.arange(last - days + 1, last + 1).astype("datetime64[D]").astype(str)
+        return Daily(dates.tolist(), {name: counts[name] for name in self.actions if name in counts})
 
     @property
     def currency(self) -> str:

@@ -113,14 +113,16 @@ def logged(folder: Path, system: System, first: date, last: date, by: Collection
     frame = frame.filter(~pl.col("id").is_in(retracted(folder).implode()))
     found = {name: _column(frame, name) for name in columns.places}
     places = [name for name in _chosen(by, columns.places) if found[name]]
-    frame = frame.with_columns(pl.col(found[name]).alias(name) for name in places if found[name] != name)
+    frame = frame.with_columns(pl.col(found[name]).alias(name) for name in places)
     known = known_labels(folder, system.label.name)
     return tabled(frame, Columns("ts", places, columns.victim, columns.amount), known)
 
 
 def _column(frame: pl.DataFrame, name: str) -> str:
     """Return the column of an export that holds a field or feature; empty if none does."""
-    return next((one for one in (name, f"{name}_", f"feature.{name}") if one in frame.columns), "")
+    from adjudge.service.export.frame import column_of
+
+    return column_of(frame, name) or (f"feature.{name}" if f"feature.{name}" in frame.columns else "")
 
 
 def tabled(frame: pl.DataFrame, columns: Columns, known: pl.DataFrame) -> Field:

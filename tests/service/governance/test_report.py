@@ -143,3 +143,19 @@ def test_a_period_without_decisions_and_unknown_names_are_refused(home: Path, tm
     assert "did you mean 'shop'" in refused("--system", "shp")
     assert "did you mean 'method'" in refused("--since", "2026-03-01", "--until", "2026-03-05", "--slice", "metod")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_field_that_is_named_like_a_member_of_an_answer_is_the_field(home: Path, tmp_path: Path) -> None:
+    """How somebody pays is not how the decision was made, though both are called method."""
+    run(home, tmp_path / "by.json", "--slice", "method")
+    told = msgspec.json.decode((tmp_path / "by.json").read_bytes(), type=Report)
+    assert [(one.field, [part.name for part in one.slices]) for one in told.slices] == [("method", ["card"])]
+
+
+def test_without_a_file_everything_is_printed(home: Path, found: Report) -> None:
+    words = ["report", "--since", "2026-03-01", "--workspace", str(home)]
+    done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert msgspec.json.decode(done.stdout, type=Report).decisions == found.decisions
+    with pytest.raises(InputError, match="name a file for the page"):
+        CliRunner().invoke(app, words, catch_exceptions=False)

@@ -36,6 +36,7 @@ def decided(folder: Path, system: str, first: date, last: date) -> pl.DataFrame:
     -------
     pl.DataFrame
         ``seq``, ``ts``, ``id``, `ANSWER`, every field of the stream, and features with ``feature.`` before their name.
+        A field that has the name of one of these has a ``_`` behind its own; see `column_of`.
 
     Raises
     ------
@@ -45,7 +46,8 @@ def decided(folder: Path, system: str, first: date, last: date) -> pl.DataFrame:
     answers = _days(folder / "decisions" / f"system={system}", first, last)
     if answers is None:
         known = systems(folder)
-        message = f"system {system!r} has decided nothing from {first} to {last}{did_you_mean(system, known)}"
+        hint = "" if system in known else did_you_mean(system, known)
+        message = f"system {system!r} has decided nothing from {first} to {last}{hint}"
         raise InputError(message, field="system", code="nothing_to_compare")
     found = answers.select("seq", "ts", "id", *ANSWER)
     features = _days(folder / "features" / f"system={system}", first, last)
@@ -57,10 +59,15 @@ def decided(folder: Path, system: str, first: date, last: date) -> pl.DataFrame:
     for path in sorted((folder / "events").glob("stream=*")):
         events = _days(path, first, last)
         if events is not None and events["seq"].is_in(found["seq"].implode()).any():
-            taken = [name for name in events.columns if name in found.columns and name != "seq"]
-            fields = _plain(events.drop("received_at", "day", "sealed", *taken, strict=False))
+            fields = _plain(events.drop("received_at", "day", "sealed", "ts", "id", strict=False))
+            fields = fields.rename({name: f"{name}_" for name in ANSWER if name in fields.columns})
             found = found.join(fields, on="seq", how="left")
     return found.sort("seq")
+
+
+def column_of(frame: pl.DataFrame, name: str) -> str:
+    """Return the column of `decided` that holds a field of the stream; empty if none does."""
+    return next((one for one in (f"{name}_", name) if one in frame.columns), "")
 
 
 def known_labels(folder: Path, label: str) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from adjudge.monitor.business import Business, business
 from adjudge.monitor.performance import Decided
 from adjudge.service.access import approval
 from adjudge.service.activation import Activation, SystemActivation
-from adjudge.service.export.frame import decided, notes, retracted, told
+from adjudge.service.export.frame import column_of, decided, notes, retracted, told
 from adjudge.service.governance.facts import Act, DataSheet, FieldFacts, Override, Report, Savings, Version
 from adjudge.service.governance.incidents import incidents
 from adjudge.service.registry import entries
@@ -188,7 +188,7 @@ def _sheet(system: System, frame: pl.DataFrame, events: int) -> DataSheet:
     fields = []
     for f in schema:
         personal = f.name in schema.personal_fields
-        column = next((one for one in (f.name, f"{f.name}_", f"{f.name}_lat") if one in frame.columns), None)
+        column = column_of(frame, f.name) or (f"{f.name}_lat" if f"{f.name}_lat" in frame.columns else None)
         missing = None if personal or column is None or not len(frame) else frame[column].null_count() / len(frame)
         fields.append(FieldFacts(name=f.name, role=f.role, meaning=f.meaning, personal=personal, missing=missing))
     heard = frame.filter(frame["fraud"].is_not_null())
@@ -287,13 +287,13 @@ def _overrides(system: System, frame: pl.DataFrame, said: pl.DataFrame) -> list[
 
 def _slices(system: System, frame: pl.DataFrame, money: Decided, asked: Collection[str]) -> tuple[Slicing, ...]:
     schema = system.decides.schema()
-    known = [f.name for f in schema if f.name in frame.columns and f.name not in schema.personal_fields]
+    known = [f.name for f in schema if column_of(frame, f.name) and f.name not in schema.personal_fields]
     for name in asked:
         if name not in known:
             message = f"{name[:40]!r} is no field that events can be cut up by{did_you_mean(name[:40], known)}"
             raise InputError(message, field="slice", code="unknown_field")
     categories = [f.name for f in schema if f.role == "category" and f.name in known]
-    usual = [name for name in categories if 1 < frame[name].n_unique() <= VALUES][:SLICED]
+    usual = [name for name in categories if 1 < frame[column_of(frame, name)].n_unique() <= VALUES][:SLICED]
     mature: BoolArray = ~np.isnan(money.label)
     if not mature.any():
         return ()
@@ -311,7 +311,7 @@ def _slices(system: System, frame: pl.DataFrame, money: Decided, asked: Collecti
         amount=money.amount[rows],
         entity=entity[rows],
     )
-    columns = {name: _column(frame[name])[rows] for name in asked or usual}
+    columns = {name: _column(frame[column_of(frame, name)])[rows] for name in asked or usual}
     return slicings(table, money.alert[rows], columns) if columns else ()
 
 

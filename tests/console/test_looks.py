@@ -1,0 +1,111 @@
+"""Looks at weeks of a log: a manager stops a hot spot, an engineer sees a drift, and what was looked at is kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.console.conftest import Visit
+from tests.console.test_acts import ask, confirm
+from tests.console.test_browser import serious
+from tests.service.shop import purchase
+
+pytestmark = pytest.mark.slow
+
+OVER = "text=/it took [0-9]+ s/"
+"""What a look says once it is over."""
+
+
+def decided(visit: Visit, **changes: Any) -> Any:
+    """Have a purchase of now decided, as a sender would."""
+    from datetime import UTC, datetime
+
+    key = {"authorization": f"Bearer {visit.served.keys['sender']}"}
+    row = purchase(f"now-{changes.get('user')}", datetime.now(UTC), amount="20.00", **changes)
+    answer = httpx.post(f"{visit.served.url}/v1/decide", json=row, headers=key)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def test_a_look_is_kept_for_whoever_comes_next_and_says_how_old_it_is(long_visit: Visit) -> None:
+    visit = long_visit
+    visit.sign_in("engineer")
+    visit.go("/drift")
+    visit.page.wait_for_selector(OVER)
+    told = visit.page.locator("text=/As of/").inner_text()
+    visit.page.context.clear_cookies()
+    visit.sign_in("engineer")
+    visit.go("/drift")
+    assert visit.page.locator("text=/As of/").inner_text() == told  # at once, and the same
+    visit.page.keyboard.press("v")
+    visit.page.wait_for_selector("text=Looking at the log beside the service")
+    visit.page.keyboard.press("s")
+    visit.page.wait_for_selector("text=Somebody has stopped it.")
+    visit.page.keyboard.press("v")
+    visit.page.wait_for_selector(OVER)
+    assert visit.page.locator("text=/As of/").inner_text() != told
+    assert visit.errors == []
+
+
+def test_a_drift_says_whose_it_is_and_performance_has_estimate_and_truth(long_visit: Visit) -> None:
+    visit = long_visit
+    visit.sign_in("engineer")
+    visit.go("/drift")
+    visit.page.wait_for_selector(OVER)
+    assert (
+        visit.page.locator(".mark", has_text="the pipeline's").count()
+        + visit.page.locator(".mark", has_text="the world's").count()
+        >= 2
+    )
+    assert visit.page.locator("text=Jensen-Shannon").count() == 1
+    for name in ("Precision", "Recall", "Calibration"):
+        assert visit.page.locator("figcaption", has_text=name).count() >= 1
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_was_found_fits_and_shuts_nobody_out(long_visit: Visit, theme: str) -> None:
+    visit = long_visit
+    visit.theme(theme)
+    visit.sign_in("engineer")
+    for path in ("/money", "/hotspots", "/drift"):
+        visit.go(path)
+        visit.page.wait_for_selector(OVER)
+        assert visit.fits(), path
+        assert serious(visit) == [], path
+    assert visit.errors == []
+
+
+def test_a_log_in_memory_says_that_nobody_else_can_look(visit: Visit) -> None:
+    visit.sign_in("engineer")
+    for path in ("/money", "/hotspots", "/drift"):
+        visit.go(path)
+        visit.page.wait_for_selector("text=Nothing can be looked at here.")
+    assert visit.errors == []
+
+
+def test_a_manager_reads_what_was_saved_and_stops_a_hot_spot(long_visit: Visit) -> None:
+    """The last one here: what it has decided is of now, and the weeks before end in May."""
+    visit = long_visit
+    visit.sign_in("manager")
+    visit.go("/money?days=30")
+    visit.page.wait_for_selector("text=/beginning|export|report/")
+    visit.page.wait_for_selector(OVER)
+    assert visit.page.locator(".figure", has_text="loss prevented").inner_text().split()[1] == "EUR"
+    visit.go("/hotspots")
+    visit.page.wait_for_selector(OVER)
+    assert visit.page.locator("tbody th").first.inner_text() == "method=voucher"
+    assert decided(visit, user="before", method="voucher")["decision"] == "approve"
+    confirm(visit, "Stop method=voucher", "twelve customers in a day")
+    visit.page.wait_for_selector("text=Decides from position")
+    answer = decided(visit, user="after", method="voucher")
+    assert (answer["decision"], answer["rules"]) == (
+        "block",
+        [one for one in answer["rules"] if one.startswith("hotspot_")],
+    )
+    assert decided(visit, user="other", method="card")["decision"] == "approve"
+    assert "twelve customers in a day" in json.dumps(ask(visit.served, "/v1/log?limit=10000"))
+    assert visit.errors == []
