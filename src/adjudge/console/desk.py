@@ -19,7 +19,6 @@ from adjudge.service.access.ledger import By
 from adjudge.service.access.routes import Door, Need
 from adjudge.service.access.scope import Principal
 from adjudge.service.app import Service
-from adjudge.service.find import Finder
 from adjudge.service.logs import failed
 from adjudge.service.problem import failure, problem_of
 
@@ -55,7 +54,7 @@ class Tools:
         self.command = command
         self._service = service
         self._looks: Looks | None = None
-        self._finders: dict[str, Finder] = {}
+        self.finder = service.around.finder
 
     def looks(self) -> Looks:
         """Return the looks of the service; `UnavailableError` where no other process can read its log."""
@@ -64,13 +63,6 @@ class Tools:
             program = program_of(None if self.command is None else self.command("report"))
             self._looks = Looks(program, {"ADJUDGE_WORKSPACE": settings.workspace, "ADJUDGE_LOG": settings.log})
         return self._looks
-
-    def finder(self, system: str | None = None) -> Finder:
-        """Return what finds the decisions of a system; `InputError` if there is none of that name."""
-        name = self._service.decider.workspace.system(system).name
-        if name not in self._finders:
-            self._finders[name] = Finder(self._service.decider, name)
-        return self._finders[name]
 
 
 class Desk:

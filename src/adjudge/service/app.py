@@ -27,6 +27,8 @@ from adjudge.service.access.guard import guard_of
 from adjudge.service.access.refusal import RefusedError
 from adjudge.service.access.routes import needs
 from adjudge.service.alerts.api import add_alerts
+from adjudge.service.around.api import add_around
+from adjudge.service.around.desk import AroundDesk
 from adjudge.service.batching import Batcher
 from adjudge.service.cases.api import add_cases
 from adjudge.service.cases.desk import CaseDesk
@@ -160,6 +162,7 @@ class Service:
         self.second = SecondPerson(decider, parts_of(self.settings.second_person))
         self.desk = self.second.desk
         self.cases = CaseDesk(decider)
+        self.around = AroundDesk(decider)
         self.challengers = proposed_challenges(decider, self.second)
         trusted = Path(self.settings.trust) if self.settings.trust else None
         self.releases = ReleaseDesk(self.challengers.desk.site, self.second.parts, trusted)
@@ -245,6 +248,7 @@ def _api(service: Service) -> FastAPI:
     add_activations(api, service.second, service.body_of)
     add_alerts(api, decider, service.body_of)
     add_cases(api, service.cases, service.body_of)
+    add_around(api, service.around)
     add_challengers(api, service.challengers, service.body_of)
     add_releases(api, service.releases, service.body_of)
     describe(api, decider.workspace, {} if service.settings.auth == "off" else needs(service.settings.public))

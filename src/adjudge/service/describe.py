@@ -21,6 +21,7 @@ from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
 from adjudge.service.alerts.looks import Looked, NewLook
 from adjudge.service.card import StoredAnswer
+from adjudge.service.around.view import AROUND_SHAPES
 from adjudge.service.cases.described import SHAPES as CASES
 from adjudge.service.cases.described import describe_cases
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing
@@ -252,7 +253,19 @@ def _document(api: FastAPI, workspace: Workspace, needs: Mapping[str, Need]) -> 
     document: Json = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     _, ours = msgspec.json.schema_components(
-        [Answered, AnsweredMany, Problem, Results, Catalogue, Waiting, Health, *MANAGED, *CASES, *RELEASES],
+        [
+            Answered,
+            AnsweredMany,
+            Problem,
+            Results,
+            Catalogue,
+            Waiting,
+            Health,
+            *MANAGED,
+            *AROUND_SHAPES,
+            *CASES,
+            *RELEASES,
+        ],
         ref_template=REF + "{name}",
     )
     components.update(ours)
@@ -307,6 +320,10 @@ def _manage(paths: Json) -> None:
     waiting = _content("Activated", "Nothing is different yet; the proposal waits for a second person.")
     paths["/v1/activations"]["post"]["responses"]["202"] = waiting
     _challengers(paths)
+    around = paths["/v1/around/{id}"]["get"]
+    around["tags"] = ["review"]
+    around["responses"] = {"200": _content("Around", "What is around the decision.")}
+    around["responses"] |= _refusals({code: REFUSALS[code] for code in ("404", "410", "422")})
     describe_cases(paths, _body, _content, _refusals(REFUSALS))
     describe_releases(paths, _body, _content, _refusals(REFUSALS))
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]

@@ -15,13 +15,14 @@ import numpy as np
 
 from adjudge.engine.hashing import TEXT_TAG, hash_texts
 from adjudge.errors import InputError, did_you_mean
-from adjudge.log.codec import Events
+from adjudge.log.codec import Changes, Events
 from adjudge.log.scan import scan
 from adjudge.log.segment import Part
 from adjudge.service.access.keys import DAY_US
 from adjudge.service.logged import fields_of
 from adjudge.service.lookup import Lookup
-from adjudge.typing import AnyArray, BoolArray
+from adjudge.service.told import Saying, Told
+from adjudge.typing import AnyArray, BoolArray, HashArray
 
 if TYPE_CHECKING:
     from adjudge.service.decider import Decider
@@ -146,6 +147,8 @@ class Finder:
         self._position = 0
         self._actions: list[str] = []
         self._lookup = Lookup(decider.log)
+        label = running.plan.system.label
+        self._told = Told("" if label is None else label.name)
         self._turn = threading.Lock()
 
     @property
@@ -208,6 +211,29 @@ class Finder:
         dates = np.arange(last - days + 1, last + 1).astype("datetime64[D]").astype(str)
         return Daily(dates.tolist(), {name: counts[name] for name in self.actions if name in counts})
 
+    def about(self, field: str, value: str) -> AnyArray:
+        """Return what is remembered of every decision whose event has a value in a key field, in the order of the log."""
+        with self._turn:
+            self._catch_up()
+            rows = self._rows[: self._count]
+            return rows[rows["keys"][:, self.keys.index(field)] == self._hashes([value])[0]]
+
+    def at(self, seq: int) -> AnyArray:
+        """Return what is remembered of the decision at a position, one row; none where there is none."""
+        with self._turn:
+            self._catch_up()
+            rows = self._rows[: self._count]
+            return rows[rows["seq"] == seq]
+
+    def told_of(self, ids: Sequence[str]) -> list[list[Saying]]:
+        """Return the labels and retractions of some events, as far as the log was read."""
+        with self._turn:
+            return self._told.of(self._hashes(ids))
+
+    def action(self, code: int) -> str:
+        """Return the action that a row of `about` names by its code."""
+        return self._actions[code]
+
     @property
     def currency(self) -> str:
         """Of its amounts; empty where it has none."""
@@ -225,7 +251,7 @@ class Finder:
             same = rows["seq"] == position
             chosen |= same
             by += ["id"] if same.any() else []
-        token = hash_texts(workspace.secret, TEXT_TAG, [text])[0]
+        token = self._hashes([text])[0]
         for name, column in zip(self.keys, rows["keys"].T, strict=True):
             same = column == token
             if same.any():
@@ -242,6 +268,9 @@ class Finder:
         for stretch in scan(self._decider.log, self._position, parts=READ):
             if isinstance(stretch.block, Events) and stretch.block.stream == self.stream:
                 self._take(self._decider.workspace, stretch.first, stretch.block)
+            elif isinstance(stretch.block, Changes) and stretch.block.stream == self.stream:
+                tokens = self._hashes(stretch.block.ids.texts())
+                self._told.take(stretch.first, stretch.received_at, stretch.block, tokens)
             self._position = stretch.first + len(stretch.block)
 
     def _take(self, workspace: Workspace, first: int, block: Events) -> None:
@@ -264,6 +293,9 @@ class Finder:
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[self._count : self._count + n] = rows
         self._count += n
+
+    def _hashes(self, texts: Sequence[str]) -> HashArray:
+        return hash_texts(self._decider.workspace.secret, TEXT_TAG, texts)
 
     def _code(self, action: str) -> int:
         if action not in self._actions:

@@ -40,6 +40,7 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/outcomes": ("/v1/outcomes", {"id": "p0", "outcome": "declined", "value": True}),
     "POST /v1/retractions": ("/v1/retractions", {"id": "p9"}),
     "GET /v1/decisions/{id:path}": ("/v1/decisions/p0", None),
+    "GET /v1/around/{id:path}": ("/v1/around/pcase", None),
     "GET /v1/cases/one/{id:path}": ("/v1/cases/one/pcase", None),
     "POST /v1/cases/next": ("/v1/cases/next", {}),
     "POST /v1/cases/assign": ("/v1/cases/assign", {"ids": ["pcase"], "why": "y"}),
