@@ -20,8 +20,8 @@ from adjudge.service.access.routes import Door, Need
 from adjudge.service.access.view import Issued, KeyView
 from adjudge.service.alerts.desks import AlertsView, NewSilence, Noted
 from adjudge.service.alerts.looks import Looked, NewLook
-from adjudge.service.card import StoredAnswer
 from adjudge.service.around.view import AROUND_SHAPES
+from adjudge.service.card import StoredAnswer
 from adjudge.service.cases.described import SHAPES as CASES
 from adjudge.service.cases.described import describe_cases
 from adjudge.service.challengers.asked import Challenge, ChallengerList, ChallengerView, Ending, Sharing

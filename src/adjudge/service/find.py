@@ -212,18 +212,20 @@ class Finder:
         return Daily(dates.tolist(), {name: counts[name] for name in self.actions if name in counts})
 
     def about(self, field: str, value: str) -> AnyArray:
-        """Return what is remembered of every decision whose event has a value in a key field, in the order of the log."""
+        """Return what is remembered of every decision whose event has a value in a key field, oldest first."""
         with self._turn:
             self._catch_up()
             rows = self._rows[: self._count]
-            return rows[rows["keys"][:, self.keys.index(field)] == self._hashes([value])[0]]
+            found: AnyArray = rows[rows["keys"][:, self.keys.index(field)] == self._hashes([value])[0]]
+            return found
 
     def at(self, seq: int) -> AnyArray:
         """Return what is remembered of the decision at a position, one row; none where there is none."""
         with self._turn:
             self._catch_up()
             rows = self._rows[: self._count]
-            return rows[rows["seq"] == seq]
+            found: AnyArray = rows[rows["seq"] == seq]
+            return found
 
     def told_of(self, ids: Sequence[str]) -> list[list[Saying]]:
         """Return the labels and retractions of some events, as far as the log was read."""

@@ -1,4 +1,4 @@
-"""What was told of events: every label and retraction with where in the log it stands, so that one can ask what was known when."""
+"""What was told of events, each with where it stands in the log: so one can ask what was known when."""
 
 from __future__ import annotations
 

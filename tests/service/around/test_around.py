@@ -74,7 +74,7 @@ def test_an_event_that_comes_late_moves_none_that_was_decided_before_it() -> Non
     shop.decide(purchase(1, at(0), place=BERLIN), purchase(2, at(60), place=BERLIN))
     shop.decide(purchase(3, at(30), place=LISBON))
     found = {one.id: one for one in AroundDesk(shop.decider).around("p2").events}
-    assert [one for one in found] == ["p1", "p3", "p2"]
+    assert list(found) == ["p1", "p3", "p2"]
     assert (found["p2"].km, found["p3"].when) == (0.0, "later")
     assert found["p3"].km == pytest.approx(distance_km(52.52, 13.405, 38.722, -9.139), abs=0.001)
 
@@ -112,6 +112,21 @@ def test_every_amount_is_in_one_bin_of_a_few(amounts: list[float]) -> None:
     assert sum(b.count for b in found) == len(amounts)
     assert any(b.low <= 10.0 < b.high for b in found)
     assert len(found) <= 14
+
+
+def test_the_speed_is_that_of_the_feature() -> None:
+    shop, rows = Shop(at=START + timedelta(hours=2)), many_purchases(120, seed=4)
+    shop.decide(*rows)
+    desk = AroundDesk(shop.decider)
+    seen = 0
+    for row in rows:
+        this = desk.around(row["purchase_id"], earlier=500).this
+        assert this is not None
+        recorded = shop.decider.decision(row["purchase_id"]).features["user_place_speed_kmh"]
+        if this.kmh is not None:
+            assert recorded == pytest.approx(this.kmh, abs=0.1)
+            seen += 1
+    assert seen > 30
 
 
 def test_what_there_is_not_is_refused() -> None:

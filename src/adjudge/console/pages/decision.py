@@ -11,11 +11,17 @@ from adjudge.console.line import line_of
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.parts import decided
+from adjudge.console.parts.map import places
+from adjudge.console.parts.normal import normal
+from adjudge.console.parts.timeline import timeline
 from adjudge.console.shell import empty, refusal
 from adjudge.service.access.scope import Scope
 from adjudge.service.card import StoredAnswer
 from adjudge.service.find import Finder
 from adjudge.service.verdict import Stored
+
+EARLIER = 40
+"""Events before this one on the time line."""
 
 HOW = {True: "yes", False: "no"}
 
@@ -28,6 +34,7 @@ async def show(desk: Desk, query: Query) -> None:
     answer = msgspec.json.decode(stored.record, type=StoredAnswer)
     decider, cases = desk.service.decider, desk.service.cases
     line = await desk.read(Scope.REVIEW, line_of, decider, finder, stored, answer.seq)
+    around = await desk.read(Scope.REVIEW, desk.service.around.around, id_, finder.system, earlier=EARLIER)
     is_case = await desk.read(Scope.REVIEW, cases.knows, id_, finder.system)
     ui.html(
         said.panels(
@@ -35,7 +42,9 @@ async def show(desk: Desk, query: Query) -> None:
             said.panel("Why", decided.why(answer, stored), width=5),
             said.panel("Beside the usual", decided.beside_usual(stored), width=4),
             said.panel("What is known since", _known(stored), width=3),
-            said.panel(line.title, decided.time_line(finder, line, id_), width=8),
+            said.panel("What is usual", normal(around), width=8),
+            said.panel("Places", places(around), width=4),
+            said.panel(line.title, timeline(around, finder.actions), decided.time_line(finder, line, id_), width=8),
             said.panel("Event", decided.event(finder, stored), width=4),
             said.panel("Features", _features(stored), width=8),
             said.panel("Versions", said.facts(list(answer.versions.items())), width=4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -48,8 +49,7 @@ def bins(amounts: Sequence[float], mine: float | None) -> list[Bin]:
     edges = _edges([a for a in every if a > 0])
     if any(a <= 0 for a in every):
         edges = [min(every), *(edges or [1.0])]
-    pairs = zip(edges, edges[1:], strict=False)
-    return [Bin(low, high, sum(low <= a < high for a in amounts)) for low, high in pairs]
+    return [Bin(low, high, sum(low <= a < high for a in amounts)) for low, high in itertools.pairwise(edges)]
 
 
 def _edges(amounts: Sequence[float]) -> list[float]:

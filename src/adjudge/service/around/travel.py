@@ -15,7 +15,7 @@ from adjudge.service.around.view import Nearby
 def travelled(events: Sequence[Nearby]) -> list[Nearby]:
     """Return events, which are in the order of their time, with how far each is from the place before it.
 
-    The place before an event is one that had come in before it: a late event moves none that was decided before it came.
+    The place before an event is one that had come in before it: a late one moves none that was decided before it came.
     """
     return [_from(before, one) for one in events for before in [_before(events, one)]]
 
