@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from adjudge.console import said
 from adjudge.console.markup import Markup, tag
-from adjudge.history.geo import EARTH_RADIUS_KM, turn
+from adjudge.service.around.travel import KM_PER_DEGREE, east_of
 from adjudge.service.around.view import Around, Nearby, Spot
 
 WIDTH, HEIGHT, EDGE = 360, 190, 16
@@ -22,15 +22,13 @@ STEPS = tuple(m * 10.0**k for k in range(-4, 2) for m in (1, 2, 5))
 LEAST = 0.02
 """A map shows at least so many degrees, about two kilometres."""
 
-KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
-
 
 class _View:
     """From degrees to places in the drawing, around a middle."""
 
     def __init__(self, spots: Sequence[Spot], middle: Spot) -> None:
         self.own = middle.lon
-        lats, easts = [s.lat for s in spots], [turn(s.lon, self.own) for s in spots]
+        lats, easts = [s.lat for s in spots], [east_of(s.lon, self.own) for s in spots]
         self.lat = (min(lats) + max(lats)) / 2
         self.east = (min(easts) + max(easts)) / 2
         self.wide = max(math.cos(math.radians(self.lat)), 0.05)
@@ -39,7 +37,7 @@ class _View:
 
     def at(self, spot: Spot) -> tuple[float, float]:
         """Return where a place is drawn."""
-        return self.across(turn(spot.lon, self.own)), self.down(spot.lat)
+        return self.across(east_of(spot.lon, self.own)), self.down(spot.lat)
 
     def across(self, east: float) -> float:
         return round(WIDTH / 2 + (east - self.east) * self.wide * self.scale, 1)
@@ -50,14 +48,14 @@ class _View:
 
 def places(around: Around) -> Markup:
     """Return the map of the places around an event."""
-    placed = [one for one in around.events if one.place is not None]
+    placed = sorted((e for e in around.events if e.place is not None), key=lambda e: e.when == "this")
     this = around.this
     if not placed or this is None:
         return tag("p", "No event of theirs says where it was.", class_="quiet")
     spots = [one.place for one in placed if one.place is not None]
     view = _View(spots, this.place or spots[-1])
     drawn = [*_grid(view), *_way(around, this, view)]
-    drawn += [_spot(around, one, view) for one in sorted(placed, key=lambda one: one.when == "this")]
+    drawn += [_spot(around, one, spot, view) for one, spot in zip(placed, spots, strict=True)]
     words = _words(around, this, len(placed))
     svg = tag(
         "svg",
@@ -113,7 +111,7 @@ def _grid(view: _View) -> list[Markup]:
     for k in range(math.ceil(left / step), math.floor((left + broad) / step) + 1):
         x = view.across(k * step - view.own)
         drawn.append(tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, class_="grid"))
-        drawn.append(tag("text", _degrees(turn(k * step, 0.0), "EW", digits), x=x + 2, y=9))
+        drawn.append(tag("text", _degrees(east_of(k * step, 0.0), "EW", digits), x=x + 2, y=9))
     return drawn
 
 
@@ -126,10 +124,8 @@ def _way(around: Around, this: Nearby, view: _View) -> list[Markup]:
     return [tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="way")]
 
 
-def _spot(around: Around, one: Nearby, view: _View) -> Markup | None:
-    if one.place is None:
-        return None
-    x, y = view.at(one.place)
+def _spot(around: Around, one: Nearby, spot: Spot, view: _View) -> Markup:
+    x, y = view.at(spot)
     words = f"{one.at:%Y-%m-%d %H:%M:%S} UTC · {one.id} · {said.money(one.amount, around.currency)}"
     if one.when == "this":
         mark = tag("path", tag("title", f"{words} · this event"), d=f"M{x} {y} l-7 -14 h14 Z", class_="here")

@@ -8,8 +8,16 @@ from collections.abc import Sequence
 import msgspec
 
 from adjudge.engine.encode import micros_of
-from adjudge.history.geo import distance_km, speed_kmh
+from adjudge.history.geo import EARTH_RADIUS_KM, distance_km, speed_kmh, turn
 from adjudge.service.around.view import Nearby
+
+KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
+"""Length of a degree of latitude."""
+
+
+def east_of(longitude: float, own: float) -> float:
+    """Return how many degrees east of `own` a longitude lies, between -180 and 180."""
+    return float(turn(longitude, own))
 
 
 def travelled(events: Sequence[Nearby]) -> list[Nearby]:
