@@ -13,6 +13,7 @@ from adjudge.console.parts.timeline import timeline
 from adjudge.log import Kind
 from adjudge.service.around.desk import AroundDesk
 from adjudge.service.around.view import Around, Spot
+from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.changed import Change
 from tests.console.people import WICKED
 from tests.console.test_chart import Drawn
@@ -33,7 +34,7 @@ def around(user: str = "ada", card: str = "c1") -> Around:
         )
         shop.decide(row)
     shop.decider.change([Change(Kind.LABEL, "purchase", f"p0{user}", "fraud", 1.0)])
-    return AroundDesk(shop.decider).around(f"p2{user}")
+    return AroundDesk(shop.decider, CaseDesk(shop.decider)).around(f"p2{user}")
 
 
 def test_the_event_is_marked_among_what_is_usual() -> None:
@@ -87,7 +88,7 @@ def test_the_map_holds_places_on_both_sides_of_the_date_line_and_one_place_alone
 def test_who_has_no_past_has_no_normal() -> None:
     shop = Shop()
     shop.decide(purchase(1))
-    one = AroundDesk(shop.decider).around("p1")
+    one = AroundDesk(shop.decider, CaseDesk(shop.decider)).around("p1")
     assert "Nothing of them was known" in normal(one)
     assert "No event of theirs says where" in places(one)
     assert len(Drawn(timeline(one, ACTIONS)).of("this")) == 1

@@ -19,6 +19,7 @@ PAGES = (
     "/cases",
     "/cases?list=closed",
     "/case?id=p1-8&system=shop",
+    "/linked?field=user&value=u4&system=shop",
     "/review",
     "/money",
     "/hotspots",
@@ -116,7 +117,14 @@ def test_times_are_in_the_readers_zone_with_the_exact_utc_on_hover(visit: Visit)
 
 
 @pytest.mark.parametrize(
-    "path", ["/decisions", "/decisions?q={wicked}", "/decision?id=p{wicked}", "/decision?id={wicked}"]
+    "path",
+    [
+        "/decisions",
+        "/decisions?q={wicked}",
+        "/decision?id=p{wicked}",
+        "/decision?id={wicked}",
+        "/linked?field=user&value={wicked}",
+    ],
 )
 def test_a_field_that_holds_a_script_is_shown_and_not_run(visit: Visit, path: str) -> None:
     visit.sign_in("engineer")
@@ -134,6 +142,7 @@ ROLES = {
     "/decision?id=plisted": {"analyst", "manager", "engineer"},
     "/cases": {"analyst", "manager", "engineer"},
     "/case?id=p1-8": {"analyst", "manager", "engineer"},
+    "/linked?field=user&value=u4": {"analyst", "manager", "engineer"},
     "/review": {"analyst", "manager", "engineer"},
     "/money": {"analyst", "manager", "engineer"},
     "/hotspots": {"analyst", "manager", "engineer"},

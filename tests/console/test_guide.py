@@ -22,6 +22,7 @@ SHOWN = {
     "decision": "/decision?id=pbusy-5&system=shop",
     "cases": "/cases",
     "case": "/case?id=p1-8&system=shop",
+    "linked": "/linked?field=user&value=u4&system=shop",
     "review": "/review",
     "money": "/money",
     "hotspots": "/hotspots",

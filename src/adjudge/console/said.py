@@ -102,6 +102,13 @@ def case_address(id_: str, system: str) -> str:
     return f"/console/case?id={quote(id_, safe='')}&system={quote(system, safe='')}"
 
 
+def linked_address(field: str, value: str, system: str) -> str:
+    """Return where what is linked to an entity is shown."""
+    return (
+        f"/console/linked?field={quote(field, safe='')}&value={quote(value, safe='')}&system={quote(system, safe='')}"
+    )
+
+
 def search(text: str, system: str) -> Markup:
     """Return a link to every decision about somebody."""
     return tag("a", text, href=f"/console/decisions?q={quote(text, safe='')}&system={quote(system, safe='')}")

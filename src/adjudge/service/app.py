@@ -162,7 +162,7 @@ class Service:
         self.second = SecondPerson(decider, parts_of(self.settings.second_person))
         self.desk = self.second.desk
         self.cases = CaseDesk(decider)
-        self.around = AroundDesk(decider)
+        self.around = AroundDesk(decider, self.cases)
         self.challengers = proposed_challenges(decider, self.second)
         trusted = Path(self.settings.trust) if self.settings.trust else None
         self.releases = ReleaseDesk(self.challengers.desk.site, self.second.parts, trusted)

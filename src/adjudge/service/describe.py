@@ -324,6 +324,10 @@ def _manage(paths: Json) -> None:
     around["tags"] = ["review"]
     around["responses"] = {"200": _content("Around", "What is around the decision.")}
     around["responses"] |= _refusals({code: REFUSALS[code] for code in ("404", "410", "422")})
+    walked = paths["/v1/linked/{field}"]["get"]
+    walked["tags"] = ["review"]
+    walked["responses"] = {"200": _content("Linked", "The entities around one.")}
+    walked["responses"] |= _refusals({code: REFUSALS[code] for code in ("404", "422")})
     describe_cases(paths, _body, _content, _refusals(REFUSALS))
     describe_releases(paths, _body, _content, _refusals(REFUSALS))
     paths["/v1/proposals"]["get"]["tags"] = ["manage"]

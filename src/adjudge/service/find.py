@@ -105,8 +105,8 @@ class Hits(msgspec.Struct, frozen=True):
 
 
 def _layout(keys: int) -> np.dtype[np.void]:
-    """Return what is remembered of each decision: 26 bytes, and 8 for each key field."""
-    numbers = [("seq", "i8"), ("ts", "i8"), ("amount", "f8"), ("action", "u1"), ("score", "u1")]
+    """Return what is remembered of each decision: 34 bytes, and 8 for each key field."""
+    numbers = [("id", "u8"), ("seq", "i8"), ("ts", "i8"), ("amount", "f8"), ("action", "u1"), ("score", "u1")]
     return np.dtype([*numbers, ("keys", "u8", (keys,))])
 
 
@@ -227,6 +227,18 @@ class Finder:
             found: AnyArray = rows[rows["seq"] == seq]
             return found
 
+    def naming(self, column: int, token: int) -> AnyArray:
+        """Return what `about` returns, by the place of the key field and the hash of the value, as far as was read."""
+        with self._turn:
+            rows = self._rows[: self._count]
+            found: AnyArray = rows[rows["keys"][:, column] == np.uint64(token)]
+            return found
+
+    def true_ids(self) -> HashArray:
+        """Return the hashes of the ids of all events that are known to be true and were not taken back."""
+        with self._turn:
+            return self._told.true_ids()
+
     def told_of(self, ids: Sequence[str]) -> list[list[Saying]]:
         """Return the labels and retractions of some events, as far as the log was read."""
         with self._turn:
@@ -286,6 +298,8 @@ class Finder:
         rows = np.empty(n, self._rows.dtype)
         rows["seq"] = np.arange(first, first + n)
         rows["ts"] = encoder.times(fields)
+        id_row = encoder.row[workspace.doors[self.stream].schema.id_field]
+        rows["id"] = np.ascontiguousarray(fields[id_row]).view(np.uint64)
         rows["amount"] = fields[encoder.row[self.amount]] if self.amount else np.nan
         rows["action"] = np.array([self._code(a) for a in card.actions], np.uint8)[records["action"]]
         rows["score"] = records["score"]

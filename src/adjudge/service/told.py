@@ -37,6 +37,7 @@ class Told:
     def __init__(self, label: str) -> None:
         self._label = label
         self._parts: list[AnyArray] = []
+        self._true: HashArray | None = None
 
     def take(self, first: int, received_at: int, block: Changes, tokens: HashArray) -> None:
         """Remember what a block tells.
@@ -57,6 +58,7 @@ class Told:
         rows["code"] = [GONE if c.kind == Kind.RETRACTION else TRUE if c.value == 1.0 else FALSE for c in changes]
         kept = [c.kind == Kind.RETRACTION or (c.kind == Kind.LABEL and c.name == self._label) for c in changes]
         self._parts.append(rows[kept])
+        self._true = None
 
     def of(self, tokens: HashArray) -> list[list[Saying]]:
         """Return, for each of some events by the hashes of their ids, what was told of it, in the order of the log."""
@@ -72,6 +74,19 @@ class Told:
             row = rows[i]
             found[int(place[i])].append(Saying(int(row["seq"]), int(row["at"]), int(row["code"])))
         return found
+
+    def true_ids(self) -> HashArray:
+        """Return the hashes of the ids of events whose label is true now, and which were not taken back."""
+        if not self._parts:
+            return np.empty(0, np.uint64)
+        if self._true is None or len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts)]
+            rows = self._parts[0]
+            labels = rows[rows["code"] != GONE][::-1]
+            ids, newest = np.unique(labels["id"], return_index=True)
+            true = ids[labels["code"][newest] == TRUE]
+            self._true = np.setdiff1d(true, rows["id"][rows["code"] == GONE])
+        return self._true
 
 
 def known(sayings: list[Saying], before: int | None = None) -> tuple[bool | None, bool]:

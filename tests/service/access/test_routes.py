@@ -41,6 +41,7 @@ BODIES: dict[str, tuple[str, Any]] = {
     "POST /v1/retractions": ("/v1/retractions", {"id": "p9"}),
     "GET /v1/decisions/{id:path}": ("/v1/decisions/p0", None),
     "GET /v1/around/{id:path}": ("/v1/around/pcase", None),
+    "GET /v1/linked/{field}": ("/v1/linked/user?value=u1", None),
     "GET /v1/cases/one/{id:path}": ("/v1/cases/one/pcase", None),
     "POST /v1/cases/next": ("/v1/cases/next", {}),
     "POST /v1/cases/assign": ("/v1/cases/assign", {"ids": ["pcase"], "why": "y"}),

@@ -15,6 +15,7 @@ from adjudge.log import Kind
 from adjudge.service.app import Service
 from adjudge.service.around.desk import AroundDesk
 from adjudge.service.around.normal import bins
+from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.changed import Change
 from adjudge.service.settings import Settings
 from tests.service.shop import START, Shop, many_purchases, purchase
@@ -35,7 +36,7 @@ def at(minutes: float) -> Any:
 def test_only_what_was_known_by_then_is_usual() -> None:
     """p1 ... p3 come before p4, p5 after it; p2 is fraud before, p1 only after p4 was decided."""
     shop = Shop(at=at(300))
-    desk = AroundDesk(shop.decider)
+    desk = AroundDesk(shop.decider, CaseDesk(shop.decider))
     shop.decide(purchase(1, at(0), card="c1", amount="12.00", place=BERLIN))
     shop.decide(purchase(2, at(60), card="c1", amount="15.00"), purchase(3, at(120), card="c2", amount="3.00"))
     say(shop, "p2")
@@ -73,7 +74,7 @@ def test_an_event_that_comes_late_moves_none_that_was_decided_before_it() -> Non
     shop = Shop(at=at(300))
     shop.decide(purchase(1, at(0), place=BERLIN), purchase(2, at(60), place=BERLIN))
     shop.decide(purchase(3, at(30), place=LISBON))
-    found = {one.id: one for one in AroundDesk(shop.decider).around("p2").events}
+    found = {one.id: one for one in AroundDesk(shop.decider, CaseDesk(shop.decider)).around("p2").events}
     assert list(found) == ["p1", "p3", "p2"]
     assert (found["p2"].km, found["p3"].when) == (0.0, "later")
     assert found["p3"].km == pytest.approx(distance_km(52.52, 13.405, 38.722, -9.139), abs=0.001)
@@ -83,7 +84,7 @@ def test_hours_are_those_of_the_clocks_where_it_happened() -> None:
     shop = Shop(at=at(300))
     row = purchase(1) | {"at": "2026-03-01T23:30:00+09:00"}
     shop.decide(row, purchase(2, at(200)))
-    found = AroundDesk(shop.decider).around("p2")
+    found = AroundDesk(shop.decider, CaseDesk(shop.decider)).around("p2")
     assert [one.hour for one in found.events] == [23, 15]
     assert found.normal.hours[23] == 1
 
@@ -92,7 +93,7 @@ def test_it_agrees_with_a_plain_look_at_the_rows() -> None:
     shop, rows = Shop(at=START + timedelta(hours=2)), many_purchases(200)
     for i in range(0, 200, 9):
         shop.decide(*rows[i : i + 9])
-    desk = AroundDesk(shop.decider)
+    desk = AroundDesk(shop.decider, CaseDesk(shop.decider))
     for i in (150, 80, 199):
         mine = rows[i]
         before = [r for r in rows[:i] if r["user"] == mine["user"]]
@@ -117,7 +118,7 @@ def test_every_amount_is_in_one_bin_of_a_few(amounts: list[float]) -> None:
 def test_the_speed_is_that_of_the_feature() -> None:
     shop, rows = Shop(at=START + timedelta(hours=2)), many_purchases(120, seed=4)
     shop.decide(*rows)
-    desk = AroundDesk(shop.decider)
+    desk = AroundDesk(shop.decider, CaseDesk(shop.decider))
     seen = 0
     for row in rows:
         this = desk.around(row["purchase_id"], earlier=500).this
@@ -132,7 +133,7 @@ def test_the_speed_is_that_of_the_feature() -> None:
 def test_what_there_is_not_is_refused() -> None:
     shop = Shop()
     shop.decide(purchase(1))
-    desk = AroundDesk(shop.decider)
+    desk = AroundDesk(shop.decider, CaseDesk(shop.decider))
     with pytest.raises(NotFoundError):
         desk.around("p2")
     with pytest.raises(InputError, match="did you mean 'card'"):

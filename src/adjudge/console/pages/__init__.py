@@ -12,6 +12,7 @@ from adjudge.console.pages import (
     decisions,
     drift,
     hotspots,
+    linked,
     lists,
     money,
     overview,
@@ -35,5 +36,6 @@ PAGES: tuple[Page, ...] = (
     alerts.PAGE,
     decision.PAGE,
     case.PAGE,
+    linked.PAGE,
 )
 """Every page, in the order of the navigation."""

@@ -32,6 +32,7 @@ NEEDS: Mapping[str, Need] = {
     "GET /v1/waiting": Scope.LABEL,
     "GET /v1/decisions/{id:path}": Scope.REVIEW,
     "GET /v1/around/{id:path}": Scope.REVIEW,
+    "GET /v1/linked/{field}": Scope.REVIEW,
     "GET /v1/features/{entity}": Scope.REVIEW,
     "GET /v1/cases": Scope.REVIEW,
     "GET /v1/cases/summary": Scope.REVIEW,

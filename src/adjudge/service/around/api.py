@@ -1,4 +1,4 @@
-"""The route at which one sees what is around a decision."""
+"""Routes at which one sees what is around a decision, and who is linked to whom."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from adjudge.service.around.desk import EARLIER, LATER, MOST, AroundDesk
 
 
 def add_around(api: FastAPI, desk: AroundDesk) -> None:
-    """Add the route.
+    """Add the routes.
 
     Parameters
     ----------
     api
-        Gets it.
+        Gets them.
     desk
         Reads what is around decisions.
     """
@@ -32,4 +32,13 @@ def add_around(api: FastAPI, desk: AroundDesk) -> None:
     ) -> Response:
         """Return what is around a decision: what was usual, and the events of the same entity before and after it."""
         found = await asyncio.to_thread(desk.around, id, system, by=by, earlier=earlier, later=later)
+        return Response(msgspec.json.encode(found), media_type="application/json")
+
+    @api.get("/v1/linked/{field}")
+    async def linked(field: str, value: str, system: str | None = None) -> Response:
+        """Return the entities that share events with one, within two steps, with their known frauds and open cases.
+
+        An entity is a key field with a value, such as `/v1/linked/user?value=u17`.
+        """
+        found = await asyncio.to_thread(desk.linked, field, value, system)
         return Response(msgspec.json.encode(found), media_type="application/json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from adjudge.define.event import Schema
 from adjudge.errors import InputError, did_you_mean
 from adjudge.log.codec import Events
 from adjudge.log.segment import Part
+from adjudge.service.around.linked import Linked, linked
 from adjudge.service.around.normal import normal
 from adjudge.service.around.travel import travelled
 from adjudge.service.around.view import Around, Nearby, Spot
@@ -26,6 +28,7 @@ from adjudge.service.told import Saying, known
 from adjudge.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
+    from adjudge.service.cases.desk import CaseDesk
     from adjudge.service.decider import Decider
 
 READ: frozenset[Part] = frozenset(("bodies", "fields"))
@@ -47,10 +50,12 @@ class AroundDesk:
     ----------
     decider
         Of the workspace; it goes on meanwhile.
+    cases
+        Its cases.
     """
 
-    def __init__(self, decider: Decider) -> None:
-        self._decider = decider
+    def __init__(self, decider: Decider, cases: CaseDesk) -> None:
+        self._decider, self._cases = decider, cases
         self._finders: dict[str, Finder] = {}
         self._lookup = Lookup(decider.log)
         self._turn = threading.Lock()
@@ -114,6 +119,14 @@ class AroundDesk:
             events=events,
             normal=normal(usual, this),
         )
+
+    def linked(self, field: str, value: str, system: str | None = None) -> Linked:
+        """Return the entities around one, with what is known of them now; see `adjudge.service.around.linked`."""
+        finder = self.finder(system)
+        with self._cases.book(finder.system) as book:
+            waiting = Counter(link for case in book.waiting.values() for link in case.keys.items())
+        with self._turn:
+            return linked(self._decider.workspace, finder, waiting, self._lookup, field, value)
 
     def _read(self, finder: Finder, rows: AnyArray, seq: int, field: str) -> tuple[list[Nearby], set[int]]:
         """Return events, and the positions of those that had been taken back before the one in hand."""

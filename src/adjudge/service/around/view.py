@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from adjudge.service.around.linked import Linked
+
 When = Literal["earlier", "this", "later"]
 """Where an event stands beside the one in hand, by the order of the log: only what is earlier was known to it."""
 
@@ -135,5 +137,5 @@ class Around(msgspec.Struct, frozen=True):
         return next((one for one in self.events if one.when == "this"), None)
 
 
-AROUND_SHAPES: tuple[type, ...] = (Around,)
+AROUND_SHAPES: tuple[type, ...] = (Around, Linked)
 """What the routes answer."""
