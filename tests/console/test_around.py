@@ -7,11 +7,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from adjudge.console.parts.graph import graph, small
 from adjudge.console.parts.map import places
 from adjudge.console.parts.normal import normal
 from adjudge.console.parts.timeline import timeline
 from adjudge.log import Kind
 from adjudge.service.around.desk import AroundDesk
+from adjudge.service.around.linked import Linked
 from adjudge.service.around.view import Around, Spot
 from adjudge.service.cases.desk import CaseDesk
 from adjudge.service.changed import Change
@@ -35,6 +37,32 @@ def around(user: str = "ada", card: str = "c1") -> Around:
         shop.decide(row)
     shop.decider.change([Change(Kind.LABEL, "purchase", f"p0{user}", "fraud", 1.0)])
     return AroundDesk(shop.decider, CaseDesk(shop.decider)).around(f"p2{user}")
+
+
+def linked(user: str = "ada", card: str = "c1") -> Linked:
+    """Return who is linked to a user who shares a card with somebody; an event of both turned out to be fraud."""
+    shop = Shop()
+    shop.decide(purchase(1, user=user, card=card), purchase(2, user="bob", card=card), purchase(3, user=user))
+    shop.decider.change([Change(Kind.LABEL, "purchase", "p1", "fraud", 1.0)])
+    return AroundDesk(shop.decider, CaseDesk(shop.decider)).linked("user", user)
+
+
+def test_every_entity_leads_to_the_drawing_with_itself_in_the_middle() -> None:
+    drawn = Drawn(graph(linked()))
+    links = [attrs for name, attrs in drawn.elements if name == "a"]
+    entities = [("user", "ada"), ("card", "c1"), ("user", "bob")]
+    assert [link["href"] for link in links] == [
+        f"/console/linked?field={field}&value={value}&system=shop" for field, value in entities
+    ]
+    assert [link["aria-label"] for link in links] == [
+        "user ada · 2 decisions · 1 known fraud",
+        "card c1 · 2 decisions · 1 known fraud",
+        "user bob · 1 decisions",
+    ]
+    assert [link["aria-current"] for link in links if "aria-current" in link] == ["true"]
+    assert (len(drawn.of("tie")), len(drawn.of("true"))) == (2, 1)
+    assert "Walk from here" in Drawn(small(linked())).texts
+    assert "nobody" in small(None)
 
 
 def test_the_event_is_marked_among_what_is_usual() -> None:
@@ -70,8 +98,8 @@ def test_the_map_says_how_far_and_how_fast() -> None:
     assert any(text.endswith(words) for text in drawn.texts)
     assert (len(drawn.of("way")), len(drawn.of("place")), len(drawn.of("here"))) == (1, 3, 2)
     for attrs in drawn.of("place"):
-        assert 0 <= float(attrs["cx"]) <= 360
-        assert 0 <= float(attrs["cy"]) <= 190
+        assert 0 <= float(attrs["cx"]) <= 290
+        assert 0 <= float(attrs["cy"]) <= 125
 
 
 @pytest.mark.parametrize("lons", [(179.9, -179.9, 179.8, -179.8), (0.0, 0.0, 0.0, 0.0)])
@@ -80,8 +108,8 @@ def test_the_map_holds_places_on_both_sides_of_the_date_line_and_one_place_alone
     moved = [msgspec.structs.replace(e, place=Spot(-17.0, lon)) for e, lon in zip(one.events, lons, strict=True)]
     drawn = Drawn(places(msgspec.structs.replace(one, events=moved)))
     across = [float(attrs["cx"]) for attrs in drawn.of("place")]
-    assert all(0 < x < 360 for x in across)
-    assert max(across) - min(across) < 320
+    assert all(0 < x < 290 for x in across)
+    assert max(across) - min(across) < 250
     assert len(drawn.of("grid")) >= 4
 
 
@@ -95,8 +123,8 @@ def test_who_has_no_past_has_no_normal() -> None:
 
 
 def test_no_text_becomes_markup() -> None:
-    one = around(WICKED, WICKED)
-    for drawn in (normal(one), timeline(one, ACTIONS), places(one)):
+    one, walked = around(WICKED, WICKED), linked(WICKED, WICKED)
+    for drawn in (normal(one), timeline(one, ACTIONS), places(one), small(walked), graph(walked)):
         assert "<img" not in drawn
         assert "<script" not in drawn
         assert all(not key.startswith("on") for _, attrs in Drawn(drawn).elements for key in attrs)

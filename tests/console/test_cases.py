@@ -131,3 +131,29 @@ def _quoted(text: str) -> str:
     from urllib.parse import quote
 
     return quote(text, safe="")
+
+
+def test_what_is_linked_is_walked_from_a_case_by_keys_alone(visit: Visit) -> None:
+    visit.sign_in("analyst")
+    visit.go("/case?id=p1-8&system=shop")
+    for name in ("What is usual", "Places", "Linked"):
+        assert visit.page.locator(f".panel h2:text-is('{name}')").is_visible()
+    assert visit.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    visit.page.keyboard.press("e")
+    visit.page.wait_for_url("**/console/linked?field=user**")
+    middle = visit.page.locator("svg.graph a[aria-current]")
+    middle.wait_for()
+    first = middle.get_attribute("aria-label")
+    visit.page.locator("svg.graph a:not([aria-current])").first.focus()
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url("**/console/linked?field=card**")
+    middle.wait_for()
+    assert (middle.get_attribute("aria-label") or "").startswith("card ")
+    visit.page.go_back()
+    visit.page.wait_for_url("**/console/linked?field=user**")
+    middle.wait_for()
+    assert middle.get_attribute("aria-label") == first
+    asked = ask(visit.served, "/v1/linked/user?value=u0")["nodes"]
+    assert visit.page.locator("svg.graph a").count() == len(asked)
+    assert visit.fits()
+    assert visit.errors == []

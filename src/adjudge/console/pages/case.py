@@ -15,11 +15,17 @@ from adjudge.console.markup import Markup, join, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.pages.cases import deadline, leads_to, state, take
 from adjudge.console.parts import decided
+from adjudge.console.parts.graph import small
+from adjudge.console.parts.map import places
+from adjudge.console.parts.normal import normal
+from adjudge.console.parts.timeline import timeline
 from adjudge.console.shell import empty
 from adjudge.errors import ErasedError
 from adjudge.service.access.ledger import By
 from adjudge.service.access.routes import Need
 from adjudge.service.access.scope import Scope
+from adjudge.service.around.linked import Linked
+from adjudge.service.around.view import Around
 from adjudge.service.card import StoredAnswer
 from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Next, Undo, Write
 from adjudge.service.cases.view import CaseDetail, CaseView, DoneList, Link
@@ -28,6 +34,9 @@ from adjudge.service.verdict import Stored
 
 UNSAID = "looked at on the desk"
 """The reason in the log of whoever decides by a key and writes no note."""
+
+EARLIER = 40
+"""Events before this one on the time line."""
 
 SHOWN = 6
 """Ids that are shown of a link."""
@@ -45,11 +54,15 @@ class Shown:
         Its decision; None where the person was erased.
     line
         What else was decided about them.
+    around, linked
+        What is usual for them and what came before, and who is linked to them.
     """
 
     detail: CaseDetail
     stored: Stored | None
     line: Line
+    around: Around | None = None
+    linked: Linked | None = None
 
     @property
     def case(self) -> CaseView:
@@ -79,7 +92,9 @@ def _read(desk: Desk, finder: Finder, id_: str) -> Shown:
         stored = decider.decision(id_, finder.system)
     except ErasedError:
         return Shown(detail, None, Line())
-    return Shown(detail, stored, line_of(decider, finder, stored, detail.case.seq))
+    around = desk.service.around.around(id_, finder.system, earlier=EARLIER)
+    line = line_of(decider, finder, stored, detail.case.seq)
+    return Shown(detail, stored, line, around, desk.service.around.linked_of(around))
 
 
 def _head(finder: Finder, found: Shown) -> Markup:
@@ -164,18 +179,22 @@ def _ring(desk: Desk, found: Shown, system: str) -> None:
 
 def _parts(finder: Finder, found: Shown) -> Markup:
     notes = said.panel("Notes and verdicts", _said(found), width=3)
-    together = said.panel("Hangs together", _together(finder, found), width=4)
-    if found.stored is None:
+    if found.stored is None or found.around is None:
         gone = empty("The person was erased.", "The case stays in the figures; nothing about anybody is left.")
+        together = said.panel("Hangs together", _together(finder, found), width=4)
         return join((said.panel("Decision", gone, width=4), together, notes))
     answer = msgspec.json.decode(found.stored.record, type=StoredAnswer)
     return join(
         (
-            said.panel("Why", decided.why(answer, found.stored), width=4),
-            said.panel("Beside the usual", decided.beside_usual(found.stored), width=4),
-            together,
+            said.panel("Why", decided.why(answer, found.stored), width=3),
+            said.panel("What is usual", normal(found.around), decided.beside_usual(found.stored, brief=True), width=3),
+            said.panel("Places", places(found.around), width=3),
+            said.panel("Linked", small(found.linked), _together(finder, found), width=3),
             said.panel(
-                found.line.title, decided.time_line(finder, found.line, found.case.id, blind=found.blind), width=6
+                found.line.title,
+                timeline(found.around, finder.actions, blind=found.blind),
+                decided.time_line(finder, found.line, found.case.id, blind=found.blind),
+                width=6,
             ),
             said.panel("Event", decided.event(finder, found.stored), width=3),
             notes,
@@ -230,6 +249,7 @@ KEYS = (
     ("b", "give it back"),
     ("F", "the whole ring is fraud"),
     ("L", "the whole ring is legitimate"),
+    ("e", "walk what is linked"),
     ("n", "take the next case"),
 )
 """What keys do here."""

@@ -11,6 +11,7 @@ from adjudge.console.line import line_of
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.parts import decided
+from adjudge.console.parts.graph import small
 from adjudge.console.parts.map import places
 from adjudge.console.parts.normal import normal
 from adjudge.console.parts.timeline import timeline
@@ -35,6 +36,7 @@ async def show(desk: Desk, query: Query) -> None:
     decider, cases = desk.service.decider, desk.service.cases
     line = await desk.read(Scope.REVIEW, line_of, decider, finder, stored, answer.seq)
     around = await desk.read(Scope.REVIEW, desk.service.around.around, id_, finder.system, earlier=EARLIER)
+    linked = await desk.read(Scope.REVIEW, desk.service.around.linked_of, around)
     is_case = await desk.read(Scope.REVIEW, cases.knows, id_, finder.system)
     ui.html(
         said.panels(
@@ -42,8 +44,9 @@ async def show(desk: Desk, query: Query) -> None:
             said.panel("Why", decided.why(answer, stored), width=5),
             said.panel("Beside the usual", decided.beside_usual(stored), width=4),
             said.panel("What is known since", _known(stored), width=3),
-            said.panel("What is usual", normal(around), width=8),
+            said.panel("What is usual", normal(around), width=4),
             said.panel("Places", places(around), width=4),
+            said.panel("Linked", small(linked), width=4),
             said.panel(line.title, timeline(around, finder.actions), decided.time_line(finder, line, id_), width=8),
             said.panel("Event", decided.event(finder, stored), width=4),
             said.panel("Features", _features(stored), width=8),
@@ -115,5 +118,9 @@ def _compute_again(desk: Desk, id_: str, system: str) -> None:
 
 
 PAGE = Page(
-    "/decision", "Decision", Scope.REVIEW, show, keys=(("c", "compute it again"), ("o", "its case, where it has one"))
+    "/decision",
+    "Decision",
+    Scope.REVIEW,
+    show,
+    keys=(("c", "compute it again"), ("e", "walk what is linked"), ("o", "its case, where it has one")),
 )

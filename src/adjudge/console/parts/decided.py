@@ -27,8 +27,8 @@ def why(answer: StoredAnswer, stored: Stored) -> Markup:
     return tag("div", tag("ol", items, class_="why"), fired)
 
 
-def beside_usual(stored: Stored) -> Markup:
-    """Return each number of an event beside what is usual for whom it is about."""
+def beside_usual(stored: Stored, *, brief: bool = False) -> Markup:
+    """Return each number of an event beside what is usual; by which feature is left out where it has to be brief."""
     found = usual(stored)
     if not found:
         return tag("p", "No feature says what is usual for this customer.", class_="quiet")
@@ -42,8 +42,11 @@ def beside_usual(stored: Stored) -> Markup:
         )
         for one in found
     ]
-    heads = ("Field", "Here", "Usual", "Away", "Says")
-    return said.table(heads, rows, caption="This event and the mean before it", numbers=frozenset((1, 2, 3)))
+    heads, shown = ("Field", "Here", "Usual", "Away", "Says"), 4 if brief else 5
+    rows_shown = [row[:shown] for row in rows]
+    return said.table(
+        heads[:shown], rows_shown, caption="This event and the mean before it", numbers=frozenset((1, 2, 3))
+    )
 
 
 def known(of: dict[str, bool | str]) -> str:

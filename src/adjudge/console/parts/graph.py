@@ -67,8 +67,17 @@ def graph(linked: Linked, *, width: int = 1180, height: int = 470, names: int = 
     return tag("figure", svg, _legend(linked), class_="drawn wide")
 
 
+def small(linked: Linked | None) -> Markup:
+    """Return the drawing as a part of another page; None where an event names nobody."""
+    if linked is None:
+        return tag("p", "The event names nobody whom anything is linked to.", class_="quiet")
+    whole = said.linked_address(linked.field, linked.value, linked.system)
+    walk = tag("p", tag("a", "Walk from here", href=whole, data_key="e"))
+    return tag("div", walk, graph(linked, width=300, height=150, names=1))
+
+
 def _across(x: float, width: int) -> float:
-    return round(width / 2 + x * (width / 2 - 90), 1)
+    return round(width / 2 + x * (width / 2 - min(90, width / 6)), 1)
 
 
 def _down(y: float, height: int) -> float:
@@ -120,4 +129,4 @@ def _legend(linked: Linked) -> Markup:
         for severity, words in KNOWN.items()
     ]
     more = tag("li", f"{linked.left_out:,} more are not shown") if linked.left_out else None
-    return tag("ul", items, tag("li", "dark lines: events that are known fraud"), more, class_="legend")
+    return tag("ul", items, tag("li", "strong lines: known fraud"), more, class_="legend")

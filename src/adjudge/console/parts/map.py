@@ -13,7 +13,7 @@ from adjudge.console.markup import Markup, tag
 from adjudge.service.around.travel import KM_PER_DEGREE, east_of
 from adjudge.service.around.view import Around, Nearby, Spot
 
-WIDTH, HEIGHT, EDGE = 360, 190, 16
+WIDTH, HEIGHT, EDGE = 290, 125, 12
 """Of the drawing and its margin, in its own units."""
 
 STEPS = tuple(m * 10.0**k for k in range(-4, 2) for m in (1, 2, 5))

@@ -8,7 +8,7 @@ from adjudge.console import said
 from adjudge.console.markup import Markup, tag
 from adjudge.service.around.view import Around, Bin, Count
 
-WIDTH, HEIGHT = 240, 92
+WIDTH, HEIGHT = 200, 82
 """Of a drawing, in its own units."""
 
 TOP, FOOT = 12, 28

@@ -10,7 +10,7 @@ from adjudge.console import said
 from adjudge.console.markup import Markup, tag
 from adjudge.service.around.view import Around, Nearby
 
-WIDTH, HEIGHT = 760, 150
+WIDTH, HEIGHT = 600, 130
 """Of the drawing, in its own units."""
 
 LEFT, RIGHT, TOP, FOOT = 46, 10, 10, 30

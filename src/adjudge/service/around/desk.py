@@ -128,6 +128,10 @@ class AroundDesk:
         with self._turn:
             return linked(self._decider.workspace, finder, waiting, self._lookup, field, value)
 
+    def linked_of(self, around: Around) -> Linked | None:
+        """Return the entities around the one whose events are around a decision; None where it names nobody."""
+        return self.linked(around.field, around.value, around.system) if around.field else None
+
     def _read(self, finder: Finder, rows: AnyArray, seq: int, field: str) -> tuple[list[Nearby], set[int]]:
         """Return events, and the positions of those that had been taken back before the one in hand."""
         workspace = self._decider.workspace

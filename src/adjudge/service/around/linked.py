@@ -166,7 +166,7 @@ def linked(
 
 def _walk(finder: Finder, middle: _Found) -> tuple[list[_Found], int, dict[Key, AnyArray]]:
     """Return the entities within two hops, how many were left out, and the decisions that name each."""
-    found, known, left_out = [middle], {middle.key}, 0
+    found, known, left_out = [middle], {middle.key}, set[Key]()
     rows_of = {middle.key: finder.naming(*middle.key)}
     for i in range(MOST_NODES):
         if i >= len(found) or found[i].hops > 1:
@@ -177,12 +177,12 @@ def _walk(finder: Finder, middle: _Found) -> tuple[list[_Found], int, dict[Key, 
             continue
         most = min(MOST_NEXT if one.hops == 0 else MOST_BEYOND, MOST_NODES - len(found))
         tied = [(key, seq) for key, seq in _tied(rows, one.key.column) if key not in known]
-        left_out += max(len(tied) - most, 0)
+        left_out.update(key for key, _ in tied[most:])
         for key, seq in tied[:most]:
             known.add(key)
             found.append(_Found(key, one.hops + 1, i, seq))
             rows_of[key] = finder.naming(*key)
-    return found, left_out, rows_of
+    return found, len(left_out - known), rows_of
 
 
 def _tied(rows: AnyArray, column: int) -> list[tuple[Key, int]]:

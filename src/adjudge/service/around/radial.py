@@ -22,20 +22,12 @@ def radial(parents: Sequence[int]) -> list[tuple[float, float]]:
     >>> radial([-1, 0, 0])
     [(0.0, 0.0), (0.0, -0.52), (0.0, 0.52)]
     """
-    children: dict[int, list[int]] = {}
-    for i, parent in enumerate(parents):
-        children.setdefault(parent, []).append(i)
-    at = [(0.0, 0.0)] * len(parents)
-    first = children.get(0, [])
-    weights = [max(1, len(children.get(i, []))) for i in first]
-    whole, start = sum(weights), 0
-    offset = weights[0] / 2 if weights else 0
-    for i, weight in zip(first, weights, strict=True):
-        at[i] = _place(INNER, (start + weight / 2 - offset) / whole)
-        below = children.get(i, [])
-        for k, j in enumerate(below):
-            at[j] = _place(1.0, (start + (k + 0.5) * weight / len(below) - offset) / whole)
-        start += weight
+    first = [i for i, parent in enumerate(parents) if parent == 0]
+    turn = {i: k / len(first) for k, i in enumerate(first)}
+    at = [(0.0, 0.0) if parent < 0 else _place(INNER, turn.get(i, 0.0)) for i, parent in enumerate(parents)]
+    beyond = sorted((turn[parent], i) for i, parent in enumerate(parents) if parent > 0)
+    for k, (_, i) in enumerate(beyond):
+        at[i] = _place(1.0, (k + 0.5) / len(beyond) - 0.5 / max(len(first), 1))
     return at
 
 
