@@ -19,6 +19,8 @@ PAGES = (
     "/cases",
     "/cases?list=closed",
     "/case?id=p1-8&system=shop",
+    "/case?id=p1-43&system=shop",
+    "/decision?id=p1-180&system=shop",
     "/linked?field=user&value=u4&system=shop",
     "/review",
     "/money",

@@ -21,7 +21,7 @@ SHOWN = {
     "decisions": "/decisions?q=u-busy",
     "decision": "/decision?id=pbusy-5&system=shop",
     "cases": "/cases",
-    "case": "/case?id=p1-8&system=shop",
+    "case": "/case?id=p1-43&system=shop",
     "linked": "/linked?field=user&value=u4&system=shop",
     "review": "/review",
     "money": "/money",

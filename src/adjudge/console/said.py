@@ -152,9 +152,11 @@ def facts(pairs: Sequence[tuple[str, Child]]) -> Markup:
     return tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in pairs], class_="facts")
 
 
-def panel(title: str, *children: Child, width: int = 12) -> Markup:
-    """Return a part of a page; widths of a row come to 12."""
-    return tag("section", tag("h2", title) if title else None, children, class_=f"panel w{width}")
+def panel(title: str, *children: Child, width: int = 12, scrolls: bool = False) -> Markup:
+    """Return a part of a page; widths of a row come to 12. One that may scroll by itself can be reached by `Tab`."""
+    focus = "0" if scrolls else None
+    inside = (tag("h2", title) if title else None, children)
+    return tag("section", inside, class_=f"panel w{width}", tabindex=focus, aria_label=title if scrolls else None)
 
 
 def panels(*children: Child) -> Markup:

@@ -178,7 +178,7 @@ def _ring(desk: Desk, found: Shown, system: str) -> None:
 
 
 def _parts(finder: Finder, found: Shown) -> Markup:
-    notes = said.panel("Notes and verdicts", _said(found), width=3)
+    notes = said.panel("Notes and verdicts", _said(found), width=3, scrolls=True)
     if found.stored is None or found.around is None:
         gone = empty("The person was erased.", "The case stays in the figures; nothing about anybody is left.")
         together = said.panel("Hangs together", _together(finder, found), width=4)
@@ -186,9 +186,15 @@ def _parts(finder: Finder, found: Shown) -> Markup:
     answer = msgspec.json.decode(found.stored.record, type=StoredAnswer)
     return join(
         (
-            said.panel("Why", decided.why(answer, found.stored), width=3),
-            said.panel("What is usual", normal(found.around), decided.beside_usual(found.stored, brief=True), width=3),
-            said.panel("Places", places(found.around), width=3),
+            said.panel("Why", decided.why(answer, found.stored), width=3, scrolls=True),
+            said.panel(
+                "What is usual",
+                normal(found.around),
+                decided.beside_usual(found.stored, brief=True),
+                width=3,
+                scrolls=True,
+            ),
+            said.panel("Places", places(found.around), width=3, scrolls=True),
             said.panel("Linked", small(found.linked), _together(finder, found), width=3),
             said.panel(
                 found.line.title,
