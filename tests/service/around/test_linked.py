@@ -114,6 +114,15 @@ def test_the_walk_is_bounded_and_says_what_it_left_out() -> None:
     assert (len(found.nodes), found.left_out) == (1 + module.MOST_NEXT, 30 - module.MOST_NEXT)
 
 
+def test_of_the_one_in_the_middle_the_newest_decisions_tie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NEWEST", 2)
+    shop = Shop()
+    shop.decide(*[purchase(i, user=f"u{i}", card="shared") for i in range(4)])
+    found = desk_of(shop).linked("card", "shared")
+    assert [(n.value, n.decisions) for n in found.nodes] == [("shared", 4), ("u3", 1), ("u2", 1)]
+    assert [(t.a, t.b, t.events) for t in found.ties] == [(0, 1, 1), (0, 2, 1)]
+
+
 def test_the_drawing_is_the_same_every_time() -> None:
     parents = [-1, 0, 0, 0, 1, 1, 2]
     at = radial(parents)

@@ -36,6 +36,9 @@ MOST_NEXT, MOST_BEYOND = 20, 5
 MOST_WALKED = 200
 """An entity that more decisions name is not walked through, unless it is the one in the middle."""
 
+NEWEST = 1_000
+"""Newest decisions of the one in the middle that are looked at for ties: a merchant may have a million."""
+
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One entity.
@@ -176,7 +179,7 @@ def _walk(finder: Finder, middle: _Found) -> tuple[list[_Found], int, dict[Key, 
         if one.hops and len(rows) > MOST_WALKED:
             continue
         most = min(MOST_NEXT if one.hops == 0 else MOST_BEYOND, MOST_NODES - len(found))
-        tied = [(key, seq) for key, seq in _tied(rows, one.key.column) if key not in known]
+        tied = [(key, seq) for key, seq in _tied(rows[-NEWEST:], one.key.column) if key not in known]
         left_out.update(key for key, _ in tied[most:])
         for key, seq in tied[:most]:
             known.add(key)
@@ -206,8 +209,8 @@ def _ties(found: Sequence[_Found], rows_of: Mapping[Key, AnyArray], true: HashAr
     place = {one.key: i for i, one in enumerate(found)}
     pairs: dict[tuple[int, int], dict[int, bool]] = {}
     for one in found:
-        rows = rows_of[one.key]
-        if one.hops > 1 or (one.hops == 1 and len(rows) > MOST_WALKED):
+        rows = rows_of[one.key][-NEWEST:]
+        if one.hops > 1 or (one.hops == 1 and len(rows_of[one.key]) > MOST_WALKED):
             continue
         fraud = np.isin(rows["id"], true).tolist()
         for seq, tokens, is_true in zip(rows["seq"].tolist(), rows["keys"].tolist(), fraud, strict=True):
