@@ -28,7 +28,7 @@ from adjudge.service.bundles import Bundles
 from adjudge.service.changed import Change
 from adjudge.service.decider import Decider
 from adjudge.service.home import LOG_FILE
-from adjudge.service.registry.asked import Assent
+from adjudge.service.registry.asked import Assent, Registration
 from adjudge.service.resolver import Resolver
 from adjudge.service.server import python, serve
 from adjudge.service.settings import Settings
@@ -37,6 +37,15 @@ from tests.console.people import PEOPLE, WICKED
 from tests.service.retrain.lived import Life, place_of, releases_of, run
 from tests.service.retrain.lived import plan as lived_plan
 from tests.service.shop import as_json, many_purchases, purchase, shop
+
+RULES = {
+    "version": 1,
+    "rules": [
+        {"id": name, "when": f"amount > {least}", "action": "review", "reason": "A large amount.", "owner": owner}
+        for name, least, owner in (("large", 300, "ada"), ("larger", 600, "ada"), ("never", 99_000, "bob"))
+    ],
+}
+"""Rules of which one fires only with another, and one never."""
 
 
 def fill(decider: Decider) -> None:
@@ -61,6 +70,8 @@ def live(folder: Path) -> None:
         made, place = run(life, folder), place_of(life, folder)
         desk = releases_of(life.decider, place)
         desk.promote(made.bundle, Assent("first", "development"), By("ada", "first"))
+        drafted = Registration("large ones", rules=RULES, evidence={"saved": 1.0})
+        desk.promote(desk.register(drafted, By("ada", "large ones")).id, Assent("tried"), By("ada", "tried"))
         life.live(38)
         spot = [
             purchase(

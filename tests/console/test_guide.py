@@ -27,6 +27,8 @@ SHOWN = {
     "money": "/money",
     "hotspots": "/hotspots",
     "drift": "/drift",
+    "thresholds": "/thresholds",
+    "performance": "/performance",
     "rules": "/rules",
     "lists": "/lists",
     "releases": "/releases",
@@ -35,7 +37,7 @@ SHOWN = {
 }
 """The picture of each page, by its name in the guide."""
 
-LOOKS = frozenset(("money", "hotspots", "drift"))
+LOOKS = frozenset(("money", "hotspots", "drift", "thresholds", "performance"))
 """Pages that are shown where weeks have passed."""
 
 ANALYSTS = frozenset(("cases", "case"))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.console.conftest import Visit
-from tests.console.test_acts import ask, confirm
+from tests.console.test_acts import ask, confirm, tell
 from tests.console.test_browser import serious
 from tests.service.shop import purchase
 
@@ -71,7 +71,7 @@ def test_what_was_found_fits_and_shuts_nobody_out(long_visit: Visit, theme: str)
     visit = long_visit
     visit.theme(theme)
     visit.sign_in("engineer")
-    for path in ("/money", "/hotspots", "/drift"):
+    for path in ("/money", "/hotspots", "/drift", "/thresholds", "/performance"):
         visit.go(path)
         visit.page.wait_for_selector(OVER)
         assert visit.fits(), path
@@ -81,9 +81,62 @@ def test_what_was_found_fits_and_shuts_nobody_out(long_visit: Visit, theme: str)
 
 def test_a_log_in_memory_says_that_nobody_else_can_look(visit: Visit) -> None:
     visit.sign_in("engineer")
-    for path in ("/money", "/hotspots", "/drift"):
+    for path in ("/money", "/hotspots", "/drift", "/thresholds", "/performance"):
         visit.go(path)
         visit.page.wait_for_selector("text=Nothing can be looked at here.")
+    assert visit.errors == []
+
+
+def test_a_challenger_stands_beside_the_champion_with_what_its_rule_asks_for(long_visit: Visit) -> None:
+    visit = long_visit
+    policy = {"name": "mild", "why": "fewer alerts", "revision": {"policy": {"soft_rules": "advise"}}}
+    tell(visit.served, "/v1/challengers", policy)
+    visit.sign_in("manager")
+    visit.go("/challengers")
+    visit.page.wait_for_selector("text=What its rule still asks for")
+    assert visit.page.locator("text=/it has run 0.0 of 14 days/").count() == 1
+    confirm(visit, "Retire mild", "no better")
+    visit.page.wait_for_selector("text=mild is retired now")
+    assert ask(visit.served, "/v1/challengers")["challengers"] == []
+    assert visit.errors == []
+
+
+def test_rules_at_work_are_told_dead_and_redundant(long_visit: Visit) -> None:
+    visit = long_visit
+    visit.sign_in("manager")
+    visit.go("/performance")
+    visit.page.wait_for_selector(OVER)
+    row = visit.page.locator("tr", has=visit.page.get_by_role("rowheader", name="never", exact=True))
+    assert "never fired" in row.inner_text()
+    assert visit.page.locator("tr", has_text="larger").last.inner_text().split()[:2] == ["larger", "large"]
+    assert visit.errors == []
+
+
+def test_a_threshold_is_looked_at_before_it_decides(long_visit: Visit) -> None:
+    visit = long_visit
+    visit.sign_in("manager")
+    visit.go("/thresholds")
+    visit.page.wait_for_selector(OVER)
+    slider = visit.page.get_by_role("slider").first
+    figures = visit.page.locator("[role=status] .figures").first
+    before = figures.inner_text()
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowRight")
+    visit.page.wait_for_function("location.search.includes('review=')")
+    visit.page.wait_for_function(
+        "before => document.querySelector('[role=status] .figures').innerText !== before", arg=before
+    )
+    address, moved = visit.page.url, figures.inner_text()
+    visit.page.goto(address)  # as a colleague would see it
+    visit.page.wait_for_selector(OVER)
+    assert visit.page.locator("[role=status] .figures").first.inner_text() == moved
+    versions = ask(visit.served, "/v1/activations")["systems"][0]["versions"]
+    confirm(visit, "Have review begin there", "more of them are worth it")
+    visit.page.wait_for_selector("text=Decides from position")
+    after = ask(visit.served, "/v1/activations")["systems"][0]["versions"]
+    assert (after["policy"] != versions["policy"], after["model"]) == (True, versions["model"])
+    assert "more of them are worth it" in json.dumps(ask(visit.served, "/v1/log?limit=10000"))
     assert visit.errors == []
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adjudge.commands.origin import DataOption, SeedOption, SimulateOption, SystemOption, source_of
+from adjudge.commands.past import ExportOption, Origin, SinceOption, UntilOption, past_from
 from adjudge.commands.show import as_json, err, grid, out, show
+from adjudge.commands.workspace import LogOption, WorkspaceOption
 from adjudge.errors import InputError
 from adjudge.progress import Bars
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from adjudge.learn.tradeoff import TradeOffs
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+NameOption = Annotated[str | None, typer.Option("--system", "-s", help="Name of the system, where there are several.")]
 MinutesOption = Annotated[float, typer.Option("--review-minutes", min=0, help="Minutes that one case takes.")]
 
 
@@ -127,6 +130,38 @@ def thresholds(
         _print_trade_off(one)
 
 
+def tradeoff(
+    system: NameOption = None,
+    workspace: WorkspaceOption = None,
+    log: LogOption = None,
+    export: ExportOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    points: Annotated[int, typer.Option(min=2, max=500, help="How many thresholds are tried of each kind.")] = 16,
+    review_minutes: MinutesOption = 5.0,
+    json: JsonOption = False,
+) -> None:
+    """Say what every threshold would have meant over what a log holds: alerts, money, honest customers declined.
+
+    Only events whose label is old enough count. What was stopped and never labelled is left out: nobody will ever know
+    what it was, so a milder threshold than the one in force looks safer than it is.
+
+    Example: adjudge tradeoff --workspace payments --since 2026-06-01
+    """
+    from adjudge.learn.choices import logged_trade_offs
+
+    origin = Origin(system, export=export, workspace=workspace, log=log, since=since, until=until)
+    with Bars(err) as bars:
+        past, _ = past_from(origin, (), bars)
+    found = logged_trade_offs(past, review_minutes=review_minutes, points=points)
+    if json:
+        as_json(found)
+        return
+    show({"events": found.events, "frauds": found.frauds, "left out": found.left_out}, json=False)
+    for one in found.trade_offs:
+        _print_trade_off(one)
+
+
 def headline(evaluation: Evaluation) -> dict[str, Any]:
     """Return the figures of an evaluation that a verb shows."""
     lines = {line.id: line.model for line in evaluation.lines}
@@ -190,5 +225,5 @@ def _print_trade_off(table: TradeOffs) -> None:
     )
 
 
-COMMANDS = (evaluate, thresholds)
+COMMANDS = (evaluate, thresholds, tradeoff)
 """Verbs of this module."""

@@ -52,7 +52,7 @@ async def show(
         ui.html(said.panel("", empty("Nothing can be looked at here.", f"{words_of(error)}.")), sanitize=False)
         return
     shown = ui.html("", sanitize=False)
-    acts = ui.column()
+    acts = ui.element("div").classes("stack")
     with ui.row().classes("answers"):
         again = ui.button("Look again").props("no-caps outline")
         stop = ui.button("Stop").props("no-caps outline")

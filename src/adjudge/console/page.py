@@ -31,6 +31,8 @@ class Page:
         Builds it.
     nav
         Its name in the navigation; empty where it is reached from another page.
+    group
+        What it belongs to in the navigation.
     key
         The key that goes to it, after ``g``.
     keys
@@ -42,5 +44,6 @@ class Page:
     need: Need
     show: Show
     nav: str = ""
+    group: str = ""
     key: str = ""
     keys: tuple[tuple[str, str], ...] = ()

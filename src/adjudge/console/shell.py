@@ -31,6 +31,27 @@ ROLES = {
 
 def bar(desk: Desk, page: Page, pages: Sequence[Page]) -> Markup:
     """Return the bar on top of a page: where one can go, who one is, and the way out."""
+    shown = [p for p in pages if p.nav and desk.may(p.need)]
+    groups = [
+        _group(name, [p for p in shown if p.group == name], page) for name in dict.fromkeys(p.group for p in shown)
+    ]
+    who = desk.principal
+    roles = ", ".join(ROLES[s] for s in sorted(who.scopes))
+    return tag(
+        "div",
+        tag("a", "Skip to the page", href="#page", class_="skip"),
+        tag("a", "adjudge", href="/console/overview", class_="brand"),
+        tag("nav", groups, aria_label="Pages"),
+        tag("span", who.who, class_="who", title=roles),
+        tag("button", "◐", type="button", data_act="theme", aria_label="Light or dark", title="t"),
+        tag("button", "?", type="button", data_act="help", aria_label="Keys", title="?"),
+        None if desk.service.settings.auth == "off" else _sign_out(desk),
+        class_="bar",
+    )
+
+
+def _group(name: str, pages: Sequence[Page], page: Page) -> Markup:
+    """Return the pages of a group, which unfold below its name; one that is alone needs no group."""
     links = [
         tag(
             "a",
@@ -41,21 +62,12 @@ def bar(desk: Desk, page: Page, pages: Sequence[Page]) -> Markup:
             title=f"g {p.key}" if p.key else None,
         )
         for p in pages
-        if p.nav and desk.may(p.need)
     ]
-    who = desk.principal
-    roles = ", ".join(ROLES[s] for s in sorted(who.scopes))
-    return tag(
-        "div",
-        tag("a", "Skip to the page", href="#page", class_="skip"),
-        tag("a", "adjudge", href="/console/overview", class_="brand"),
-        tag("nav", links, aria_label="Pages"),
-        tag("span", who.who, class_="who", title=roles),
-        tag("button", "◐", type="button", data_act="theme", aria_label="Light or dark", title="t"),
-        tag("button", "?", type="button", data_act="help", aria_label="Keys", title="?"),
-        None if desk.service.settings.auth == "off" else _sign_out(desk),
-        class_="bar",
-    )
+    if len(links) == 1:
+        return links[0]
+    here = next((p.nav for p in pages if p is page), "")
+    summary = tag("summary", f"{name}:" if here else name, tag("span", here, class_="quiet") if here else None)
+    return tag("details", summary, tag("div", links, class_="menu"), class_="group", data_here=bool(here))
 
 
 def _sign_out(desk: Desk) -> Markup:

@@ -70,4 +70,4 @@ def _silences(found: AlertsView) -> Markup:
     return said.table(("Incidents", "System", "Until", "By", "Reason"), rows, caption=f"{len(rows)} silences")
 
 
-PAGE = Page("/alerts", "Alerts", Scope.AUDIT, show, nav="Alerts", key="w")
+PAGE = Page("/alerts", "Alerts", Scope.AUDIT, show, nav="Alerts", group="Watch", key="w")

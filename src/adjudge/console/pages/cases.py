@@ -148,4 +148,4 @@ def deadline(one: CaseView) -> Markup | str:
 KEYS = (("n", "take the next case"), ("e", "further ones"))
 """What keys do here."""
 
-PAGE = Page("/cases", "Cases", Scope.REVIEW, show, nav="Cases", key="q", keys=KEYS)
+PAGE = Page("/cases", "Cases", Scope.REVIEW, show, nav="Cases", group="Work", key="q", keys=KEYS)

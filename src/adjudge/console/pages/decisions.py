@@ -82,4 +82,6 @@ def _found(finder: Finder, wanted: Wanted, found: Hits) -> Markup:
     return tag("div", said.panel("", table, more), class_="after")
 
 
-PAGE = Page("/decisions", "Decisions", Scope.REVIEW, show, nav="Decisions", key="d", keys=(("e", "earlier ones"),))
+PAGE = Page(
+    "/decisions", "Decisions", Scope.REVIEW, show, nav="Decisions", group="Work", key="d", keys=(("e", "earlier ones"),)
+)

@@ -184,4 +184,4 @@ def _points(values: Sequence[object]) -> list[Point]:
     ]
 
 
-PAGE = Page("/drift", "Drift and performance", Scope.AUDIT, show, nav="Drift", key="f", keys=looked.KEYS)
+PAGE = Page("/drift", "Drift and performance", Scope.AUDIT, show, nav="Drift", group="Watch", key="f", keys=looked.KEYS)

@@ -125,4 +125,4 @@ def _switch(desk: Desk, finder: Finder, one: Spot, action: ui.select, until: ui.
     )
 
 
-PAGE = Page("/hotspots", "Hot spots", Scope.REVIEW, show, nav="Hot spots", key="h", keys=looked.KEYS)
+PAGE = Page("/hotspots", "Hot spots", Scope.REVIEW, show, nav="Hot spots", group="Worth", key="h", keys=looked.KEYS)

@@ -77,4 +77,4 @@ def _change(desk: Desk, system: str, name: str) -> None:
         acts.button(desk, "Take off the list", Scope.MANAGE, take, came_of, key="x")
 
 
-PAGE = Page("/lists", "Lists", Scope.MANAGE, show, nav="Lists", key="l", keys=KEYS)
+PAGE = Page("/lists", "Lists", Scope.MANAGE, show, nav="Lists", group="Change", key="l", keys=KEYS)

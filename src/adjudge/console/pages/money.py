@@ -160,4 +160,4 @@ def _money(found: bytes, currency: str) -> Markup:
     )
 
 
-PAGE = Page("/money", "Money", Scope.REVIEW, show, nav="Money", key="m", keys=looked.KEYS)
+PAGE = Page("/money", "Money", Scope.REVIEW, show, nav="Money", group="Worth", key="m", keys=looked.KEYS)

@@ -148,4 +148,4 @@ def _trouble(last: Now) -> Markup:
     return said.table(("What", "How often"), rows, caption="Since the start", numbers=frozenset((1,)))
 
 
-PAGE = Page("/overview", "Overview", Door.ANY, show, nav="Overview", key="o")
+PAGE = Page("/overview", "Overview", Door.ANY, show, nav="Overview", group="Watch", key="o")

@@ -181,4 +181,6 @@ def _ended(ended: list[ProposalView]) -> Markup:
     return said.table(heads, rows, caption="The log has them for good")
 
 
-PAGE = Page("/releases", "Releases and approvals", Scope.MANAGE, show, nav="Releases", key="a", keys=KEYS)
+PAGE = Page(
+    "/releases", "Releases and approvals", Scope.MANAGE, show, nav="Releases", group="Change", key="a", keys=KEYS
+)

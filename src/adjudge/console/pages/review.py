@@ -171,6 +171,7 @@ PAGE = Page(
     Scope.REVIEW,
     show,
     nav="Review",
+    group="Work",
     key="m",
     keys=(("v", "have cases worked in another way, with a reason"),),
 )

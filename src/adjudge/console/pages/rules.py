@@ -138,4 +138,4 @@ def _tried(found: dict[str, Any]) -> Markup:
     return tag("div", said.table(heads, rows, caption=caption, numbers=frozenset(range(1, 7))), notes, examples)
 
 
-PAGE = Page("/rules", "Rules", Scope.MANAGE, show, nav="Rules", key="r", keys=KEYS)
+PAGE = Page("/rules", "Rules", Scope.MANAGE, show, nav="Rules", group="Change", key="r", keys=KEYS)

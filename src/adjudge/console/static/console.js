@@ -34,6 +34,17 @@
     if (does === "help") help();
   });
 
+  // Of the groups of pages one at most is unfolded, and none once somebody looks elsewhere.
+  const fold = (but) => {
+    for (const one of document.querySelectorAll("details.group[open]")) if (one !== but) one.open = false;
+  };
+  document.addEventListener("click", (event) => fold(event.target.closest?.("details.group")));
+  document.addEventListener("focusin", (event) => fold(event.target.closest?.("details.group")));
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && document.querySelector("details.group[open]");
+    if (open) { open.open = false; open.querySelector("summary").focus(); }
+  });
+
   let going = 0; // when g was pressed
   document.addEventListener("keydown", (event) => {
     const inside = event.target.closest?.("input, textarea, select, [contenteditable=true], .cm-editor");

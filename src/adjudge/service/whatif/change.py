@@ -70,11 +70,11 @@ class Change:
         if not self.thresholds:
             return revised(plan, self.revision, bundles)
         base = revised(plan, self.revision, bundles) if self.revision.parts else plan
-        policy = _with_thresholds(base, self.thresholds)
+        policy = with_thresholds(base, self.thresholds)
         return revised(base, Revision(self.revision.why, base.system.name, policy=policy), bundles)
 
 
-def _with_thresholds(plan: Plan, thresholds: Mapping[str, float]) -> dict[str, object]:
+def with_thresholds(plan: Plan, thresholds: Mapping[str, float]) -> dict[str, object]:
     """Return the policy of a plan with some thresholds moved, as a document."""
     policy: Policy = plan.policy
     if policy.bands or policy.by_cost:
