@@ -155,6 +155,21 @@ def test_a_release_decides_once_somebody_else_has_approved_it(visit: Visit) -> N
     assert visit.errors == []
 
 
+def test_a_draft_runs_in_the_shadow_before_it_decides(visit: Visit) -> None:
+    visit.sign_in("manager")
+    visit.go("/rules")
+    before = ask(visit.served, "/v1/activations")["systems"][0]["versions"]
+    write(visit, visit.page.input_value(".editor textarea").replace("amount > ", "amount > 1"))
+    visit.page.wait_for_selector("text=no mistakes")
+    confirm(visit, "Run beside", "is it too strict?")
+    visit.page.wait_for_selector("text=/rules-[0-9a-f]{8} runs in the shadow/")
+    (seated,) = [one for one in ask(visit.served, "/v1/challengers")["challengers"] if one["name"].startswith("rules-")]
+    assert (seated["stage"], seated["changes"], seated["steps"][0]["why"]) == ("shadow", ["rules"], "is it too strict?")
+    assert ask(visit.served, "/v1/activations")["systems"][0]["versions"] == before
+    tell(visit.served, f"/v1/challengers/{seated['name']}/retire", {"why": "enough"})
+    assert visit.errors == []
+
+
 def tell(served: Served, path: str, body: Any, who: str = "manager") -> Any:
     """Send the API something as somebody."""
     answer = httpx.post(f"{served.url}{path}", json=body, headers={"authorization": f"Bearer {served.keys[who]}"})

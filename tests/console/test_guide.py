@@ -27,6 +27,7 @@ SHOWN = {
     "money": "/money",
     "hotspots": "/hotspots",
     "drift": "/drift",
+    "log": "/log",
     "thresholds": "/thresholds",
     "performance": "/performance",
     "rules": "/rules",
@@ -37,7 +38,7 @@ SHOWN = {
 }
 """The picture of each page, by its name in the guide."""
 
-LOOKS = frozenset(("money", "hotspots", "drift", "thresholds", "performance"))
+LOOKS = frozenset(("money", "hotspots", "drift", "thresholds", "performance", "log"))
 """Pages that are shown where weeks have passed."""
 
 ANALYSTS = frozenset(("cases", "case"))

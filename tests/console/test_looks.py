@@ -71,7 +71,7 @@ def test_what_was_found_fits_and_shuts_nobody_out(long_visit: Visit, theme: str)
     visit = long_visit
     visit.theme(theme)
     visit.sign_in("engineer")
-    for path in ("/money", "/hotspots", "/drift", "/thresholds", "/performance"):
+    for path in ("/money", "/hotspots", "/drift", "/thresholds", "/performance", "/log"):
         visit.go(path)
         visit.page.wait_for_selector(OVER)
         assert visit.fits(), path
@@ -81,9 +81,19 @@ def test_what_was_found_fits_and_shuts_nobody_out(long_visit: Visit, theme: str)
 
 def test_a_log_in_memory_says_that_nobody_else_can_look(visit: Visit) -> None:
     visit.sign_in("engineer")
-    for path in ("/money", "/hotspots", "/drift", "/thresholds", "/performance"):
+    for path in ("/money", "/hotspots", "/drift", "/thresholds", "/performance", "/log"):
         visit.go(path)
         visit.page.wait_for_selector("text=Nothing can be looked at here.")
+    assert visit.errors == []
+
+
+def test_the_log_is_proven_whole_and_says_who_did_what(long_visit: Visit) -> None:
+    visit = long_visit
+    visit.sign_in("engineer")
+    visit.go("/log")
+    visit.page.wait_for_selector(OVER)
+    assert visit.page.locator("text=The log is").inner_text().split()[-1] == "whole"
+    assert visit.page.locator("tr", has_text="release staged").first.locator("td").nth(3).inner_text() == "ada"
     assert visit.errors == []
 
 

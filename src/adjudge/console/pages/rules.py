@@ -14,15 +14,29 @@ from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.pages.releases import came_of
 from adjudge.console.shell import empty, refusal
+from adjudge.define import Rules
 from adjudge.define.rulefile import Mistake
 from adjudge.errors import AdjudgeError
 from adjudge.service import drafts
 from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
+from adjudge.service.challengers.asked import Challenge, ChallengerView
 from adjudge.service.versions.desk import Activated
 
-KEYS = (("x", "try the draft on the past"), ("v", "have it decide, with a reason"))
+KEYS = (
+    ("x", "try the draft on the past"),
+    ("v", "have it decide, with a reason"),
+    ("b", "have it run beside what decides"),
+)
 """What keys do here, outside of the editor."""
+
+SHARES = {
+    0.0: "in the shadow",
+    0.05: "on 5 % of the events",
+    0.2: "on 20 % of the events",
+    0.5: "on half of the events",
+}
+"""Where a draft may run beside what decides."""
 
 PAUSE_MS = 300
 """How long somebody has not typed before what they wrote is checked."""
@@ -54,6 +68,16 @@ async def show(desk: Desk, query: Query) -> None:
                     came_of,
                     key="v",
                     asks="These rules decide from the next position on",
+                )
+                runs = ui.select(SHARES, value=0.0, label="Runs").props('outlined dense aria-label="Where it runs"')
+                acts.button(
+                    desk,
+                    "Run beside",
+                    Scope.MANAGE,
+                    lambda by: _beside(desk, editor.value, system, runs.value, by),
+                    _seated,
+                    key="b",
+                    asks="As a challenger of the rules that decide",
                 )
         with ui.element("section").classes("panel"):
             ui.html(tag("h2", "On the past"), sanitize=False)
@@ -87,6 +111,21 @@ async def show(desk: Desk, query: Query) -> None:
 
 def _revise(desk: Desk, text: str, system: str, by: By) -> Activated:
     return desk.service.second.revise(drafts.revision_of(text, by.why, system), by)
+
+
+def _beside(desk: Desk, text: str, system: str, share: float, by: By) -> ChallengerView:
+    """Have a draft run beside what decides: in the shadow, or on a share of the events."""
+    rules = Rules.load(text)
+    challenge = Challenge(
+        by.why, f"rules-{rules.version[:8]}", system, revision={"rules": rules.document()}, share=share
+    )
+    return desk.service.challengers.seat(challenge, by)
+
+
+def _seated(done: ChallengerView) -> str:
+    if done.proposal is not None:
+        return f"Proposal {done.proposal} waits for a second person."
+    return f"{done.name} runs {SHARES.get(done.share, 'beside')}."
 
 
 async def _try(desk: Desk, text: str, system: str) -> dict[str, Any]:
