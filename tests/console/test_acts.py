@@ -33,6 +33,12 @@ def confirm(visit: Visit, button: str, why: str) -> None:
     visit.page.locator(".ask:visible button", has_text=button).click()
 
 
+def cancel(visit: Visit) -> None:
+    """Leave a dialog, and see it gone: while it fades it can still be typed into."""
+    visit.page.locator(".ask:visible button", has_text="Cancel").click()
+    visit.page.locator(".ask").first.wait_for(state="hidden")
+
+
 def confirm_with_a_reason_only(visit: Visit, button: str, why: str) -> None:
     """Press a button that asks for a reason, be refused without one, and give it."""
     confirm(visit, button, "")
@@ -107,7 +113,7 @@ def test_a_manager_sets_a_deadline_for_cases_and_an_analyst_reads_it_and_cannot(
     confirm(visit, "Work like this", "victims call within two days")
     visit.page.wait_for_selector("text=due_hours is a number, not 'soon'")
     assert ask(visit.served, "/v1/cases/summary")["routine"] == before["routine"]
-    visit.page.locator(".ask:visible button", has_text="Cancel").click()
+    cancel(visit)
     visit.page.get_by_label("Due after, hours").fill("48")
     visit.page.get_by_label("Second opinions, percent").fill("10")
     confirm_with_a_reason_only(visit, "Work like this", "victims call within two days")
@@ -137,7 +143,7 @@ def test_a_release_decides_once_somebody_else_has_approved_it(visit: Visit) -> N
     for approves in (True, False):
         confirm(visit, f"Decide with {id_}", "it saves 12")
         visit.page.wait_for_selector("text=nobody but who registered it")
-        visit.page.locator(".ask:visible button", has_text="Cancel").click()
+        cancel(visit)
         if approves:
             confirm(visit, f"Approve {id_}", "I say so myself")
             visit.page.wait_for_selector("text=Approved for development")

@@ -1,6 +1,7 @@
 """Killed at random moments under load, on every kind of log: what was acknowledged is there, once, and nothing differs.
 
-The benchmark `crash` does the same for many more rounds; see there for what happens in one.
+The benchmark `crash` does the same for many more rounds; see there for what happens in one, and for the share of rounds
+in which something was on its way at that moment, which is a matter of chance.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ def survives(site: Site, kinds: Sequence[Kind], seed: int) -> dict[str, Any]:
     finally:
         site.end()
     assert found["rounds"] == len(kinds)
-    assert found["in_flight_rounds"] > 0
     assert found["acknowledged"] > 100
     wrong = {key: found[key] for key in ("lost", "decided_twice", "differences", "wrong_answers")}
     assert not any(wrong.values()), wrong

@@ -119,9 +119,14 @@ def button(
             if waiting is not None:
                 await waiting
 
+    def begin() -> None:
+        why.set_value("")  # what was typed for an act that did not happen is no reason for the next one
+        problem.set_text("")
+        dialog.open()
+
     do.on_click(run)
     why.on("keydown.enter", run)
-    pressed = ui.button(name, on_click=dialog.open).props("no-caps outline")
+    pressed = ui.button(name, on_click=begin).props("no-caps outline")
     if key:
         pressed.props["data-key"] = key
     pressed.set_visibility(desk.may(need))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import islice
-
 import msgspec
 from nicegui import ui
 
@@ -13,22 +10,21 @@ from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.shell import empty
-from adjudge.log import Kind, Log
-from adjudge.log.codec import Note, blocks_of
-from adjudge.log.doctor import Finding
-from adjudge.log.protocol import Storage
 from adjudge.service.access.ledger import Act
 from adjudge.service.access.scope import Scope
+from adjudge.service.held import BACK, Held, held
 from adjudge.service.now import Now, now
-
-BACK = 5_000
-"""Positions from the end of the log in which it is looked for who did what."""
-
-SHOWN = 20
-"""Of these, how many are shown."""
 
 LEVELS = {"good": "low", "notice": "middle", "fault": "high"}
 """How the levels of findings are marked."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at: what, how it is, and one sentence."""
+
+    name: str
+    level: str
+    says: str
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -40,34 +36,30 @@ class Told(msgspec.Struct, frozen=True):
 
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
-    log = desk.service.decider.log
     last = await desk.read(Scope.AUDIT, now, desk.service)
-    storage = await desk.read(Scope.AUDIT, log.storage)
-    acts = await desk.read(Scope.AUDIT, _acts, log)
+    found = await desk.read(Scope.AUDIT, held, desk.service.decider.log)
     ui.html(
         said.panels(
-            said.panel("What it holds", _held(log, storage, last), width=5),
+            said.panel("What it holds", _held(found, last), width=5),
             said.panel("Deliveries", _deliveries(desk), width=7),
-            said.panel("Who did what lately", _told_acts(acts)),
+            said.panel("Who did what lately", _told_acts(found.acts)),
         ),
         sanitize=False,
     )
     await looked.show(desk, Scope.AUDIT, ("doctor", "--json"), _examined)
 
 
-def _held(log: Log, storage: Storage, last: Now) -> Markup:
-    begin, end = log.begin(), log.end()
-    behind = (
-        "none yet" if last.snapshot is None else f"at {last.snapshot:,}, {end.position - last.snapshot:,} entries ago"
-    )
+def _held(found: Held, last: Now) -> Markup:
+    storage = found.storage
+    behind = "none yet" if last.snapshot is None else f"at {last.snapshot:,}, {found.end - last.snapshot:,} entries ago"
     failed = last.failed_appends
     return said.facts(
         [
             (
                 "Positions",
-                f"{begin.position:,} to {end.position:,}" + (", before that archived" if begin.position else ""),
+                f"{found.begin:,} to {found.end:,}" + (", before that archived" if found.begin else ""),
             ),
-            ("Newest link", tag("code", end.link.hex()[:24])),
+            ("Newest link", tag("code", found.link[:24])),
             ("Size", f"{storage.size_bytes / 2**20:,.1f} MiB"),
             ("Kept as", f"{storage.segments:,} segments, {storage.commits:,} commits that are not in one yet"),
             ("Newest snapshot", behind),
@@ -91,16 +83,6 @@ def _deliveries(desk: Desk) -> Markup:
         return empty("Nothing is delivered.", "outbox.yaml names endpoints, and adjudge outbox run sends to them.")
     heads = ("Endpoint", "Has come to position", "Owed", "Given up")
     return said.table(heads, rows, caption="Signed webhooks and alerts", numbers=frozenset((1, 2, 3)))
-
-
-def _acts(log: Log) -> list[Act]:
-    """Return what people did last, the newest first."""
-    found: deque[Act] = deque(maxlen=SHOWN)
-    for commit in log.read(max(log.end().position - BACK, log.begin().position)):
-        for first, block in blocks_of(commit):
-            if isinstance(block, Note) and block.kind == Kind.MANAGEMENT:
-                found.append(Act.read(first, commit.received_at, block))
-    return list(islice(reversed(found), SHOWN))
 
 
 def _told_acts(acts: list[Act]) -> Markup:

@@ -19,6 +19,10 @@ KNOWN = {"high": "known fraud", "middle": "a case that waits", "low": "neither"}
 """What shapes mean."""
 
 
+FEW = 8
+"""Most names that a small drawing has room for."""
+
+
 def kind(node: Node) -> str:
     """Return which shape an entity has."""
     return "high" if node.true else "middle" if node.waiting else "low"
@@ -73,7 +77,8 @@ def small(linked: Linked | None) -> Markup:
         return tag("p", "The event names nobody whom anything is linked to.", class_="quiet")
     whole = said.linked_address(linked.field, linked.value, linked.system)
     walk = tag("p", tag("a", "Walk from here", href=whole, data_key="e"))
-    return tag("div", walk, graph(linked, width=300, height=150, names=1))
+    near = sum(node.hops == 1 for node in linked.nodes)
+    return tag("div", walk, graph(linked, width=300, height=150, names=1 if near <= FEW else 0))
 
 
 def _across(x: float, width: int) -> float:

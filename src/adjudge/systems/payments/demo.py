@@ -23,6 +23,7 @@ from adjudge.service.decode import EventDecoder
 from adjudge.service.server import free_port, python, running
 from adjudge.service.table import value
 from adjudge.service.verify import Verification, verify
+from adjudge.systems.payments import worked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,9 +124,14 @@ def _load(system: System, source: Source, folder: Path, rate: float, requests: i
     told("start the service", 0, 1)
     with running(command, port=port):
         told("start the service", 1, 1)
+        url = f"http://127.0.0.1:{port}"
+        worked.begin(url)
         told("send payments", 0, last.height)
-        sent = _send(f"http://127.0.0.1:{port}/v1/decide", bodies, rate)
+        sent = _send(f"{url}/v1/decide", bodies, rate)
         told("send payments", last.height, last.height)
+        told("work at the desk", 0, 1)
+        worked.go_on(url, source, system, last)
+        told("work at the desk", 1, 1)
     return report.Latency(
         rate_per_s=sent.offered_per_s,
         seconds=sent.seconds,
