@@ -48,7 +48,10 @@ def test_a_look_says_how_far_it_is_and_is_kept(code: str) -> None:
         assert (look.state, look.found, look.began_us, look.position) == ("done", b"here\n", 5, 7)
         assert several.get(words) is look
         assert look.took_s == look.took_s >= 0.2
-        assert several.begin(words, now_us=9, position=9) is not look
+        again = several.begin(words, now_us=9, position=9)
+        assert again is not look
+        several.stop(words)
+        await ended(again)
 
     asyncio.run(run())
 
@@ -64,6 +67,18 @@ def test_a_look_is_stopped_and_its_process_with_it() -> None:
         assert (look.state, look.found) == ("stopped", b"")
         assert look.took_s < 30
         assert several.get(words) is look
+
+    asyncio.run(run())
+
+
+def test_one_that_is_stopped_while_it_starts_lets_the_next_one_in() -> None:
+    async def run() -> None:
+        several = made()
+        look = several.begin(("60", "0"), now_us=0, position=0)
+        await asyncio.sleep(0)  # it is being started
+        several.stop(("60", "0"))
+        assert (await ended(look)).state == "stopped"
+        assert (await ended(several.begin(("0", "0"), now_us=0, position=0))).state == "done"
 
     asyncio.run(run())
 

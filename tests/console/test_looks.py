@@ -42,7 +42,7 @@ def test_a_look_is_kept_for_whoever_comes_next_and_says_how_old_it_is(long_visit
     assert visit.page.locator("text=/As of/").inner_text() == told  # at once, and the same
     visit.page.keyboard.press("v")
     visit.page.wait_for_function(
-        "told => [...document.querySelectorAll('p')].some(p => p.innerText.startsWith('As of') && p.innerText !== told)",
+        "t => [...document.querySelectorAll('p')].some(p => p.innerText.startsWith('As of') && p.innerText !== t)",
         arg=told,
     )
     assert visit.errors == []

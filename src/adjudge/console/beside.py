@@ -46,9 +46,7 @@ async def beside(
     """
     polite = ["nice", "-n", "10"] if shutil.which("nice") else []
     async with turn:
-        child = await asyncio.create_subprocess_exec(
-            *polite, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ
-        )
+        child = await _started([*polite, *command], environ)
         lines: deque[str] = deque(maxlen=LAST)
         try:
             assert child.stdout is not None
@@ -66,6 +64,19 @@ async def beside(
         message = f"{_name(command)} has failed: {' '.join(lines).removeprefix('adjudge: ')}"
         raise UnavailableError(message[:400])
     return out
+
+
+async def _started(command: Sequence[str], environ: Mapping[str, str] | None) -> asyncio.subprocess.Process:
+    """Start a process, to the end even where that is cancelled: a half started one can never be awaited."""
+    pipe = asyncio.subprocess.PIPE
+    starting = asyncio.create_task(asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=environ))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        child = await starting
+        child.kill()
+        await child.wait()
+        raise
 
 
 def _name(command: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ found and how old that is.
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import os
 import time
 from collections import OrderedDict
@@ -16,6 +18,8 @@ from dataclasses import dataclass, field
 
 from adjudge.console.beside import LONG, beside
 from adjudge.errors import AdjudgeError, UnavailableError
+
+log = logging.getLogger(__name__)
 
 MOST = 32
 """Looks that are kept; the oldest is forgotten first."""
@@ -57,6 +61,10 @@ class Look:
         """Seconds that it took, or has taken until now."""
         return time.monotonic() - self._began if self._took is None else self._took
 
+    def tell(self, line: str) -> None:
+        """Say how far it is."""
+        self.says = line
+
     def end(self, state: str, says: str = "", found: bytes = b"") -> None:
         """Say how it ended."""
         self.state, self.says, self.found, self._took = state, says, found, time.monotonic() - self._began
@@ -77,7 +85,7 @@ class Looks:
         self._program = [*program]
         self._environ = {**os.environ, **environ}
         self._looks: OrderedDict[Words, Look] = OrderedDict()
-        self._tasks: dict[Words, asyncio.Task[None]] = {}
+        self._tasks: dict[Words, asyncio.Task[bytes]] = {}
 
     def get(self, words: Words) -> Look | None:
         """Return the last look by these words; None if there was none."""
@@ -103,7 +111,10 @@ class Looks:
         ended = [one for one, kept in self._looks.items() if kept.state != "running"]
         for one in ended[: max(len(self._looks) - MOST, 0)]:
             del self._looks[one]
-        self._tasks[words] = asyncio.get_running_loop().create_task(self._run(words, more, look))
+        command = [*self._program, *words, *more]
+        running = beside(command, environ=self._environ, told=look.tell, turn=LONG)
+        self._tasks[words] = task = asyncio.get_running_loop().create_task(running)
+        task.add_done_callback(functools.partial(self._ended, words, look))
         return look
 
     def stop(self, words: Words) -> None:
@@ -112,22 +123,17 @@ class Looks:
         if task is not None:
             task.cancel()
 
-    async def _run(self, words: Words, more: Words, look: Look) -> None:
-        def told(line: str) -> None:
-            look.says = line
-
-        try:
-            found = await beside([*self._program, *words, *more], environ=self._environ, told=told, turn=LONG)
-            look.end("done", found=found)
-        except asyncio.CancelledError:
+    def _ended(self, words: Words, look: Look, task: asyncio.Task[bytes]) -> None:
+        del self._tasks[words]
+        if task.cancelled():
             look.end("stopped", "Somebody has stopped it.")
-        except AdjudgeError as error:
+        elif (error := task.exception()) is None:
+            look.end("done", found=task.result())
+        elif isinstance(error, AdjudgeError):
             look.end("failed", str(error))
-        except Exception:
+        else:
+            log.error("a look could not be started", exc_info=error)
             look.end("failed", "it could not be started")
-            raise
-        finally:
-            del self._tasks[words]
 
 
 def program_of(command: Sequence[str] | None) -> list[str]:
