@@ -103,7 +103,7 @@ if __name__ == "__main__":
     warm(plans, lambda text: print(text, file=sys.stderr))
     where: dict[str, Any] = {} if home is None else {"workspace": str(home)}
     settings = Settings(
-        port=int(sys.argv[1]), console="on", second_person="rules,lists" if home is None else "", **where
+        port=int(sys.argv[1]), console="on", second_person="bundle,rules,policy,lists" if home is None else "", **where
     )
     decider = decider or Decider(plans)
     registry = decider.workspace.management.keys

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.console.conftest import Served, Visit
+from tests.console.asked import ask, tell
+from tests.console.conftest import Visit
 from tests.service.shop import shop_system
 
 pytestmark = pytest.mark.slow
-
-
-def ask(served: Served, path: str, who: str = "engineer") -> Any:
-    """Ask the API as somebody."""
-    answer = httpx.get(f"{served.url}{path}", headers={"authorization": f"Bearer {served.keys[who]}"})
-    answer.raise_for_status()
-    return answer.json()
 
 
 def write(visit: Visit, text: str) -> None:
@@ -174,10 +166,3 @@ def test_a_draft_runs_in_the_shadow_before_it_decides(visit: Visit) -> None:
     assert ask(visit.served, "/v1/activations")["systems"][0]["versions"] == before
     tell(visit.served, f"/v1/challengers/{seated['name']}/retire", {"why": "enough"})
     assert visit.errors == []
-
-
-def tell(served: Served, path: str, body: Any, who: str = "manager") -> Any:
-    """Send the API something as somebody."""
-    answer = httpx.post(f"{served.url}{path}", json=body, headers={"authorization": f"Bearer {served.keys[who]}"})
-    answer.raise_for_status()
-    return answer.json()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.console.conftest import Visit
 from tests.console.people import WICKED
-from tests.console.test_acts import ask, tell
+from tests.console.asked import ask, tell
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.console.conftest import Visit
-from tests.console.test_acts import ask, confirm, tell
+from tests.console.asked import ask, tell
+from tests.console.test_acts import confirm
 from tests.console.test_browser import serious
 from tests.service.shop import purchase
 

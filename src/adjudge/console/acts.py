@@ -104,7 +104,7 @@ def button(
     async def run() -> None:
         do.disable()
         try:
-            done = await desk.act(need, why.value or "", function)
+            done = await desk.act(need, str(why.value or ""), function)
         except Exception as error:
             problem.set_text(words_of(error))
             return

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from inspect import isawaitable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request
 from nicegui import Client, app, core, ui
@@ -23,6 +26,9 @@ WAIT_S = 20.0
 """How long a page may take to be built before its reader is told that it has failed."""
 
 DESK = "adjudge.desk"
+
+CALLS = ("connect", "handshake", "event", "javascript_response", "ack", "log")
+"""What a browser says over its connection."""
 
 
 @functools.cache
@@ -47,16 +53,37 @@ def gui() -> FastAPI:
         reconnect_timeout=5.0,
     )
     app.on_exception(_told)
+    for call in CALLS:
+        core.sio.on(call, _of_their_own(core.sio.handlers["/"][call]))
     core.app.config.quasar_config["brand"] = {}
     return host
+
+
+def _of_their_own(handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Return a handler that hears nothing about a page that was built for another session, even where its id leaked."""
+
+    async def heard(sid: str, said: dict[str, Any], *more: Any) -> Any:
+        scope = core.sio.get_environ(sid)["asgi.scope"]
+        id_ = said.get("client_id") or dict(parse_qsl(said.get("QUERY_STRING", ""))).get("client_id")
+        client = Client.instances.get(str(id_))
+        if client is not None and _session(client) is not scope[DESK].session:
+            return False
+        answer = handler(sid, said, *more)
+        return await answer if isawaitable(answer) else answer
+
+    return heard
+
+
+def _session(client: Client) -> Session | None:
+    """Return the session that a page was built for."""
+    desk = None if client._request is None else client._request.scope.get(DESK)
+    return desk.session if isinstance(desk, Desk) else None
 
 
 def leave(session: Session) -> None:
     """Close every page that is open in a session: none shows anything after it has ended."""
     for client in list(Client.instances.values()):
-        request = client._request
-        desk = None if request is None else request.scope.get(DESK)
-        if isinstance(desk, Desk) and desk.session is session:
+        if _session(client) is session:
             client.run_javascript("location.assign('/console/sign-in')")
 
 

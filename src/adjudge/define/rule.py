@@ -273,6 +273,27 @@ class Rules:
         return text
 
     @classmethod
+    def loads(cls, text: str) -> Rules:
+        """Return the rules of a YAML text; never reads a file, whoever has written the text.
+
+        Parameters
+        ----------
+        text
+            What a rule file holds.
+
+        Raises
+        ------
+        DefinitionError
+            If anything in it is wrong; the message names the rule.
+
+        Examples
+        --------
+        >>> Rules.loads("version: 1").rules
+        ()
+        """
+        return _read("rules", text)
+
+    @classmethod
     def load(cls, source: str | Path) -> Rules:
         """Return the rules of a YAML file, or of YAML text.
 
@@ -287,7 +308,7 @@ class Rules:
             If anything in it is wrong; the message names the file and the rule.
         """
         if isinstance(source, str) and "\n" in source:
-            return _read("rules", source)
+            return cls.loads(source)
         path = Path(source)
         try:
             return _read(path.name, path.read_text(encoding="utf-8"))

@@ -47,7 +47,7 @@ def wrong_with(decider: Decider, text: str, system: str | None = None) -> tuple[
 
 def revision_of(text: str, why: str, system: str | None = None) -> Revision:
     """Return what has a draft decide; `DefinitionError` if it is no rule file."""
-    return Revision(why, system, rules=Rules.load(text).document())
+    return Revision(why, system, rules=Rules.loads(text).document())
 
 
 def try_draft(decider: Decider, text: str, system: str | None = None) -> BackTest:
@@ -71,7 +71,7 @@ def try_draft(decider: Decider, text: str, system: str | None = None) -> BackTes
     """
     from adjudge.learn.backtest import Asked, backtest  # what tries drafts is not what decides
 
-    draft = Rules.load(text)
+    draft = Rules.loads(text)
     workspace = decider.workspace
     names = {name for rule in draft.rules for name in rule.when.names}
     past = logged_past(decider.log, names, secret=workspace.secret, system=workspace.system(system).name)

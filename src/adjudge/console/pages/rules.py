@@ -115,7 +115,7 @@ def _revise(desk: Desk, text: str, system: str, by: By) -> Activated:
 
 def _beside(desk: Desk, text: str, system: str, share: float, by: By) -> ChallengerView:
     """Have a draft run beside what decides: in the shadow, or on a share of the events."""
-    rules = Rules.load(text)
+    rules = Rules.loads(text)
     challenge = Challenge(
         by.why, f"rules-{rules.version[:8]}", system, revision={"rules": rules.document()}, share=share
     )
