@@ -1,0 +1,73 @@
+"""A browser in which pages are loaded, a case after another is taken, and something is searched for."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adjudge.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SIZE: Any = {"width": 1280, "height": 720}
+
+USABLE = "window.did_handshake === true && document.querySelector('h1') !== null"
+"""A page is usable once all of it is there and what is pressed arrives."""
+
+WAIT_MS = 120_000
+
+
+@contextmanager
+def opened(folder: Path, *, politely: bool = False) -> Iterator[Browser]:
+    """Start the browser of the system; politely, it only gets what nobody else wants of this machine.
+
+    Raises
+    ------
+    UnavailableError
+        If there is none.
+    """
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        message = "the benchmark needs Chromium: apt-get install chromium"
+        raise UnavailableError(message)
+    if politely:
+        polite = folder / "polite"
+        polite.write_text(f'#!/bin/sh\nexec nice -n 19 {found} "$@"\n')
+        polite.chmod(0o755)
+        found = str(polite)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def usable(page: Page, go: Callable[[], Any]) -> float:
+    """Return the seconds from going somewhere until that page is usable."""
+    began = time.perf_counter()
+    go()
+    page.wait_for_function(USABLE, timeout=WAIT_MS)
+    return time.perf_counter() - began
+
+
+def take_case(page: Page, cases: str) -> float:
+    """Return the seconds from the key that asks for a case, on the page of cases, until that is usable."""
+    usable(page, lambda: page.goto(cases))
+    return usable(page, lambda: _pressed(page, "n"))
+
+
+def next_case(page: Page) -> float:
+    """Return the seconds from the key that says what a case is until the next one is usable."""
+    return usable(page, lambda: _pressed(page, "l"))
+
+
+def _pressed(page: Page, key: str) -> None:
+    before = page.url
+    page.keyboard.press(key)
+    page.wait_for_url(lambda url: url != before, wait_until="commit", timeout=WAIT_MS)
