@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from adjudge.console.apart import HomeGuard, serve_apart
 from adjudge.console.assets import ASSETS, asset
 from adjudge.console.desk import Command, Desk, Tools, words_of
 from adjudge.console.sessions import Session, Sessions
@@ -71,7 +72,8 @@ class Console:
 
         self.service = service
         self.tools = Tools(service, command)
-        self.sessions = Sessions(service.guard, service.decider.clock)
+        self._guard = HomeGuard(service.guard)
+        self.sessions = Sessions(self._guard, service.decider.clock)
         self.local = service.settings.auth == "off"
         self._gui: FastAPI = gui()
         self._starting = asyncio.Lock()
@@ -79,7 +81,11 @@ class Console:
         self._assets = {name: asset(name) for name in ASSETS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or one connection."""
+        """Serve one request, or one connection, apart from the loop that decides."""
+        self._guard.home = asyncio.get_running_loop()
+        await serve_apart(self._answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._serve(scope, receive, send)
         except Exception as error:  # the server would say nothing of it
@@ -172,7 +178,7 @@ class Console:
         return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
     async def _start(self) -> None:
-        """Start NiceGUI in the loop that serves, when it is needed first; it ends with the loop."""
+        """Start NiceGUI in the console's loop, when it is needed first; it ends with the process."""
         async with self._starting:
             if self._started is None:
                 started = self._gui.router.lifespan_context(self._gui)
