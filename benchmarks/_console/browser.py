@@ -56,9 +56,14 @@ def usable(page: Page, go: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
+def load(page: Page, address: str) -> float:
+    """Return the seconds until a page is usable."""
+    return usable(page, lambda: page.goto(address))
+
+
 def take_case(page: Page, cases: str) -> float:
     """Return the seconds from the key that asks for a case, on the page of cases, until that is usable."""
-    usable(page, lambda: page.goto(cases))
+    load(page, cases)
     return usable(page, lambda: _pressed(page, "n"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def bodies(count: int, decided: int) -> list[Any]:
     """Return orders to send, after those that were decided."""
     found = _orders.fresh(count, decided, seed=2)
     for event in found:
-        event.order_id = f"n{event.order_id}"
+        event.order_id, event.at = f"n{event.order_id}", event.at + timedelta(seconds=decided)
     return found
 
 

@@ -46,7 +46,7 @@ def serving(*words: str) -> Iterator[Served]:
     try:
         assert child.stdout is not None
         keys = json.loads(child.stdout.readline())
-        wait_ready(port, child=child)  # type: ignore[arg-type]
+        wait_ready(port, child=child)
         yield Served(f"http://127.0.0.1:{port}", keys)
     finally:
         child.terminate()

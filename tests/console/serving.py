@@ -81,6 +81,7 @@ def live(folder: Path) -> None:
                 card=f"w{i}",
                 method="voucher",
                 amount="90.00",
+                place={"lat": 52.5 + i / 100, "lon": 13.4},
             )
             for i in range(12)
         ]

@@ -153,6 +153,24 @@ def test_a_release_decides_once_somebody_else_has_approved_it(visit: Visit) -> N
     assert visit.errors == []
 
 
+def test_a_rule_is_let_end(visit: Visit) -> None:
+    visit.sign_in("manager")
+    visit.go("/rules")
+    visit.page.get_by_label("Ends, such as").fill("tomorrow")
+    confirm(visit, "Let it end", "it has done its work")
+    visit.page.wait_for_selector("text=expires is a")
+    cancel(visit)
+    visit.page.get_by_label("Ends, such as").fill("2031-12-31")
+    confirm(visit, "Let it end", "it has done its work")
+    visit.page.wait_for_selector("text=waits for a second person")
+    proposal = ask(visit.served, "/v1/proposals")["proposals"][-1]
+    ends = {rule["id"]: rule.get("expires") for rule in proposal["content"]["rules"]["rules"]}
+    first = next(iter(ends))
+    assert ends == {**dict.fromkeys(ends), first: "2031-12-31"}
+    tell(visit.served, f"/v1/proposals/{proposal['id']}/refuse", {"why": "not yet"}, "second")
+    assert visit.errors == []
+
+
 def test_a_draft_runs_in_the_shadow_before_it_decides(visit: Visit) -> None:
     visit.sign_in("manager")
     visit.go("/rules")

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.console.conftest import Visit
+from tests.console.conftest import SIZE, Visit
 from tests.console.people import WICKED
 
 pytestmark = pytest.mark.slow
@@ -38,6 +38,10 @@ PAGES = (
 """Every page, as it looks with something on it."""
 
 
+TABLETS: Any = ({"width": 1024, "height": 768}, {"width": 820, "height": 1180})
+"""Lying and standing."""
+
+
 def serious(visit: Visit) -> list[str]:
     """Return what axe-core finds that shuts somebody out."""
     from axe_playwright_python.sync_playwright import Axe
@@ -61,6 +65,10 @@ def test_every_page_fits_says_nothing_wrong_and_shuts_nobody_out(visit: Visit, t
         visit.go(path)
         visit.page.wait_for_function(f"document.body.classList.contains('body--{theme}')")
         assert visit.fits(), path
+        for size in TABLETS:
+            visit.page.set_viewport_size(size)
+            assert visit.fits(), (path, size)
+        visit.page.set_viewport_size(SIZE)
         assert serious(visit) == [], path
     assert visit.errors == []
 

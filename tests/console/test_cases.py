@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.console.asked import ask, tell
 from tests.console.conftest import Visit
 from tests.console.people import WICKED
-from tests.console.asked import ask, tell
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.console.conftest import Visit
 from tests.console.asked import ask, tell
+from tests.console.conftest import Visit
 from tests.console.test_acts import confirm
 from tests.console.test_browser import serious
 from tests.service.shop import purchase
@@ -160,6 +160,7 @@ def test_a_manager_reads_what_was_saved_and_stops_a_hot_spot(long_visit: Visit) 
     visit.go("/hotspots")
     visit.page.wait_for_selector(OVER)
     assert visit.page.locator("tbody th").first.inner_text() == "method=voucher"
+    assert visit.page.locator("svg.map circle.hot title").first.inner_html().startswith("method=voucher · 12 customers")
     assert decided(visit, user="before", method="voucher")["decision"] == "approve"
     confirm(visit, "Stop method=voucher", "twelve customers in a day")
     visit.page.wait_for_selector("text=Decides from position")

@@ -1,4 +1,4 @@
-"""What takes two people, tried by one: through the API, with a key that they have made themselves, and on the screen."""
+"""What takes two people, tried by one: through the API, with a key of their own making, and on the screen."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def decides(served: Served) -> Any:
     """Return what decides, and on which share."""
     challengers = ask(served, "/v1/challengers")["challengers"]
     systems = ask(served, "/v1/activations")["systems"]
-    return [(one["versions"], one["lists"]) for one in systems], [(one["name"], one.get("share")) for one in challengers]
+    shares = [(one["name"], one.get("share")) for one in challengers]
+    return [(one["versions"], one["lists"]) for one in systems], shares
 
 
 def own_key(served: Served) -> dict[str, str]:

@@ -106,7 +106,7 @@ def run(home: Path, *words: str, code: int = 0) -> str:
 def test_a_spot_is_found_told_and_switched_off_until_it_is_over(home: Path) -> None:
     end = (START + timedelta(days=60)).strftime("%Y-%m-%dT%H:%M")
     (found,) = json.loads(run(home, "find", "--as-of", end, "--json", "--alert", code=1))
-    assert (found["id"], found["victims"]) == ("place=corner", 4)
+    assert (found["id"], found["victims"], found["lat"]) == ("place=corner", 4, None)
     assert "place=corner" in run(home, "find", "--as-of", end, "--by", "place", code=1)
     listed = CliRunner().invoke(app, ["alerts", "list", "-w", str(home), "--json"]).stdout
     assert [one["key"] for one in json.loads(listed)["incidents"]] == ["hotspot:place=corner"]

@@ -43,9 +43,9 @@ def test_fields_are_the_same_out_of_segments(tmp_path: Path, monkeypatch: pytest
         for position in positions:
             first, block = Lookup(log).block(position)
             assert isinstance(block, Events)
-            again = Lookup(log).block(position, {"fields"})[1]
+            again = Lookup(log).block(position, frozenset(("fields",)))[1]
             assert isinstance(again, Events)
             assert (block.ids[position - first], block.fields) == (again.ids[position - first], again.fields)
         log.drop(30)
         with pytest.raises(NotFoundError, match=r"position 5 was archived: the log begins at \d+ now"):
-            Lookup(log).block(5, {"fields"})
+            Lookup(log).block(5, frozenset(("fields",)))

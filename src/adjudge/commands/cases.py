@@ -300,6 +300,31 @@ def summary(
 
 
 @app.command()
+def people(
+    days: Annotated[float, typer.Option(min=0.01, max=36_500, help="Last days in which verdicts count.")] = 28.0,
+    system: SystemOption = None,
+    url: remote.UrlOption = remote.LOCAL,
+    json: JsonOption = False,
+) -> None:
+    """Show who gave verdicts lately: how many, how fast, what they found, and how far others agree.
+
+    Example: adjudge cases people --days 7
+    """
+    with _desk(url) as desk:
+        found = desk.people(system, days)
+    if json:
+        as_json(found)
+        return
+    with grid("who", "verdicts", "an hour", "loss found", "true", "agree", "overruled") as table:
+        for one in found.people:
+            pace = "" if one.per_hour is None else f"{one.per_hour:,.1f}"
+            agree = "" if one.agree is None else f"{one.agree:.0%} of {one.pairs}"
+            true = f"{one.true} of {one.positive}"
+            cells = (f"{one.verdicts:,}", pace, f"{one.found:,.2f}", true, agree, str(one.overruled))
+            table.add_row(Text(one.who), *map(Text, cells))
+
+
+@app.command()
 def routine(
     why: WhyOption,
     random: Annotated[float | None, typer.Option(help="Chance of any decision to become a case.")] = None,

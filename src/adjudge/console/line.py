@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from adjudge.errors import AdjudgeError
 from adjudge.service.decider import Decider
-from adjudge.service.find import Finder, Hits, Wanted
+from adjudge.service.find import Finder, Hits
 from adjudge.service.verdict import Stored
 
 EARLIER = 8
@@ -44,13 +43,7 @@ def line_of(decider: Decider, finder: Finder, stored: Stored, seq: int) -> Line:
     for name in finder.keys:
         value = stored.event.get(name)
         if value:
-            found = finder.find(Wanted(str(value), limit=EARLIER, before=seq + 1))
-            return Line(name, str(value), found, {hit.id: _said(decider, hit.id, finder.system) for hit in found.hits})
+            found = finder.newest(name, str(value), seq + 1, EARLIER)
+            ids = [hit.id for hit in found.hits]
+            return Line(name, str(value), found, dict(zip(ids, decider.said(ids, finder.system), strict=True)))
     return Line()
-
-
-def _said(decider: Decider, id_: str, system: str) -> dict[str, bool | str]:
-    try:
-        return decider.decision(id_, system).said
-    except AdjudgeError:  # the person was erased since: nothing is told of them
-        return {}

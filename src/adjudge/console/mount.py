@@ -56,6 +56,13 @@ HEADERS = (
 """Headers of every answer of the console."""
 
 
+KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
+"""Header of what a browser loads once: its address changes with what it holds."""
+
+COMPONENTS = "/components/"
+"""In the address of a part of NiceGUI, behind its version and before its hash."""
+
+
 class Console:
     """Everything below ``/console``.
 
@@ -99,8 +106,7 @@ class Console:
             return
         path = scope["path"][len(AT) :] or "/"
         if (name := path.removeprefix("/assets/")) in self._assets:
-            kept = (b"cache-control", b"public, max-age=31536000, immutable")  # its address changes with what it holds
-            await _say(scope, send, 200, self._assets[name], ((b"content-type", ASSETS[name]), kept))
+            await _say(scope, send, 200, self._assets[name], ((b"content-type", ASSETS[name]), KEPT))
         elif path == "/sign-in" and not self.local:
             await self._sign_in(scope, receive, send)
         else:
@@ -262,6 +268,8 @@ def _dressed(scope: Scope, send: Send, more: tuple[tuple[bytes, bytes], ...]) ->
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+            if COMPONENTS in scope["path"] and message["status"] == 200:
+                headers = [*(h for h in headers if h[0] != KEPT[0]), KEPT]
             given = {name for name, _ in headers}
             ours = [h for h in _headers(scope) if h[0] not in given]
             message = {**message, "headers": [*headers, *ours, *more]}

@@ -7,6 +7,7 @@ expect. A customer counts once for each place, because one stolen card makes man
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -68,6 +69,8 @@ class Spot(msgspec.Struct, frozen=True):
     q
         The same after all places that were looked at (Benjamini and Hochberg): of all spots told up to this one, that
         share is false.
+    lat, lon
+        The middle of where these events were, in degrees; None where none says it.
     """
 
     id: str
@@ -82,6 +85,8 @@ class Spot(msgspec.Struct, frozen=True):
     first_us: int
     p: float = 1.0
     q: float = 1.0
+    lat: float | None = None
+    lon: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,8 @@ class Field:
         The fields that are looked at.
     reports
         What became known.
+    where
+        Latitude and longitude of each in degrees, NaN where it is not known, shape (n, 2); None where no event says it.
     """
 
     ts: IntArray
@@ -170,6 +177,7 @@ class Field:
     amount: FloatArray
     places: Sequence[Place]
     reports: Reports
+    where: FloatArray | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.ts), len(self.victim), len(self.amount), *(len(place.code) for place in self.places)}
@@ -295,6 +303,7 @@ class _Counted:
     def _spot(self, value: int, days: int, victims: int, expected: float) -> Spot:
         here = (self.place.code[self.row] == value) & (self.known > self.as_of - days * DAY_US)
         name = self.place.names[value]
+        lat, lon = (None, None) if self.field.where is None else _middle(self.field.where[self.row[here]])
         return Spot(
             id=f"{self.place.field}={name}",
             field=self.place.field,
@@ -306,7 +315,24 @@ class _Counted:
             amount=float(np.nansum(self.field.amount[self.row[here]])),
             events_a_day=float(self.events_a_day[value]),
             first_us=int(self.known[here].min()),
+            lat=lat,
+            lon=lon,
         )
+
+
+def _middle(where: FloatArray) -> tuple[float | None, float | None]:
+    """Return the middle of places on the globe, latitude and longitude in degrees; None where there are none.
+
+    Examples
+    --------
+    >>> _middle(np.array([[0.0, 179.0], [0.0, -179.0], [np.nan, np.nan]]))
+    (0.0, 180.0)
+    """
+    lat, lon = np.radians(where[~np.isnan(where).any(axis=1)]).T
+    x, y, z = (np.cos(lat) * np.cos(lon)).sum(), (np.cos(lat) * np.sin(lon)).sum(), np.sin(lat).sum()
+    if not len(lat) or not (x or y or z):
+        return None, None
+    return round(math.degrees(math.atan2(z, math.hypot(x, y))), 4), round(math.degrees(math.atan2(y, x)), 4)
 
 
 def _volume(field: Field, place: Place, start: int, end: int) -> FloatArray:

@@ -6,11 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from adjudge.define import Rules
+from adjudge.define.moment import moment, moment_text
 from adjudge.define.rulefile import Known, Mistake, mistakes
 from adjudge.engine.compile import lists_of
 from adjudge.engine.hashing import TEXT_TAG, hash_text
 from adjudge.engine.plan import Plan
 from adjudge.engine.vm import list_type
+from adjudge.errors import DefinitionError, InputError, did_you_mean
 from adjudge.service.columns import logged_past
 from adjudge.service.versions.revision import Revision
 
@@ -48,6 +50,40 @@ def wrong_with(decider: Decider, text: str, system: str | None = None) -> tuple[
 def revision_of(text: str, why: str, system: str | None = None) -> Revision:
     """Return what has a draft decide; `DefinitionError` if it is no rule file."""
     return Revision(why, system, rules=Rules.loads(text).document())
+
+
+def ending(decider: Decider, rule: str, until: str, why: str, system: str | None = None) -> Revision:
+    """Return what has one of the rules that decide end.
+
+    Parameters
+    ----------
+    decider
+        Whose rules.
+    rule
+        Its id.
+    until
+        When: a day, or a time with its zone, as ISO 8601.
+    why
+        The reason.
+    system
+        The system; None for the only one.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule, or that is no time.
+    """
+    running = decider.workspace.system(system)
+    document = running.plan.system.rules.document()
+    found = {entry["id"]: entry for entry in document["rules"]}
+    if rule not in found:
+        message = f"there is no rule {rule[:40]!r}{did_you_mean(rule[:40], found)}"
+        raise InputError(message, field="rule", code="unknown")
+    try:
+        found[rule]["expires"] = moment_text(moment(until, "expires"))
+    except DefinitionError as error:
+        raise InputError(str(error), field="expires", code="bad_value") from None
+    return Revision(why, running.name, rules=document)
 
 
 def try_draft(decider: Decider, text: str, system: str | None = None) -> BackTest:

@@ -19,6 +19,7 @@ from adjudge.log.codec import Changes, Events
 from adjudge.log.scan import scan
 from adjudge.log.segment import Part
 from adjudge.service.access.keys import DAY_US
+from adjudge.service.keyindex import KeyIndex
 from adjudge.service.logged import fields_of
 from adjudge.service.lookup import Lookup
 from adjudge.service.told import Saying, Told
@@ -105,7 +106,7 @@ class Hits(msgspec.Struct, frozen=True):
 
 
 def _layout(keys: int) -> np.dtype[np.void]:
-    """Return what is remembered of each decision: 34 bytes, and 8 for each key field."""
+    """Return what is remembered of each decision: 34 bytes, and 8 for each key field, whose index takes 16 more."""
     numbers = [("id", "u8"), ("seq", "i8"), ("ts", "i8"), ("amount", "f8"), ("action", "u1"), ("score", "u1")]
     return np.dtype([*numbers, ("keys", "u8", (keys,))])
 
@@ -143,6 +144,7 @@ class Finder:
         self.keys = [f.name for f in decider.workspace.doors[self.stream].schema if f.role == "key"]
         self.amount = running.plan.system.amount
         self._rows: AnyArray = np.empty(1024, _layout(len(self.keys)))
+        self._index = [KeyIndex() for _ in self.keys]
         self._count = 0
         self._position = 0
         self._actions: list[str] = []
@@ -215,24 +217,33 @@ class Finder:
         """Return what is remembered of every decision whose event has a value in a key field, oldest first."""
         with self._turn:
             self._catch_up()
-            rows = self._rows[: self._count]
-            found: AnyArray = rows[rows["keys"][:, self.keys.index(field)] == self._hashes([value])[0]]
-            return found
+            return self._naming(self.keys.index(field), int(self._hashes([value])[0]))
+
+    def newest(self, field: str, value: str, before: int, limit: int) -> Hits:
+        """Return the newest decisions before a position whose event has a value in a key field, newest first."""
+        rows = self.about(field, value)
+        rows = rows[: int(np.searchsorted(rows["seq"], before))]
+        with self._turn:
+            return Hits(self._hits(rows[::-1][:limit]), len(rows), [field], self.currency)
 
     def at(self, seq: int) -> AnyArray:
         """Return what is remembered of the decision at a position, one row; none where there is none."""
         with self._turn:
             self._catch_up()
             rows = self._rows[: self._count]
-            found: AnyArray = rows[rows["seq"] == seq]
+            place = int(np.searchsorted(rows["seq"], seq))
+            found: AnyArray = rows[place : place + 1][rows["seq"][place : place + 1] == seq]
             return found
 
     def naming(self, column: int, token: int) -> AnyArray:
         """Return what `about` returns, by the place of the key field and the hash of the value, as far as was read."""
         with self._turn:
-            rows = self._rows[: self._count]
-            found: AnyArray = rows[rows["keys"][:, column] == np.uint64(token)]
-            return found
+            return self._naming(column, token)
+
+    def _naming(self, column: int, token: int) -> AnyArray:
+        rows = self._rows[: self._count]
+        found: AnyArray = rows[self._index[column].rows(rows["keys"][:, column], token)]
+        return found
 
     def true_ids(self) -> HashArray:
         """Return the hashes of the ids of all events that are known to be true and were not taken back."""

@@ -53,12 +53,15 @@ class Columns:
         Column that says whose event it is; empty where each is somebody else's.
     amount
         Column with its worth; empty where it has none.
+    where
+        Column with its ``lat`` and ``lon``; empty where it has none.
     """
 
     time: str
     places: Sequence[str]
     victim: str = ""
     amount: str = ""
+    where: str = ""
 
 
 def columns_of(system: System) -> Columns:
@@ -72,7 +75,8 @@ def columns_of(system: System) -> Columns:
     schema = system.decides.schema()
     own = {schema.id_field, system.card or "", *schema.personal_fields}
     named = [f.name for f in schema if f.role in ("key", "category") and f.name not in own]
-    return Columns("ts", [*named, *hours_of(system)], system.card or "", system.amount or "")
+    where = next((f.name for f in schema if f.role == "place"), "")
+    return Columns("ts", [*named, *hours_of(system)], system.card or "", system.amount or "", where)
 
 
 def hours_of(system: System) -> list[str]:
@@ -115,7 +119,8 @@ def logged(folder: Path, system: System, first: date, last: date, by: Collection
     places = [name for name in _chosen(by, columns.places) if found[name]]
     frame = frame.with_columns(pl.col(found[name]).alias(name) for name in places)
     known = known_labels(folder, system.label.name)
-    return tabled(frame, Columns("ts", places, columns.victim, columns.amount), known)
+    where = _column(frame, columns.where) if columns.where else ""
+    return tabled(frame, Columns("ts", places, columns.victim, columns.amount, where), known)
 
 
 def _column(frame: pl.DataFrame, name: str) -> str:
@@ -164,6 +169,7 @@ def tabled(frame: pl.DataFrame, columns: Columns, known: pl.DataFrame) -> Field:
             told["value"].cast(pl.Boolean).to_numpy(),
             told["known_at"].dt.epoch("us").to_numpy(),
         ),
+        frame[columns.where].struct.unnest().select("lat", "lon").to_numpy() if columns.where else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adjudge.errors import NotFoundError
@@ -16,6 +16,9 @@ from adjudge.service import table
 
 KEPT = 16
 """Commits that stay unpacked: what is asked about one event is often asked about its neighbours."""
+
+KEPT_PARTS = 48
+"""Blocks of segments that stay as far unpacked as was asked for."""
 
 Found = tuple[int, Block]
 """Position of a block's first entry, and the block."""
@@ -33,9 +36,10 @@ class Lookup:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._commits: OrderedDict[int, tuple[Commit, list[Found]]] = OrderedDict()
+        self._parts: OrderedDict[tuple[frozenset[Part], int], Found] = OrderedDict()
         self._frames: dict[int, Any] = {}
 
-    def block(self, position: int, parts: Container[Part] = ALL) -> Found:
+    def block(self, position: int, parts: frozenset[Part] = ALL) -> Found:
         """Return the block that holds a position; `NotFoundError` if the log does not hold it any more.
 
         Parameters
@@ -46,16 +50,23 @@ class Lookup:
             What is wanted of events; the rest may be empty.
         """
         if parts is not ALL and isinstance(self._log, Segmented) and self._kept(position) is None:
+            cut = self._cut(position, parts)
+            if cut is not None:
+                return cut
             segment = self._log.find(position)
             if isinstance(segment, Segment):  # unpacks no more than that
-                return segment.block(position, parts)
+                found = segment.block(position, parts)
+                self._parts[parts, found[0]] = found
+                if len(self._parts) > KEPT_PARTS:
+                    self._parts.popitem(last=False)
+                return found
         return next(f for f in self._blocks(position) if f[0] <= position < f[0] + len(f[1]))
 
     def received_at(self, position: int) -> int:
         """Return when the entry at a position was admitted, in microseconds."""
         return self._commit(position)[0].received_at
 
-    def grouped(self, positions: Sequence[int], parts: Container[Part] = ALL) -> Iterator[tuple[Found, list[int]]]:
+    def grouped(self, positions: Sequence[int], parts: frozenset[Part] = ALL) -> Iterator[tuple[Found, list[int]]]:
         """Yield the blocks that hold some positions, each with the places of its positions in the sequence."""
         order = sorted(range(len(positions)), key=positions.__getitem__)
         start = 0
@@ -83,6 +94,13 @@ class Lookup:
         for first, kept in reversed(self._commits.items()):
             if first <= position < kept[0].stop:
                 self._commits.move_to_end(first)
+                return kept
+        return None
+
+    def _cut(self, position: int, parts: frozenset[Part]) -> Found | None:
+        for (read, first), kept in reversed(self._parts.items()):
+            if read == parts and first <= position < first + len(kept[1]):
+                self._parts.move_to_end((read, first))
                 return kept
         return None
 

@@ -205,7 +205,7 @@ def wait_ready(
     port: int,
     *,
     host: str = "127.0.0.1",
-    child: subprocess.Popen[bytes] | None = None,
+    child: subprocess.Popen[Any] | None = None,
     timeout_s: float = READY_S,
 ) -> None:
     """Return as soon as a service answers that it is ready.

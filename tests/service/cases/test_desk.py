@@ -110,6 +110,7 @@ def test_a_second_opinion_is_blind_another_person_s_and_a_third_settles() -> Non
     assert made.decider.decision(id_).said["fraud"] is True
     assert desk.summary().agreement.pairs == 1
     assert desk.summary().agreement.share == 0.0
+    assert {one.who: (one.pairs, one.agree) for one in desk.people().people} == {"ada": (1, 0.0), "bob": (1, 0.0)}
     assert desk.decide(Decide([id_], False, "the receipt"), EVE).results[0].status == "decided"
     assert made.decider.decision(id_).said["fraud"] is False
 
@@ -242,7 +243,15 @@ def test_what_review_costs_and_finds_is_told() -> None:
     assert found.cost == 3 * 4.0
     assert found.cost_per_case == 4.0
     assert found.found_per_hour == pytest.approx(2 * caught)
+    ada, bob = desk.people().people
+    assert (ada.who, ada.verdicts, ada.positive, ada.hours, ada.minutes, ada.per_hour) == ("ada", 2, 1, 0.5, 15.0, 4.0)
+    assert (bob.who, bob.minutes, bob.per_hour, bob.true, bob.agree, bob.overruled) == ("bob", None, None, 1, None, 0)
+    assert ada.found + bob.found == pytest.approx(caught)
+    made.decider.change([Change.saying(Kind.LABEL, "purchase", one.id, "fraud", False)])  # the victim has remembered
+    assert [(one.true, one.overruled) for one in desk.people().people] == [(0, 1), (1, 0)]
+    made.decider.change([Change.saying(Kind.LABEL, "purchase", one.id, "fraud", True)])
     made.clock.advance(timedelta(days=8))
+    assert desk.people(days=7).people == []
     lately = desk.summary(days=7).reviewed
     assert (lately.cases, lately.found_per_hour, lately.cost_per_case) == (0, None, None)
     assert desk.summary().reviewed.cases == 3

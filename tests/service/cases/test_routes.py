@@ -149,3 +149,6 @@ def test_the_command_line(office: Office, monkeypatch: pytest.MonkeyPatch) -> No
     told = json.loads(run("routine", "--second", "0.5", "--why", "agreement", "--json"))
     assert (told["routine"]["second"], told["closed"]) == (0.5, 1)
     assert "agreement" in run("summary")
+    (bob,) = json.loads(run("people", "--json"))["people"]
+    assert (bob["who"], bob["verdicts"], bob["positive"]) == ("bob", 1, 0)
+    assert "bob" in run("people", "--days", "7")

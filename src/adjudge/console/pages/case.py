@@ -35,7 +35,7 @@ from adjudge.service.verdict import Stored
 UNSAID = "looked at on the desk"
 """The reason in the log of whoever decides by a key and writes no note."""
 
-EARLIER = 40
+EARLIER = 24
 """Events before this one on the time line."""
 
 SHOWN = 6

@@ -13,6 +13,7 @@ from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.pages.releases import came_of
+from adjudge.console.parts.map import gathered
 from adjudge.console.shell import empty
 from adjudge.monitor.hotspots import Spot
 from adjudge.service.access.keys import DAY_US
@@ -94,7 +95,11 @@ def _spots(finder: Finder, found: list[Spot]) -> Markup:
         "False discovery",
     )
     caption = "Customers who have reported fraud, against how many would have"
-    return said.panel("", said.table(heads, rows, caption=caption, numbers=frozenset((1, 2, 4, 5, 6, 8))))
+    table = said.table(heads, rows, caption=caption, numbers=frozenset((1, 2, 4, 5, 6, 8)))
+    drawn = gathered(found)
+    if drawn is None:
+        return said.panel("", table)
+    return tag("div", said.panel("", table), said.panel("Where they are", drawn), class_="stack")
 
 
 def _switches(desk: Desk, finder: Finder, found: list[Spot]) -> None:

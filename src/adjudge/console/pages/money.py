@@ -15,6 +15,8 @@ from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.parts.chart import Axis, Bars, Line, bars, lines
 from adjudge.console.shell import empty
+from adjudge.learn.bootstrap import Interval
+from adjudge.learn.slices import Slicing
 from adjudge.service.access.scope import Scope
 from adjudge.service.find import Daily, Finder
 from adjudge.service.governance.facts import Report
@@ -156,8 +158,34 @@ def _money(found: bytes, currency: str) -> Markup:
             said.panel("By action", table, width=7),
             said.panel("Before relying on it", tag("ul", [tag("li", text) for text in told.limits]), width=5),
         ),
+        said.panels(*(said.panel(f"Recall by {one.field}", _recall(one), width=6) for one in told.slices))
+        if told.slices
+        else None,
         class_="stack",
     )
+
+
+def _recall(found: Slicing) -> Markup:
+    """Return what was caught of each kind of fraud, and how often an alert was right, where enough stand behind it."""
+    rows = [
+        (
+            one.name,
+            f"{one.events:,}",
+            f"{one.frauds:,}",
+            *(_between(one.figures.get(name)) for name in ("recall", "precision", "false_positive_rate")),
+        )
+        for one in found.slices
+    ]
+    heads = (found.field, "Known", "Fraud", "Recall", "Precision", "False alarms")
+    return said.table(heads, rows, caption="Of events whose label is known", numbers=frozenset(range(1, 6)))
+
+
+def _between(figure: Interval | None) -> Markup | str:
+    if figure is None or figure.value is None:
+        return said.NOTHING
+    if figure.low is None or figure.high is None:
+        return said.share(figure.value)
+    return tag("span", said.share(figure.value), title=f"{said.share(figure.low)} to {said.share(figure.high)}")
 
 
 PAGE = Page("/money", "Money", Scope.REVIEW, show, nav="Money", group="Worth", key="m", keys=looked.KEYS)

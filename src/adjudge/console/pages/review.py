@@ -17,6 +17,7 @@ from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
 from adjudge.service.cases.asked import Work
 from adjudge.service.cases.entries import Routine
+from adjudge.service.cases.people import PeopleList
 from adjudge.service.cases.view import Summary
 
 
@@ -37,6 +38,9 @@ async def show(desk: Desk, query: Query) -> None:
         ),
         sanitize=False,
     )
+    if desk.may(Scope.MANAGE):
+        theirs = await desk.read(Scope.MANAGE, desk.service.cases.people, system)
+        ui.html(said.panel(f"Who reviewed, in {theirs.days:g} days", _people(theirs, currency)), sanitize=False)
     with ui.element("section").classes("panel"):
         ui.html(_routine(found.routine), sanitize=False)
         if desk.may(Scope.MANAGE):
@@ -97,6 +101,27 @@ def _agreement(found: Summary) -> Markup:
             ("Beyond chance (Cohen's kappa)", kappa),
         ]
     )
+
+
+def _people(found: PeopleList, currency: str) -> Markup:
+    if not found.people:
+        return empty("Nobody has given a verdict lately.", "Cases are worked under Cases, one key each.")
+    rows = [
+        (
+            one.who,
+            f"{one.verdicts:,}",
+            said.NOTHING if one.minutes is None else f"{one.minutes:,.1f}",
+            said.NOTHING if one.per_hour is None else f"{one.per_hour:,.1f}",
+            f"{one.true:,} of {one.positive:,}",
+            said.money(one.found, currency),
+            said.NOTHING if one.agree is None else f"{said.share(one.agree)} of {one.pairs:,}",
+            f"{one.overruled:,}",
+        )
+        for one in found.people
+    ]
+    heads = ("Who", "Verdicts", "Minutes, median", "An hour", "Fraud, true by now", "Loss found", "Agree", "Overruled")
+    caption = "Agree: with whoever else looked at the same case. Overruled: not the truth by now."
+    return said.table(heads, rows, caption=caption, numbers=frozenset(range(1, 8)))
 
 
 def _estimate(found: Summary) -> Markup:

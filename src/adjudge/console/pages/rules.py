@@ -27,6 +27,7 @@ KEYS = (
     ("x", "try the draft on the past"),
     ("v", "have it decide, with a reason"),
     ("b", "have it run beside what decides"),
+    ("o", "let a rule that decides end"),
 )
 """What keys do here, outside of the editor."""
 
@@ -79,6 +80,7 @@ async def show(desk: Desk, query: Query) -> None:
                     key="b",
                     asks="As a challenger of the rules that decide",
                 )
+            _ending(desk, system)
         with ui.element("section").classes("panel"):
             ui.html(tag("h2", "On the past"), sanitize=False)
             tried = ui.html(empty("Not tried yet.", "Try says what it would have caught and cost."), sanitize=False)
@@ -107,6 +109,23 @@ async def show(desk: Desk, query: Query) -> None:
 
     editor.on_value_change(check)
     tries.on_click(try_it)
+
+
+def _ending(desk: Desk, system: str) -> None:
+    """Have one of the rules that decide end on a day."""
+    rules = desk.service.decider.workspace.system(system).plan.system.rules.rules
+    if not rules:
+        return
+    ui.html(tag("h2", "Let a rule end"), sanitize=False)
+    with ui.row().classes("answers"):
+        rule = ui.select([one.id for one in rules], value=rules[0].id, label="Rule").props("outlined dense")
+        until = ui.input("Ends, such as 2026-12-31 (UTC)").props("outlined dense")
+
+        def end(by: By) -> Activated:
+            change = drafts.ending(desk.service.decider, str(rule.value), str(until.value or ""), by.why, system)
+            return desk.service.second.revise(change, by)
+
+        acts.button(desk, "Let it end", Scope.MANAGE, end, came_of, key="o", asks="It decides until then")
 
 
 def _revise(desk: Desk, text: str, system: str, by: By) -> Activated:

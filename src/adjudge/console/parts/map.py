@@ -1,4 +1,4 @@
-"""A map of where an entity was: places in degrees with a grid and a scale, and the way to the event in hand.
+"""Maps: where an entity was and its way to the event in hand, and where fraud gathers, over degrees and a scale.
 
 It needs nothing from outside: no tiles and no coast. Degrees of longitude are drawn as wide as they are in the middle.
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from adjudge.console import said
 from adjudge.console.markup import Markup, tag
+from adjudge.monitor.hotspots import Spot as Hot
 from adjudge.service.around.travel import KM_PER_DEGREE, east_of
 from adjudge.service.around.view import Around, Nearby, Spot
 
@@ -66,6 +67,26 @@ def places(around: Around) -> Markup:
         aria_label=f"Map: {words}",
         class_="chart map",
     )
+    return tag("figure", svg, tag("figcaption", words, class_="quiet"), class_="drawn")
+
+
+def gathered(spots: Sequence[Hot]) -> Markup | None:
+    """Return the map of hot spots, a circle each, the larger the more customers; None where none says where it is."""
+    placed = [(one, Spot(one.lat, one.lon)) for one in spots if one.lat is not None and one.lon is not None]
+    if not placed:
+        return None
+    view = _View([spot for _, spot in placed], placed[0][1])
+    most = max(one.victims for one, _ in placed)
+    drawn = []
+    for one, spot in placed:
+        x, y = view.at(spot)
+        words = f"{one.id} · {one.victims:,} customers in {one.days} days, where {one.expected:.2f} are usual"
+        r = round(3 + 6 * math.sqrt(one.victims / most), 1)
+        drawn.append(tag("circle", tag("title", words), cx=x, cy=y, r=r, class_="hot"))
+    more = len(spots) - len(placed)
+    words = f"{len(placed):,} on the map" + (f"; {more:,} do not say where they are" if more else "")
+    box = f"0 0 {WIDTH} {HEIGHT}"
+    svg = tag("svg", *_grid(view), *drawn, _bar(view), viewbox=box, role="img", aria_label=words, class_="chart map")
     return tag("figure", svg, tag("figcaption", words, class_="quiet"), class_="drawn")
 
 

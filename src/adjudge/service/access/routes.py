@@ -36,6 +36,7 @@ NEEDS: Mapping[str, Need] = {
     "GET /v1/features/{entity}": Scope.REVIEW,
     "GET /v1/cases": Scope.REVIEW,
     "GET /v1/cases/summary": Scope.REVIEW,
+    "GET /v1/cases/people": Scope.MANAGE,
     "GET /v1/cases/one/{id:path}": Scope.REVIEW,
     "POST /v1/cases/next": Scope.REVIEW,
     "POST /v1/cases/assign": Scope.REVIEW,

@@ -15,8 +15,7 @@ import numpy as np
 from adjudge.define.event import Schema
 from adjudge.errors import InputError, did_you_mean
 from adjudge.log.codec import Events
-from adjudge.log.segment import Part
-from adjudge.service.around.linked import Linked, linked
+from adjudge.service.around.linked import MOST_NODES, READ, Linked, linked
 from adjudge.service.around.normal import normal
 from adjudge.service.around.travel import travelled
 from adjudge.service.around.view import Around, Nearby, Spot
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from adjudge.service.cases.desk import CaseDesk
     from adjudge.service.decider import Decider
 
-READ: frozenset[Part] = frozenset(("bodies", "fields"))
-"""What is read of an event, beside its id."""
+NEAR = 16
+"""Entities of a drawing beside a decision; each is read from an event of the log."""
 
 EARLIER, LATER = 100, 10
 """Events that are returned before and after the one in hand, unless somebody asks for more."""
@@ -120,17 +119,17 @@ class AroundDesk:
             normal=normal(usual, this),
         )
 
-    def linked(self, field: str, value: str, system: str | None = None) -> Linked:
+    def linked(self, field: str, value: str, system: str | None = None, *, most: int = MOST_NODES) -> Linked:
         """Return the entities around one, with what is known of them now; see `adjudge.service.around.linked`."""
         finder = self.finder(system)
         with self._cases.book(finder.system) as book:
             waiting = Counter(link for case in book.waiting.values() for link in case.keys.items())
         with self._turn:
-            return linked(self._decider.workspace, finder, waiting, self._lookup, field, value)
+            return linked(self._decider.workspace, finder, waiting, self._lookup, field, value, most)
 
     def linked_of(self, around: Around) -> Linked | None:
-        """Return the entities around the one whose events are around a decision; None where it names nobody."""
-        return self.linked(around.field, around.value, around.system) if around.field else None
+        """Return the few entities nearest to the one whose events are around a decision; None where it names nobody."""
+        return self.linked(around.field, around.value, around.system, most=NEAR) if around.field else None
 
     def _read(self, finder: Finder, rows: AnyArray, seq: int, field: str) -> tuple[list[Nearby], set[int]]:
         """Return events, and the positions of those that had been taken back before the one in hand."""

@@ -19,13 +19,13 @@ from adjudge.log.segment import Part
 from adjudge.service.around.radial import radial
 from adjudge.service.find import Finder
 from adjudge.service.lookup import Lookup
-from adjudge.typing import AnyArray, HashArray
+from adjudge.typing import AnyArray, BoolArray, HashArray
 
 if TYPE_CHECKING:
     from adjudge.service.workspace import Workspace
 
-READ: frozenset[Part] = frozenset(("bodies",))
-"""What is read of an event, beside its id."""
+READ: frozenset[Part] = frozenset(("bodies", "fields"))
+"""What is read of an event, beside its id: the same by all who look around one, who often look at the same events."""
 
 MOST_NODES = 60
 """Most entities of one answer."""
@@ -117,7 +117,13 @@ class _Found(NamedTuple):
 
 
 def linked(
-    workspace: Workspace, finder: Finder, waiting: Mapping[tuple[str, int], int], lookup: Lookup, field: str, value: str
+    workspace: Workspace,
+    finder: Finder,
+    waiting: Mapping[tuple[str, int], int],
+    lookup: Lookup,
+    field: str,
+    value: str,
+    most: int = MOST_NODES,
 ) -> Linked:
     """Return the entities around one.
 
@@ -129,6 +135,8 @@ def linked(
         How many cases of an entity wait, by key field and hash.
     field, value
         The entity in the middle.
+    most
+        Most entities to return, up to `MOST_NODES`.
 
     Raises
     ------
@@ -146,17 +154,17 @@ def linked(
         raise NotFoundError(message)
     column = finder.keys.index(field)
     middle = _Found(Key(column, int(own["keys"][0, column])), 0, -1, int(own["seq"][-1]))
-    found, left_out, rows_of = _walk(finder, middle)
+    found, left_out, rows_of = _walk(finder, middle, most)
     values = _values(workspace, finder, lookup, found)
     at = radial([one.parent for one in found])
-    true = finder.true_ids()
+    true = _true(rows_of, finder.true_ids())
     nodes = [
         Node(
             field=finder.keys[one.key.column],
             value=value if i == 0 else values[i],
             hops=one.hops,
             decisions=len(rows_of[one.key]),
-            true=int(np.isin(rows_of[one.key]["id"], true).sum()),
+            true=int(true[one.key].sum()),
             waiting=waiting.get((finder.keys[one.key.column], one.key.token), 0),
             walked=one.hops == 0 or (one.hops == 1 and len(rows_of[one.key]) <= MOST_WALKED),
             x=x,
@@ -167,18 +175,18 @@ def linked(
     return Linked(finder.system, field, value, nodes, _ties(found, rows_of, true), left_out)
 
 
-def _walk(finder: Finder, middle: _Found) -> tuple[list[_Found], int, dict[Key, AnyArray]]:
+def _walk(finder: Finder, middle: _Found, nodes: int) -> tuple[list[_Found], int, dict[Key, AnyArray]]:
     """Return the entities within two hops, how many were left out, and the decisions that name each."""
     found, known, left_out = [middle], {middle.key}, set[Key]()
     rows_of = {middle.key: finder.naming(*middle.key)}
-    for i in range(MOST_NODES):
+    for i in range(nodes):
         if i >= len(found) or found[i].hops > 1:
             break
         one = found[i]
         rows = rows_of[one.key]
         if one.hops and len(rows) > MOST_WALKED:
             continue
-        most = min(MOST_NEXT if one.hops == 0 else MOST_BEYOND, MOST_NODES - len(found))
+        most = min(MOST_NEXT if one.hops == 0 else MOST_BEYOND, nodes - len(found))
         tied = [(key, seq) for key, seq in _tied(rows[-NEWEST:], one.key.column) if key not in known]
         left_out.update(key for key, _ in tied[most:])
         for key, seq in tied[:most]:
@@ -204,7 +212,14 @@ def _tied(rows: AnyArray, column: int) -> list[tuple[Key, int]]:
     return [(key, newest[key]) for key in ordered]
 
 
-def _ties(found: Sequence[_Found], rows_of: Mapping[Key, AnyArray], true: HashArray) -> list[Tie]:
+def _true(rows_of: Mapping[Key, AnyArray], true: HashArray) -> dict[Key, BoolArray]:
+    """Return which of the decisions that name an entity are known to be true."""
+    ends = np.cumsum([len(rows) for rows in rows_of.values()])
+    found = np.isin(np.concatenate([rows["id"] for rows in rows_of.values()]), true)
+    return dict(zip(rows_of, np.split(found, ends[:-1]), strict=True))
+
+
+def _ties(found: Sequence[_Found], rows_of: Mapping[Key, AnyArray], true: Mapping[Key, BoolArray]) -> list[Tie]:
     """Return what ties entities: each pair of different key fields with an event that names both."""
     place = {one.key: i for i, one in enumerate(found)}
     pairs: dict[tuple[int, int], dict[int, bool]] = {}
@@ -212,7 +227,7 @@ def _ties(found: Sequence[_Found], rows_of: Mapping[Key, AnyArray], true: HashAr
         rows = rows_of[one.key][-NEWEST:]
         if one.hops > 1 or (one.hops == 1 and len(rows_of[one.key]) > MOST_WALKED):
             continue
-        fraud = np.isin(rows["id"], true).tolist()
+        fraud = true[one.key][-NEWEST:].tolist()
         for seq, tokens, is_true in zip(rows["seq"].tolist(), rows["keys"].tolist(), fraud, strict=True):
             for column, token in enumerate(tokens):
                 other = place.get(Key(column, token))

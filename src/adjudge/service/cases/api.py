@@ -55,6 +55,11 @@ def add_cases(api: FastAPI, desk: CaseDesk, body_of: Body) -> None:
         """
         return await told(await asyncio.to_thread(desk.summary, system, days=days))
 
+    @api.get("/v1/cases/people")
+    async def people(system: str | None = None, days: Annotated[float, Query(gt=0, le=36_500)] = DAYS) -> Response:
+        """Return who gave verdicts in the last `days`: how many, how fast, what they found, who agrees."""
+        return await told(await asyncio.to_thread(desk.people, system, days=days))
+
     @api.get("/v1/cases/one/{id:path}")
     async def case(id: str, system: str | None = None) -> Response:
         """Return the case of an event with its decision, what it is linked to, and the ring it belongs to."""

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Limit, Next, Undo, Work, Write
+from adjudge.service.cases.people import PeopleList, Person
 from adjudge.service.cases.view import CASE_SHAPES
 
-SHAPES = (*CASE_SHAPES, Next, Assign, HandBack, Write, Limit, Decide, Undo, Defer, Escalate, Work)
+SHAPES = (*CASE_SHAPES, PeopleList, Person, Next, Assign, HandBack, Write, Limit, Decide, Undo, Defer, Escalate, Work)
 """What routes take and answer."""
 
 READ = {
     "/v1/cases": ("CasePage", "The cases, in order."),
     "/v1/cases/summary": ("Summary", "How review goes."),
+    "/v1/cases/people": ("PeopleList", "Who gave verdicts lately."),
     "/v1/cases/one/{id}": ("CaseDetail", "The case, its decision, and what it hangs together with."),
 }
 """Routes that read, with what they answer."""

@@ -42,6 +42,7 @@ from adjudge.service.cases.asked import (
 from adjudge.service.cases.book import Book
 from adjudge.service.cases.case import Case, Given
 from adjudge.service.cases.order import in_order, worths
+from adjudge.service.cases.people import PeopleList, people
 from adjudge.service.cases.pick import next_case
 from adjudge.service.cases.spent import DAYS, reviewed
 from adjudge.service.cases.view import CaseDetail, CasePage, CaseView, Done, DoneList, Estimate, Summary
@@ -160,6 +161,13 @@ class CaseDesk:
                 ),
                 reviewed=reviewed(book.cases.values(), book.policy.costs, now_us=now, days=days),
             )
+
+    def people(self, system: str | None = None, *, days: float = DAYS) -> PeopleList:
+        """Return what the verdicts of each person came to in the last days."""
+        now = self._decider.clock()
+        with self.book(system) as book:
+            found = people(book.cases.values(), book.policy.costs, now_us=now, days=days)
+            return PeopleList(book.system, days, found)
 
     def next(self, asked: Next, by: By) -> CaseView | None:
         """Give somebody the case that they should look at, and write down that they have it; None if there is none."""

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from adjudge.service.access.remote import RemoteDesk
 from adjudge.service.cases.asked import Assign, Decide, Defer, Escalate, HandBack, Limit, Next, Undo, Which, Work, Write
+from adjudge.service.cases.people import PeopleList
 from adjudge.service.cases.spent import DAYS
 from adjudge.service.cases.view import CaseDetail, CasePage, CaseView, DoneList, Summary
 
@@ -25,6 +26,10 @@ class RemoteCases(RemoteDesk):
     def summary(self, system: str | None, days: float = DAYS) -> Summary:
         """Return how review goes."""
         return self._ask("GET", _with("/v1/cases/summary", {"days": days}, system), Summary)
+
+    def people(self, system: str | None, days: float = DAYS) -> PeopleList:
+        """Return who gave verdicts lately."""
+        return self._ask("GET", _with("/v1/cases/people", {"days": days}, system), PeopleList)
 
     def next(self, asked: Next) -> CaseView | None:
         """Get the next case."""

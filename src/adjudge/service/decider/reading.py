@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -60,6 +60,22 @@ class Reading(Post):
                 retracted=self.workspace.is_retracted(stream, id_),
                 again=None if second is None else self.workspace.second(second).answers[0],
             )
+
+    def said(self, ids: Sequence[str], system: str | None = None) -> list[dict[str, bool | str]]:
+        """Return the labels and outcomes that are known of events that a system decided, by name; empty of others.
+
+        Parameters
+        ----------
+        ids
+            The events.
+        system
+            The system; None for the only one.
+        """
+        with self._lock:
+            running = self.workspace.system(system)
+            known = self.workspace.ids[running.plan.decides]
+            places = [known.get(id_) for id_ in ids]
+            return [{} if place is None else running.said_of(place) for place in places]
 
     def features(
         self, entity: str, key: Mapping[str, str], as_of: int | None = None, system: str | None = None
