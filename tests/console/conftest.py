@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
 
-SIZE = {"width": 1280, "height": 720}
+SIZE: ViewportSize = {"width": 1280, "height": 720}
 """The smallest screen that everything has to fit."""
 
 
@@ -159,7 +159,7 @@ def long_visit(chromium: Browser, long_served: Served) -> Iterator[Visit]:
 @contextmanager
 def visiting(chromium: Browser, served: Served) -> Iterator[Visit]:
     """Open a browser window for a service."""
-    context = chromium.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]
+    context = chromium.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")
     context.set_default_timeout(60_000)  # a machine that is busy with other tests takes its time
     yield Visit(context.new_page(), served)
     for page in context.pages:
