@@ -121,6 +121,17 @@ def test_rules_at_work_are_told_dead_and_redundant(long_visit: Visit) -> None:
     assert visit.errors == []
 
 
+def test_a_bundle_says_what_it_is(long_visit: Visit) -> None:
+    visit = long_visit
+    visit.sign_in("engineer")
+    visit.go("/releases")
+    visit.page.locator("details.card summary").first.click()
+    visit.page.wait_for_selector("details.card pre >> text=Model card: shop")
+    assert visit.fits()
+    assert serious(visit) == []
+    assert visit.errors == []
+
+
 def test_a_threshold_is_looked_at_before_it_decides(long_visit: Visit) -> None:
     visit = long_visit
     visit.sign_in("manager")

@@ -9,9 +9,11 @@ from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.shell import empty
+from adjudge.errors import AdjudgeError
 from adjudge.service.access.ledger import By
 from adjudge.service.access.scope import Scope
 from adjudge.service.registry.asked import Assent
+from adjudge.service.registry.desk import ReleaseDesk
 from adjudge.service.registry.entries import ENVIRONMENTS, Release
 from adjudge.service.versions.desk import Activated, ActiveSystems
 from adjudge.service.versions.revision import Revision
@@ -20,9 +22,12 @@ from adjudge.service.versions.second import ProposalView
 SEVERITY = {"open": "middle", "approved": "low", "used": "low", "refused": "high", "expired": "plain"}
 """How a proposal's state is marked."""
 
-
 KEYS = (("y", "approve the first proposal, with a reason"), ("n", "refuse it"))
 """What keys do here."""
+
+
+CARDS = 5
+"""Bundles whose card is shown."""
 
 
 async def show(desk: Desk, query: Query) -> None:
@@ -48,6 +53,9 @@ async def show(desk: Desk, query: Query) -> None:
         for release in releases:
             if release.id not in deciding:
                 _acts(desk, release, environment)
+    cards = await desk.read(Scope.MANAGE, _cards, desk.service.releases, releases)
+    if cards:
+        ui.html(said.panel("Model cards", *cards), sanitize=False)
     ended = [p for p in proposals if p not in waiting]
     if ended:
         ui.html(said.panel("Answered lately", _ended(ended)), sanitize=False)
@@ -125,6 +133,18 @@ def _releases(releases: list[Release]) -> Markup:
     ]
     heads = ("Id", "What", "System", "How", "Registered", "By", "Verdict", "Approved by", "In force")
     return tag("div", title, said.table(heads, rows, caption=f"{len(rows)} registered"))
+
+
+def _cards(registry: ReleaseDesk, releases: list[Release]) -> list[Markup]:
+    """Return what the newest bundles say of themselves, folded up."""
+    found = []
+    for one in [one for one in reversed(releases) if one.what == "bundle"][:CARDS]:
+        try:
+            text = registry.card(one.id, one.system)
+        except AdjudgeError as error:  # it is gone, or was made without one
+            text = str(error)
+        found.append(tag("details", tag("summary", f"Card of {one.id[:12]}"), tag("pre", text), class_="card"))
+    return found
 
 
 def _acts(desk: Desk, release: Release, environment: str) -> None:
