@@ -17,7 +17,8 @@ from adjudge.service.problem import Problem
 
 T = TypeVar("T")
 
-TIMEOUT_S = 30.0
+TIMEOUT = httpx.Timeout(600.0, connect=10.0)
+"""A service that is not there is given up soon; seating a challenger reads weeks of the log, resting for decisions."""
 
 LATER = frozenset({429, 503})
 """Answers of a service that may say something else in a while."""
@@ -76,7 +77,7 @@ class RemoteDesk:
             message = f"a key is only sent encrypted, and {url!r} is not https"
             raise InputError(message, field="url")
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(base_url=parsed, headers=headers, timeout=TIMEOUT_S, transport=transport)
+        self._client = httpx.Client(base_url=parsed, headers=headers, timeout=TIMEOUT, transport=transport)
 
     def __enter__(self) -> Self:
         return self
