@@ -335,6 +335,8 @@ def _contradiction(
     if off < CONTRADICTED:
         return None
     known = usual.drop_nulls(field)
+    if known.is_empty():  # a field that nobody has sent before belongs to nothing
+        return None
     best, where = 0.0, ""
     for other in categories:
         if other != field and (tie := _tie(known[field], known[other])) > best:
