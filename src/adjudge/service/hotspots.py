@@ -54,7 +54,7 @@ class Columns:
     amount
         Column with its worth; empty where it has none.
     where
-        Column with its ``lat`` and ``lon``; empty where it has none.
+        What its columns with latitude and longitude are called before ``_lat`` and ``_lon``; empty where it has none.
     """
 
     time: str
@@ -119,7 +119,7 @@ def logged(folder: Path, system: System, first: date, last: date, by: Collection
     places = [name for name in _chosen(by, columns.places) if found[name]]
     frame = frame.with_columns(pl.col(found[name]).alias(name) for name in places)
     known = known_labels(folder, system.label.name)
-    where = _column(frame, columns.where) if columns.where else ""
+    where = columns.where if f"{columns.where}_lat" in frame.columns else ""
     return tabled(frame, Columns("ts", places, columns.victim, columns.amount, where), known)
 
 
@@ -169,7 +169,7 @@ def tabled(frame: pl.DataFrame, columns: Columns, known: pl.DataFrame) -> Field:
             told["value"].cast(pl.Boolean).to_numpy(),
             told["known_at"].dt.epoch("us").to_numpy(),
         ),
-        frame[columns.where].struct.unnest().select("lat", "lon").to_numpy() if columns.where else None,
+        frame.select(f"{columns.where}_lat", f"{columns.where}_lon").to_numpy() if columns.where else None,
     )
 
 
