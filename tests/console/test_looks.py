@@ -141,11 +141,13 @@ def test_a_threshold_is_looked_at_before_it_decides(long_visit: Visit) -> None:
     figures = visit.page.locator("[role=status] .figures").first
     before = figures.inner_text()
     slider.focus()
-    for _ in range(5):
+    began = int(slider.input_value())
+    for step in range(5):
         slider.press("ArrowRight")
-    visit.page.wait_for_function(
-        "document.querySelector('input.cut').value === new URLSearchParams(location.search).get('review')"
-    )
+        visit.page.wait_for_function(
+            "at => new URLSearchParams(location.search).get('review') === at", arg=str(began + step + 1)
+        )
+    assert slider.input_value() == str(began + 5)  # it stays where it was left
     assert figures.inner_text() != before
     address, moved = visit.page.url, figures.inner_text()
     visit.page.goto(address)  # as a colleague would see it
@@ -172,7 +174,7 @@ def test_a_manager_reads_what_was_saved_and_stops_a_hot_spot(long_visit: Visit) 
     visit.page.wait_for_selector(OVER)
     assert visit.page.locator("tbody th").first.inner_text() == "method=voucher"
     assert visit.page.locator("svg.map circle.hot title").first.inner_html().startswith("method=voucher · 12 customers")
-    assert decided(visit, user="before", method="voucher")["decision"] == "approve"
+    assert decided(visit, user="before", method="voucher")["decision"] != "block"
     confirm(visit, "Stop method=voucher", "twelve customers in a day")
     visit.page.wait_for_selector("text=Decides from position")
     answer = decided(visit, user="after", method="voucher")
@@ -180,6 +182,6 @@ def test_a_manager_reads_what_was_saved_and_stops_a_hot_spot(long_visit: Visit) 
         "block",
         [one for one in answer["rules"] if one.startswith("hotspot_")],
     )
-    assert decided(visit, user="other", method="card")["decision"] == "approve"
+    assert decided(visit, user="other", method="card")["decision"] != "block"
     assert "twelve customers in a day" in json.dumps(ask(visit.served, "/v1/log?limit=10000"))
     assert visit.errors == []

@@ -84,7 +84,8 @@ def _slider(desk: Desk, finder: Finder, one: TradeOffs, action: str | None, quer
     given = query.get(one.moved, "")
     at = int(given) if given.isdecimal() and int(given) < len(rows) else now
     figures = ui.html(_figures(rows[at], rows[now], finder.currency), sanitize=False)
-    slider = ui.element("input").props(f"type=range min=0 max={len(rows) - 1} value={at}").classes("cut")
+    slider = ui.element("input").props(f"type=range min=0 max={len(rows) - 1}").classes("cut")
+    slider.props["^value"] = str(at)  # where it begins: as a property, each drawing anew would put it back there
     slider.props(f'aria-label="Threshold above which an event is {WORDS[one.moved]}: further right are more of them"')
     chosen = at
 
