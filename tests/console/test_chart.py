@@ -87,3 +87,13 @@ def test_whatever_is_drawn_stays_text_inside_the_drawing(text: str, values: list
         for name in ("x", "y", "cx", "cy", "x1", "y1"):
             if name in attrs:
                 assert -10 <= float(attrs[name] or "nan") <= 610
+
+
+@pytest.mark.parametrize("days", [7, 31, 90])
+def test_days_stand_whole_below_a_chart_however_many_there_are(days: int) -> None:
+    names = [f"{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(days)]
+    line = Line.of("decisions", [float(i) for i in range(days)])
+    drawn = Drawn(lines("Decided", [line], x=Axis("month-day"), y=Axis("decisions"), names=names))
+    below = [text for text in drawn.texts if "…" in text or text in names]
+    assert len(below) > 5
+    assert not any("…" in text for text in below)

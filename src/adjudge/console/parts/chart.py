@@ -30,6 +30,9 @@ MOST = 1e15
 LETTER = 6.2
 """About the width of a letter."""
 
+WHOLE = 10
+"""Names up to this long, as days are, stand whole below an axis: rather every other one is left out."""
+
 Style = Literal["solid", "dashed", "marks"]
 
 
@@ -299,8 +302,8 @@ def _numbered(x: Axis, across: _Scale) -> list[Markup]:
 def _named(names: Sequence[str], across: _Scale) -> list[Markup]:
     room = (across.stop - across.start) / max(len(names), 1)
     longest = max((len(name) for name in names), default=1)
-    step = max(1, math.ceil(min(longest, 8) * LETTER / room))
-    letters = max(int(step * room / LETTER) - 1, 3)
+    step = max(1, math.ceil((min(longest, WHOLE) + 1) * LETTER / room))
+    letters = int(step * room / LETTER) - 1
     return [
         _tick(across.at(i), name if len(name) <= letters else f"{name[: letters - 1]}…")
         for i, name in enumerate(names)
