@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from nicegui import ui
 
 from adjudge.console import acts, said
@@ -15,11 +17,11 @@ from adjudge.service.access.scope import Scope
 from adjudge.service.versions.desk import Activated, HeldList
 from adjudge.service.versions.revision import Entry, ListRevision, Revision
 
-KEYS = (("p", "put the element on the list"), ("x", "take it off"))
+KEYS = (("p", "put the element on the list"), ("x", "take it off"), ("e", "further ones"))
 """What keys do here."""
 
-SHOWN = 500
-"""Most elements of a list that are shown."""
+ROWS = 50
+"""Elements of one page."""
 
 
 async def show(desk: Desk, query: Query) -> None:
@@ -33,12 +35,11 @@ async def show(desk: Desk, query: Query) -> None:
     named = (query.get("system", ""), query.get("list", ""))
     system, name = next(((s, n) for s, n, _ in known if (s, n) == named), known[0][:2])
     held = await desk.read(Scope.MANAGE, live.held, name, system)
+    start = query.get("start", "")
     links = [
         tag(
             "li",
-            tag(
-                "a", f"{s}: {n}", href=f"/console/lists?system={s}&list={n}", aria_current="true" if n == name else None
-            ),
+            tag("a", f"{s}: {n}", href=_address(s, n), aria_current="true" if (s, n) == (system, name) else None),
             tag("span", f" {size:,}", class_="quiet"),
         )
         for s, n, size in known
@@ -46,18 +47,28 @@ async def show(desk: Desk, query: Query) -> None:
     with ui.element("div").classes("panels"):
         ui.html(tag("div", tag("h2", "Lists"), tag("ul", links, class_="plain")), sanitize=False).classes("panel w3")
         with ui.element("section").classes("panel w9"):
-            ui.html(_held(held), sanitize=False)
+            ui.html(_held(held, int(start) if start.isdecimal() else 0), sanitize=False)
             _change(desk, system, name)
 
 
-def _held(held: HeldList) -> Markup:
+def _address(system: str, name: str, start: int = 0) -> str:
+    return f"/console/lists?{urlencode({'system': system, 'list': name} | ({'start': start} if start else {}))}"
+
+
+def _held(held: HeldList, start: int) -> Markup:
     title = tag("h2", f"{held.name} of {held.system}")
     if not held.entries:
         return tag("div", title, empty("It holds nothing.", "Put something on it below."))
-    rows = [(str(e.value), e.expires or "never", e.reason or said.NOTHING) for e in held.entries[:SHOWN]]
-    more = f", the first {SHOWN} of them" if len(held.entries) > SHOWN else ""
-    caption = f"{len(held.entries):,} elements{more}"
-    return tag("div", title, said.table(("Element", "Expires", "Reason"), rows, caption=caption))
+    behind = start + ROWS
+    rows = [(str(e.value), e.expires or "never", e.reason or said.NOTHING) for e in held.entries[start:behind]]
+    many = len(held.entries)
+    caption = f"{many:,} element{'s' if many != 1 else ''}" + (
+        f", {start + 1:,} to {min(behind, many):,}" * (many > ROWS)
+    )
+    table = said.table(("Element", "Expires", "Reason"), rows, caption=caption)
+    address = _address(held.system, held.name, behind)
+    more = tag("a", "Further ones", href=address, class_="button", data_key="e") if behind < many else None
+    return tag("div", title, table, more)
 
 
 def _change(desk: Desk, system: str, name: str) -> None:
