@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 
 import msgspec
 from nicegui import ui
@@ -20,7 +21,10 @@ from adjudge.monitor.watch import Watched
 from adjudge.service.access.scope import Scope
 
 SHOWN = 12
-"""Drifts of one day, and fields of a table, that are shown."""
+"""Drifts of one change, and fields of a table, that are shown at once."""
+
+FEW = 3
+"""Drifts of one day that are named."""
 
 FIGURES = {"precision": "Precision", "recall": "Recall", "average_precision": "Average precision"}
 """Figures that are drawn with their estimate and the truth, where there are such."""
@@ -64,13 +68,25 @@ def _days(days: Sequence[Watched]) -> Markup:
             f"{one.events:,}",
             said.mark(*CAUSES[one.verdict.cause]) if one.verdict else said.mark("as usual", "low"),
             tag("div", [tag("p", e.words) for e in one.verdict.evidence[:2]]) if one.verdict else said.NOTHING,
-            ", ".join(dict.fromkeys(d.name for d in one.drifts[:SHOWN])) or said.NOTHING,
-            ", ".join(dict.fromkeys(b.words for b in one.breaches[:3])) or said.NOTHING,
+            _few(dict.fromkeys(d.name for d in one.drifts)),
+            _few(dict.fromkeys(b.words for b in one.breaches)),
         )
         for one in days
     ]
     heads = ("Day", "Events", "Change", "Evidence", "Drifted", "Not as expected")
     return said.table(heads, rows, caption="Every day that was watched", numbers=frozenset((1,)))
+
+
+def _few(words: Collection[str]) -> str:
+    """Return the first of some words, and how many there are more.
+
+    Examples
+    --------
+    >>> _few([]), _few(["amount", "place"]), _few("abcdef")
+    ('-', 'amount, place', 'a, b, c and 3 more')
+    """
+    more = f" and {len(words) - FEW:,} more" if len(words) > FEW else ""
+    return ", ".join(itertools.islice(words, FEW)) + more or said.NOTHING
 
 
 def _episode(one: Episode) -> Markup:
@@ -135,7 +151,12 @@ def _distances(day: Watched) -> Markup:
         for one in sorted(day.distances, key=lambda d: d.usual_psi - d.psi)
     ]
     heads = ("Field", "", "PSI", "PSI of nine in ten usual days", "Jensen-Shannon", "Kolmogorov-Smirnov")
-    return said.table(heads, rows, caption=f"Mix of {day.date} against the reference", numbers=frozenset((2, 3, 4, 5)))
+    numbers, caption = frozenset((2, 3, 4, 5)), f"Mix of {day.date} against the reference"
+    table = said.table(heads, rows[:SHOWN], caption=caption, numbers=numbers)
+    if len(rows) <= SHOWN:
+        return table
+    further = said.table(heads, rows[SHOWN:], caption="Those nearer to their usual mix", numbers=numbers)
+    return tag("div", table, tag("details", tag("summary", f"{len(rows) - SHOWN:,} more"), further, class_="card"))
 
 
 def _performance(told: Sequence[Performance]) -> Markup:
