@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -320,7 +321,10 @@ def check(system: System, switch: Switch) -> None:
 
 def _number(text: str) -> float:
     try:
-        return float(int(text)) if text.lstrip("-").isdigit() else float(text)
+        value = float(text)
     except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
         message = f"{text[:40]!r} is no number"
-        raise InputError(message, field="id", code="wrong_type") from None
+        raise InputError(message, field="id", code="wrong_type")
+    return value
