@@ -141,8 +141,9 @@ def test_rules_of_a_log_and_of_files_are_shown_and_compared(workspace: Path, goo
         "3 differences",
     ]
     assert msgspec.json.decode(say("diff", "first", str(good), *where, "--json"))[0]["what"] == "removed"
-    done = RUNNER.invoke(app, ["rules", "show", *where, "--version", "nope"])
-    assert "no rules 'nope' have decided here" in str(done.exception)
+    for version in ("nope", "9" * 5_000):
+        done = RUNNER.invoke(app, ["rules", "show", *where, "--version", version])
+        assert f"no rules '{version[:80]}' have decided here" in str(done.exception)
 
 
 def test_a_file_is_checked_with_all_its_mistakes(folder: Path, good: Path) -> None:

@@ -103,7 +103,7 @@ class Reply:
         7.0
         """
         given = self.headers.get("retry-after", "").strip()
-        if given.isdigit():
+        if given.isascii() and given.isdigit():
             return float(given)
         try:  # a date is compared with the sender's own clock, so that it does not matter what time it is here
             wait = parsedate_to_datetime(given) - parsedate_to_datetime(self.headers.get("date", ""))

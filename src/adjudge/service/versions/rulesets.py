@@ -97,11 +97,13 @@ def rule_set(sets: Sequence[RuleSet], which: str) -> RuleSet:
     versions = [one for one in sets if one.version.startswith(which)]
     if versions:
         return versions[-1]
-    if which.isdecimal():
+    if which.isdecimal() and len(which) < 20:  # no log is longer
         before = [one for one in sets if one.position <= int(which)]
         if before:
             return before[-1]
-    message = f"no rules {which!r} have decided here; name a position, or one of {', '.join(s.version for s in sets)}"
+    message = (
+        f"no rules {which[:80]!r} have decided here; name a position, or one of {', '.join(s.version for s in sets)}"
+    )
     raise InputError(message, field="version")
 
 
