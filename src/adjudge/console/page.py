@@ -14,6 +14,21 @@ Query = Mapping[str, str]
 Show = Callable[[Desk, Query], Awaitable[None]]
 """Builds a page."""
 
+DIGITS = 15
+"""Most digits of a number in an address; no log is that long."""
+
+
+def whole(query: Query, name: str) -> int | None:
+    """Return a whole number that an address says; None where it says none that a page could mean.
+
+    Examples
+    --------
+    >>> whole({"start": "50"}, "start"), whole({"start": "-1"}, "start"), whole({}, "start")
+    (50, None, None)
+    """
+    said = query.get(name, "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= DIGITS else None
+
 
 @dataclass(frozen=True)
 class Page:

@@ -10,7 +10,7 @@ from nicegui import ui
 from adjudge.console import acts, said
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
-from adjudge.console.page import Page, Query
+from adjudge.console.page import Page, Query, whole
 from adjudge.console.shell import empty
 from adjudge.errors import InputError, did_you_mean
 from adjudge.service.access.ledger import By
@@ -44,11 +44,10 @@ NOBODY = {
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
-    which, start = query.get("list", "queue"), query.get("start", "")
+    which, begin = query.get("list", "queue"), whole(query, "start") or 0
     if which not in LISTS:
         message = f"there is no list {which[:40]!r} of cases{did_you_mean(which[:40], LISTS)}"
         raise InputError(message, field="list")
-    begin = int(start) if start.isdecimal() else 0
     found = await desk.read(
         Scope.REVIEW,
         desk.service.cases.cases,

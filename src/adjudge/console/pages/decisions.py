@@ -9,7 +9,7 @@ from nicegui import ui
 from adjudge.console import said
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
-from adjudge.console.page import Page, Query
+from adjudge.console.page import Page, Query, whole
 from adjudge.console.shell import empty
 from adjudge.service.access.scope import Scope
 from adjudge.service.find import Finder, Hits, Wanted
@@ -20,8 +20,7 @@ ASKED = "An id, a user, card or device, an amount such as 250, or 100..500"
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
-    before = query.get("before", "")
-    wanted = Wanted(query.get("q", ""), query.get("action", ""), before=int(before) if before.isdecimal() else None)
+    wanted = Wanted(query.get("q", ""), query.get("action", ""), before=whole(query, "before"))
     found = await desk.read(Scope.REVIEW, finder.find, wanted)
     ui.html(tag("div", _form(desk, finder, wanted), _found(finder, wanted, found)), sanitize=False)
 

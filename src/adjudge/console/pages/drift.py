@@ -12,8 +12,8 @@ from adjudge.console import looked, said
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
-from adjudge.console.pages.money import PERIODS, periods, short, span
 from adjudge.console.parts.chart import Axis, Bars, Line, Point, bars, lines
+from adjudge.console.parts.period import days_of, periods, short, span
 from adjudge.console.shell import empty
 from adjudge.monitor.overview import Course, Episode, Overview
 from adjudge.monitor.performance import Performance
@@ -36,8 +36,7 @@ CAUSES = {"world": ("the world's", "middle"), "pipeline": ("the pipeline's", "hi
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
-    asked = query.get("days", "")
-    days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else 7
+    days = days_of(query, 7)
     newest = await desk.read(Scope.AUDIT, finder.newest_us)
     ui.html(periods("/console/drift", days, finder.system), sanitize=False)
     if newest is None:

@@ -9,7 +9,7 @@ from nicegui import ui
 from adjudge.console import acts, said
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
-from adjudge.console.page import Page, Query
+from adjudge.console.page import Page, Query, whole
 from adjudge.console.pages.releases import came_of
 from adjudge.console.shell import empty
 from adjudge.service.access.ledger import By
@@ -35,7 +35,6 @@ async def show(desk: Desk, query: Query) -> None:
     named = (query.get("system", ""), query.get("list", ""))
     system, name = next(((s, n) for s, n, _ in known if (s, n) == named), known[0][:2])
     held = await desk.read(Scope.MANAGE, live.held, name, system)
-    start = query.get("start", "")
     links = [
         tag(
             "li",
@@ -47,7 +46,7 @@ async def show(desk: Desk, query: Query) -> None:
     with ui.element("div").classes("panels"):
         ui.html(tag("div", tag("h2", "Lists"), tag("ul", links, class_="plain")), sanitize=False).classes("panel w3")
         with ui.element("section").classes("panel w9"):
-            ui.html(_held(held, int(start) if start.isdecimal() else 0), sanitize=False)
+            ui.html(_held(held, whole(query, "start") or 0), sanitize=False)
             _change(desk, system, name)
 
 

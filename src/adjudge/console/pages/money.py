@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
-
 import msgspec
 from nicegui import ui
 
@@ -14,6 +10,7 @@ from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
 from adjudge.console.parts.chart import Axis, Bars, Line, bars, lines
+from adjudge.console.parts.period import days_of, periods, short, span
 from adjudge.console.shell import empty
 from adjudge.learn.bootstrap import Interval
 from adjudge.learn.slices import Slicing
@@ -21,15 +18,11 @@ from adjudge.service.access.scope import Scope
 from adjudge.service.find import Daily, Finder
 from adjudge.service.governance.facts import Report
 
-PERIODS = (7, 30, 90)
-"""Days that can be looked at."""
-
 
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
-    asked = query.get("days", "")
-    days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else 30
+    days = days_of(query, 30)
     newest = await desk.read(Scope.REVIEW, finder.newest_us)
     ui.html(periods("/console/money", days, finder.system), sanitize=False)
     if newest is None:
@@ -41,43 +34,6 @@ async def show(desk: Desk, query: Query) -> None:
     first, end = span(newest, days)
     words = ("report", "--json", "--system", finder.system, "--since", first, "--until", end)
     await looked.show(desk, Scope.REVIEW, words, lambda found: _money(found, finder.currency))
-
-
-def span(newest_us: int, days: int) -> tuple[str, str]:
-    """Return the first of the last days up to a time, and the day after the last, as dates.
-
-    Examples
-    --------
-    >>> span(1_767_225_600_000_000, 7)
-    ('2025-12-26', '2026-01-02')
-    """
-    last = datetime.fromtimestamp(newest_us / 1e6, UTC).date()
-    return str(last - timedelta(days=days - 1)), str(last + timedelta(days=1))
-
-
-def short(dates: Sequence[str]) -> list[str]:
-    """Return dates without their year, as they fit below a chart.
-
-    Examples
-    --------
-    >>> short(["2026-05-03"])
-    ['05-03']
-    """
-    return [date[5:] for date in dates]
-
-
-def periods(path: str, days: int, system: str) -> Markup:
-    """Return links to the periods of a page."""
-    links = [
-        tag(
-            "a",
-            f"{one} days",
-            href=f"{path}?{urlencode({'days': one, 'system': system})}",
-            aria_current="true" if one == days else None,
-        )
-        for one in PERIODS
-    ]
-    return tag("nav", links, class_="lists", aria_label="Period")
 
 
 def _daily(daily: Daily, finder: Finder) -> tuple[Markup, ...]:

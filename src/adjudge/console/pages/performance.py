@@ -13,8 +13,8 @@ from adjudge.console import looked, said
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
 from adjudge.console.page import Page, Query
-from adjudge.console.pages.money import PERIODS, periods, short, span
 from adjudge.console.parts.chart import Axis, Bars, bars
+from adjudge.console.parts.period import days_of, periods, short, span
 from adjudge.console.shell import empty
 from adjudge.learn.rulereport import RuleLife, RuleReport
 from adjudge.service.access.scope import Scope
@@ -29,8 +29,7 @@ NOTES = {"dead": "high", "never fired": "middle", "expired": "middle", "expires 
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
-    asked = query.get("days", "")
-    days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else 90
+    days = days_of(query, 90)
     newest = await desk.read(Scope.REVIEW, finder.newest_us)
     ui.html(periods("/console/performance", days, finder.system), sanitize=False)
     if newest is None:

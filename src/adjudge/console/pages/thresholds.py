@@ -12,10 +12,10 @@ from nicegui.events import GenericEventArguments
 from adjudge.console import acts, looked, said
 from adjudge.console.desk import Desk
 from adjudge.console.markup import Markup, tag
-from adjudge.console.page import Page, Query
-from adjudge.console.pages.money import PERIODS, periods, span
+from adjudge.console.page import Page, Query, whole
 from adjudge.console.pages.releases import came_of
 from adjudge.console.parts.chart import Axis, Line, Point, lines
+from adjudge.console.parts.period import days_of, periods, span
 from adjudge.console.shell import empty
 from adjudge.errors import InputError
 from adjudge.learn.choices import LoggedTradeOffs
@@ -37,8 +37,7 @@ WORDS = {"review": "looked at", "block": "stopped"}
 async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
-    asked = query.get("days", "")
-    days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else 90
+    days = days_of(query, 90)
     newest = await desk.read(Scope.REVIEW, finder.newest_us)
     ui.html(periods("/console/thresholds", days, finder.system), sanitize=False)
     if newest is None:
@@ -81,8 +80,8 @@ def _sliders(desk: Desk, finder: Finder, told: LoggedTradeOffs, query: Query, da
 
 def _slider(desk: Desk, finder: Finder, one: TradeOffs, action: str | None, query: Query, days: int) -> None:
     rows, now = one.rows, _place(one)
-    given = query.get(one.moved, "")
-    at = int(given) if given.isdecimal() and int(given) < len(rows) else now
+    given = whole(query, one.moved)
+    at = given if given is not None and given < len(rows) else now
     figures = ui.html(_figures(rows[at], rows[now], finder.currency), sanitize=False)
     slider = ui.element("input").props(f"type=range min=0 max={len(rows) - 1}").classes("cut")
     slider.props["^value"] = str(at)  # where it begins: as a property, each drawing anew would put it back there
