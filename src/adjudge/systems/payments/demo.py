@@ -21,9 +21,10 @@ from adjudge.learn.source import Source
 from adjudge.service import load
 from adjudge.service.decode import EventDecoder
 from adjudge.service.server import free_port, python, running
+from adjudge.service.settings import Settings
 from adjudge.service.table import value
 from adjudge.service.verify import Verification, verify
-from adjudge.systems.payments import worked
+from adjudge.systems.payments import lived, worked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,24 +94,28 @@ def run(*, events: int, folder: Path, rate: float, requests: int, seed: int, tol
     made = pipeline.run(system, source, rows=ROWS, queue_share=QUEUE_SHARE, seed=seed, progress=told)
     bundle = made.write(folder / "bundle", datetime.now(UTC))
     judged = pipeline.report_of(made, bundle)
-    latency = _load(system, source, folder, rate, requests, told)
+    latency = _load(system, source, _test_begins(made), folder, rate, requests, told)
     verification = verify(found, source, events=VERIFIED_EVENTS, bundle=folder / "bundle", told=told)
     full = msgspec.structs.replace(judged, latency=latency, parity=_parity(verification), notes=NOTES)
     report.write(full, folder / "report.html")
     return Result(full, verification, folder)
 
 
-def _load(system: System, source: Source, folder: Path, rate: float, requests: int, told: Told) -> report.Latency:
-    """Serve the bundle with all of the past but the last payments, and send those as an open-loop load."""
+def _test_begins(made: pipeline.Run) -> datetime:
+    """Return when the part begins that the model has not seen: a service decides that, and nothing before it."""
+    return datetime.fromtimestamp(int(made.trained.parts.test.ts.min()) / 1e6, UTC)
+
+
+def _load(
+    system: System, source: Source, begin: datetime, folder: Path, rate: float, requests: int, told: Told
+) -> report.Latency:
+    """Live through the test part but for the last payments, serve, and send those as an open-loop load."""
     import polars as pl
 
     schema = system.decides.schema()
     payments = source.frames[schema.name].sort(schema.time_field, maintain_order=True)
     since = payments[schema.time_field][-min(requests, payments.height // 2)].replace(microsecond=0)
     last = payments.filter(pl.col(schema.time_field) >= since)
-    told("write the past", 0, 1)
-    source.write(folder / "world")
-    told("write the past", 1, 1)
     door = EventDecoder(schema)
     rows = ({f.name: value(f, row) for f in schema} for row in last.iter_rows(named=True))
     bodies = folder / "payments.jsonl"
@@ -118,14 +123,16 @@ def _load(system: System, source: Source, folder: Path, rate: float, requests: i
     port = free_port()
     workspace = folder / "workspace"
     shutil.rmtree(workspace, ignore_errors=True)
+    workspace.mkdir(parents=True)
+    settings = Settings(workspace=str(workspace), auth="off")
+    span = lived.Span(begin, since)
+    lived.live(system, source, folder / "bundle", settings, span, lambda at, of: told("live the last weeks", at, of))
     command = python("adjudge", "serve", "--bundle", str(folder / "bundle"), "--port", str(port))
     command += ["--workspace", str(workspace), "--auth", "off"]
-    command += ["--history", str(folder / "world"), "--until", since.strftime("%Y-%m-%d %H:%M:%S")]
     told("start the service", 0, 1)
     with running(command, port=port):
         told("start the service", 1, 1)
         url = f"http://127.0.0.1:{port}"
-        worked.begin(url)
         told("send payments", 0, last.height)
         sent = _send(f"{url}/v1/decide", bodies, rate)
         told("send payments", last.height, last.height)

@@ -29,8 +29,6 @@ from adjudge.service.bundles import Bundles
 from adjudge.service.challengers.site import LiveSite
 from adjudge.service.columns import active_of
 from adjudge.service.decider import Decider
-from adjudge.service.decode import EventDecoder, EventStruct
-from adjudge.service.past import told_of
 from adjudge.service.registry.asked import Assent
 from adjudge.service.registry.desk import ReleaseDesk
 from adjudge.service.registry.entries import ENVIRONMENTS
@@ -40,18 +38,14 @@ from adjudge.service.retrain.recipe import Kind, Recipe, recipe_of
 from adjudge.service.retrain.run import Place, Retrained, retrain
 from adjudge.service.retrain.table import Logged, logged_table
 from adjudge.service.retrain.texts import texts_of
-from adjudge.service.table import value
 from adjudge.service.versions.desk import LiveDesk
-from adjudge.service.workspace import Change
 from adjudge.systems.payments.data import of_world
 from adjudge.systems.payments.definition import payments
+from adjudge.systems.payments.past import SLOT_US, Clock, Past
 from adjudge.systems.payments.simulate import SHARES, World, simulate
 from adjudge.typing import BoolArray, FloatArray, IntArray
 
 Told = Callable[[str], None]
-
-SLOT_US = 3_600_000_000
-"""Labels and payments of an hour come together: first what was reported by then."""
 
 WHO, ENVIRONMENT = "loop", ENVIRONMENTS[0]
 
@@ -144,67 +138,6 @@ class Setting:
             return msgspec.structs.replace(recipe_of(kind, delay_us), queue_per_day=queue, rounds=self.rounds)
 
         return make
-
-
-@dataclass
-class Past:
-    """What comes in, in the order in which it does: encoded once, decided as often as it is lived.
-
-    Parameters
-    ----------
-    source
-        The simulated world as streams and labels.
-    events
-        Of each stream its events by the hour of their time.
-    changes
-        What becomes known by the hour in which it does.
-    hours
-        All hours, in order.
-    """
-
-    source: Source
-    events: dict[str, dict[int, list[EventStruct]]]
-    changes: dict[int, list[Change]]
-    hours: list[int]
-
-    @classmethod
-    def of(cls, source: Source, plan: Plan) -> Past:
-        """Return it of a source."""
-        events = {name: _by_hour(source, plan, name) for name in sorted(source.frames, key=plan.decides.__eq__)}
-        changes: dict[int, list[Change]] = {}
-        for name, frame in source.labels.items():
-            known = frame.sort("known_at", maintain_order=True)
-            hours = (known["known_at"].dt.epoch("us") // SLOT_US).to_list()
-            for hour, change in zip(hours, told_of(plan, plan.truth(name), known), strict=True):
-                changes.setdefault(hour, []).append(change)
-        last = max(events[plan.decides])
-        hours = sorted({*changes, *(hour for by in events.values() for hour in by)})
-        return cls(source, events, changes, [hour for hour in hours if hour <= last])
-
-
-def _by_hour(source: Source, plan: Plan, stream: str) -> dict[int, list[EventStruct]]:
-    schema = plan.schema(stream)
-    frame = source.frames[stream].sort(schema.time_field, maintain_order=True)
-    hours = (frame[schema.time_field].dt.epoch("us") // SLOT_US).to_list()
-    rows = ({f.name: value(f, row) for f in schema} for row in frame.iter_rows(named=True))
-    decoded = EventDecoder(schema).rows(rows)
-    if decoded.errors:
-        raise InputError(decoded.errors[0].message, field=decoded.errors[0].field)
-    found: dict[int, list[EventStruct]] = {}
-    for hour, event in zip(hours, decoded.events, strict=True):
-        found.setdefault(hour, []).append(event)
-    return found
-
-
-class Clock:
-    """Shows the hour that is being lived."""
-
-    def __init__(self) -> None:
-        self.now_us = 0
-
-    def __call__(self) -> int:
-        """Return microseconds since 1970 UTC."""
-        return self.now_us
 
 
 @dataclass

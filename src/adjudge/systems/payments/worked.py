@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from adjudge.client import Client
 from adjudge.define import System
 from adjudge.learn.source import Source
 from adjudge.service.access.ledger import By
-from adjudge.service.cases.asked import Decide, Defer, Escalate, Next, Work, Write
+from adjudge.service.cases.asked import Decide, Defer, Escalate, Next, Write
 from adjudge.service.cases.remote import RemoteCases
 from adjudge.service.challengers.asked import Challenge
 from adjudge.service.challengers.remote import RemoteChallengers
@@ -18,30 +16,11 @@ from adjudge.service.challengers.remote import RemoteChallengers
 if TYPE_CHECKING:
     import polars as pl
 
-DRAWN = 0.002
-"""Chance of a payment to become a case whatever it was, and most that of one to learn from."""
-
 VERDICTS = 6
 """Cases that somebody has decided."""
 
-DUE_HOURS = 48.0
-
 REPORTED = 1_000
 """Most labels of one request."""
-
-
-def begin(url: str) -> None:
-    """Say how cases are worked, before the first of them is opened.
-
-    Parameters
-    ----------
-    url
-        Address of the service.
-    """
-    with RemoteCases(url) as cases:
-        now = cases.summary(None).routine
-        routine = msgspec.structs.replace(now, random=DRAWN, learn=DRAWN, due_hours=DUE_HOURS)
-        cases.work(Work(routine, "what do we miss, and what would the model learn from?"))
 
 
 def go_on(url: str, source: Source, system: System, payments: pl.DataFrame) -> None:

@@ -1,0 +1,58 @@
+"""The demo leaves a desk with something on every page; what it lives through is decided and logged like the rest."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adjudge.cli import app
+from adjudge.log import Kind
+from adjudge.log.codec import Note, blocks_of
+from adjudge.log.sqlite import SqliteLog
+from adjudge.service.access.ledger import Act
+from adjudge.service.home import LOG_FILE
+from adjudge.systems.payments import demo, lived
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> demo.Result:
+    """Return what a small demo leaves."""
+    folder = tmp_path_factory.mktemp("demo")
+    return demo.run(events=40_000, folder=folder, rate=300.0, requests=300, seed=7, told=lambda what, at, of: None)
+
+
+def run(folder: Path, *words: str) -> str:
+    done = CliRunner().invoke(app, [*words, "-w", str(folder / "workspace")], env={"COLUMNS": "120"})
+    assert done.exit_code in (0, 1), done.output
+    return done.stdout
+
+
+def acts(folder: Path) -> list[Act]:
+    """Return everything that people did."""
+    with closing(SqliteLog(folder / "workspace" / LOG_FILE)) as log:
+        blocks = [(first, commit, block) for commit in log.read(0) for first, block in blocks_of(commit)]
+    return [
+        Act.read(first, commit.received_at, block)
+        for first, commit, block in blocks
+        if isinstance(block, Note) and block.kind == Kind.MANAGEMENT
+    ]
+
+
+@pytest.mark.slow
+def test_weeks_are_decided_and_worked_before_somebody_opens_the_desk(left: demo.Result) -> None:
+    assert left.verification.passed
+    told = json.loads(run(left.folder, "report", "--json", "--since", "2000-01-01"))
+    assert told["decisions"] > 4_000
+    assert len(told["weeks"]) >= 3
+    assert told["savings"]["known"] > 0.01
+    done = acts(left.folder)
+    verdicts = Counter(act.who for act in done if act.action == "case_decided")
+    assert set(lived.ANALYSTS) <= set(verdicts)
+    assert min(verdicts[who] for who in lived.ANALYSTS) > 5
+    assert {"case_deferred", "case_escalated", "case_noted", "cases_worked"} <= {act.action for act in done}
+    assert any(act.action.startswith("challenger") for act in done)
