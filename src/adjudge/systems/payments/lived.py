@@ -83,7 +83,7 @@ def live(
     plan, bundles = plan_of(system.name, bundle), bundles_of(settings, secret())
     bundles.keep(bundle)
     past = Past.of(_faulty(_between(source, system, span), system, span.end), plan)
-    with closing(open_log(settings)) as log:
+    with closing(open_log(settings, new=True)) as log:  # of payments no field is a person's, so there are no keys
         clock = Clock()
         clock.now_us = _micros(span.begin)
         decider = Decider([plan], log, clock=clock, resolver=Resolver([plan], bundles))
