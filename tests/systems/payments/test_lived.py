@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from adjudge.cli import app
+from adjudge.discover import find
 from adjudge.log import Kind
 from adjudge.log.codec import Note, blocks_of
 from adjudge.log.sqlite import SqliteLog
@@ -56,3 +58,21 @@ def test_weeks_are_decided_and_worked_before_somebody_opens_the_desk(left: demo.
     assert min(verdicts[who] for who in lived.ANALYSTS) > 5
     assert {"cases_worked", "case_assigned"} <= {act.action for act in done}
     assert any(act.action.startswith("challenger") for act in done)
+
+
+def test_a_world_that_is_moved_keeps_its_hours_and_weekdays() -> None:
+    found = find("payments")
+    assert found.simulate is not None
+    source = found.simulate(20_000, seed=3)
+    system, now = found.build(source.lists), datetime(2031, 5, 6, 7, tzinfo=UTC)
+    moved, by = lived.brought(source, system, now)
+    name, at = system.decides.schema().name, system.decides.schema().time_field
+    before, after = source.frames[name][at], moved.frames[name][at]
+    assert (after - before).unique().to_list() == [by]
+    assert (before.dt.weekday() == after.dt.weekday()).all()
+    assert (before.dt.time() == after.dt.time()).all()
+    last = after.max()
+    assert isinstance(last, datetime)
+    assert timedelta(0) <= now - last.replace(tzinfo=UTC) < timedelta(weeks=1)
+    for label, known in moved.labels.items():
+        assert (known["known_at"] - source.labels[label]["known_at"]).unique().to_list() == [by]

@@ -112,6 +112,8 @@ def _load(
     """Live through the test part but for the last payments, serve, and send those as an open-loop load."""
     import polars as pl
 
+    source, by = lived.brought(source, system, datetime.now(UTC))
+    begin += by
     schema = system.decides.schema()
     payments = source.frames[schema.name].sort(schema.time_field, maintain_order=True)
     since = payments[schema.time_field][-min(requests, payments.height // 2)].replace(microsecond=0)

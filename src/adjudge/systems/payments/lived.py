@@ -143,6 +143,29 @@ class Review:
             self._desk.decide(Decide([case.id], found, words, minutes=round(minutes, 1)), By(who, words))
 
 
+def brought(source: Source, system: System, now: datetime) -> tuple[Source, timedelta]:
+    """Return a world that ends within the week before a moment, and how far it was moved: whole weeks, to the hour.
+
+    Weekdays and hours stay, and with them every feature; what is said of the last days is said of the last days.
+
+    Parameters
+    ----------
+    source, system
+        The world, and the definitions.
+    now
+        The moment, UTC.
+    """
+    last = source.frames[system.decides.schema().name][system.decides.schema().time_field].max()
+    assert isinstance(last, datetime)  # there are payments
+    by = timedelta(weeks=(now - last.replace(tzinfo=last.tzinfo or UTC)) // timedelta(weeks=1))
+
+    def moved(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(pl.col(pl.Datetime) + by)
+
+    frames = {name: moved(frame) for name, frame in source.frames.items()}
+    return replace(source, frames=frames, labels={name: moved(frame) for name, frame in source.labels.items()}), by
+
+
 def _between(source: Source, system: System, span: Span) -> Source:
     """Return what happens and becomes known in a span."""
 
