@@ -19,6 +19,12 @@ SIZE: Any = {"width": 1280, "height": 720}
 USABLE = "window.did_handshake === true && document.querySelector('h1') !== null"
 """A page is usable once all of it is there and what is pressed arrives."""
 
+THERE = "new URLSearchParams(location.search).get('id') === document.querySelector('#page a.mono')?.innerText"
+"""A case is there once the page shows the one that its address names."""
+
+LOOK_MS = 300
+"""How long somebody looks at a case at least: what is pressed right as it comes was meant for the one before."""
+
 WAIT_MS = 120_000
 
 
@@ -69,7 +75,12 @@ def take_case(page: Page, cases: str) -> float:
 
 def next_case(page: Page) -> float:
     """Return the seconds from the key that says what a case is until the next one is usable."""
-    return usable(page, lambda: _pressed(page, "l"))
+    page.wait_for_timeout(LOOK_MS)
+    took = usable(page, lambda: _pressed(page, "l"))
+    if not page.evaluate(THERE):
+        message = "the address names a case that is not there yet"
+        raise RuntimeError(message)
+    return took
 
 
 def _pressed(page: Page, key: str) -> None:

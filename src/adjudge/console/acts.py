@@ -49,7 +49,8 @@ def at_once(
         except Exception as error:
             ui.notify(words_of(error), type="negative", multi_line=True, timeout=0, close_button="Close")
         finally:
-            pressed.enable()
+            if not pressed.is_deleted:  # what came of it may stand in its place by now
+                pressed.enable()
 
     look = "unelevated text-color=on-primary" if primary else "outline"
     pressed = ui.button(name, on_click=run).props(f"no-caps {look}")

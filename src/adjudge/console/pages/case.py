@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -40,6 +41,9 @@ EARLIER = 24
 
 SHOWN = 6
 """Ids that are shown of a link."""
+
+Turn = Callable[[CaseView | None, str], Awaitable[None]]
+"""Shows a case in the place of the one before, and says what came of that; None is the end of the queue."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,27 @@ async def show(desk: Desk, query: Query) -> None:
     """Build the page."""
     finder = desk.finder(query.get("system") or None)
     found = await desk.read(Scope.REVIEW, _read, desk, finder, query.get("id", ""))
+    place = ui.element("div").classes("stack")
+
+    async def turn(case: CaseView | None, told: str) -> None:
+        if case is None:
+            ui.run_javascript(leads_to(None, finder.system, told))
+            return
+        found = await desk.read(Scope.REVIEW, _read, desk, finder, case.id)
+        with place:
+            place.clear()
+            _build(desk, finder, found, turn)
+            address = said.case_address(case.id, finder.system)
+            ui.run_javascript(f"adjudge.turn({json.dumps(address)}, {json.dumps(told)})")
+
+    with place:
+        _build(desk, finder, found, turn)
+
+
+def _build(desk: Desk, finder: Finder, found: Shown, turn: Turn) -> None:
     ui.html(_head(finder, found), sanitize=False)
     with ui.element("section").classes("panel verdicts").props('aria-label="Verdict"'):
-        _buttons(desk, finder, found)
+        _buttons(desk, finder, found, turn)
     ui.html(tag("div", _parts(finder, found), class_="panels fit"), sanitize=False)
 
 
@@ -119,7 +141,7 @@ def _head(finder: Finder, found: Shown) -> Markup:
     return said.panel("", line, tag("div", figures, class_="figures"))
 
 
-def _buttons(desk: Desk, finder: Finder, found: Shown) -> None:
+def _buttons(desk: Desk, finder: Finder, found: Shown, turn: Turn) -> None:
     """Add everything that can be done about a case, each with its key; a note is the reason that the log keeps."""
     case, system, cases = found.case, finder.system, desk.service.cases
     note = ui.input("Note, which is the reason in the log").props('outlined dense data-key="i" maxlength=900')
@@ -128,8 +150,7 @@ def _buttons(desk: Desk, finder: Finder, found: Shown) -> None:
     def act(name: str, key: str, need: Need, does: Callable[[By], DoneList], word: str, *, stays: bool = False) -> None:
         async def after(done: DoneList) -> None:
             told = f"{case.id}: {word.format(done.results[0].status)}"
-            following = None if stays else await desk.act(Scope.REVIEW, Next().why, _next(desk, system))
-            ui.run_javascript(leads_to(case if stays else following, system, told))
+            await turn(case if stays else await desk.act(Scope.REVIEW, Next().why, _next(desk, system)), told)
 
         acts.at_once(desk, name, need, lambda: (note.value or "").strip() or UNSAID, does, after, key=key)
 
@@ -155,7 +176,7 @@ def _buttons(desk: Desk, finder: Finder, found: Shown) -> None:
         act("Note", "w", Scope.REVIEW, lambda by: cases.note(Write(ids, by.why, system), by), "{}", stays=True)
         if len(found.detail.ring) > 1 and case.state != "retracted":
             _ring(desk, found, system)
-        take(desk, system)
+        take(desk, system, turn)
 
 
 def _next(desk: Desk, system: str) -> Callable[[By], CaseView | None]:

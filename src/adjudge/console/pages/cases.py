@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -63,23 +64,26 @@ async def show(desk: Desk, query: Query) -> None:
     ui.html(_found(found, which, begin, finder.system, finder.currency, finder.actions), sanitize=False)
 
 
-def take(desk: Desk, system: str) -> None:
-    """Add the button that takes the next case and opens it."""
+def take(desk: Desk, system: str, turn: Callable[[CaseView | None, str], Awaitable[None]] | None = None) -> None:
+    """Add the button that takes the next case and opens it; ``turn`` does so where a page shows a case already."""
 
     def next_case(by: By) -> CaseView | None:
         return desk.service.cases.next(Next(system=system), by)
 
     async def opened(case: CaseView | None) -> None:
-        ui.run_javascript(leads_to(case, system))
+        told = "Nothing waits for you." if case is None else f"{case.id} is yours."
+        if turn is None:
+            ui.run_javascript(leads_to(case, system, told))
+        else:
+            await turn(case, told)
 
     acts.at_once(desk, "Take the next case", Scope.REVIEW, Next().why, next_case, opened, key="n", primary=True)
 
 
-def leads_to(case: CaseView | None, system: str, told: str = "") -> str:
+def leads_to(case: CaseView | None, system: str, told: str) -> str:
     """Return the script that opens a case, or the queue where there is none, and says something there."""
     address = f"/console/cases?{urlencode({'system': system})}" if case is None else said.case_address(case.id, system)
-    words = told or ("Nothing waits for you." if case is None else f"{case.id} is yours.")
-    return f"adjudge.go({json.dumps(address)}, {json.dumps(words)})"
+    return f"adjudge.go({json.dumps(address)}, {json.dumps(told)})"
 
 
 def _lists(desk: Desk, which: str, system: str) -> Markup:

@@ -46,6 +46,7 @@
   });
 
   let going = 0; // when g was pressed
+  let turned = -1e9; // when the page became another one: what is pressed right then was meant for the one before
   document.addEventListener("keydown", (event) => {
     const inside = event.target.closest?.("input, textarea, select, [contenteditable=true], .cm-editor");
     // a note that is written lets go of the keyboard, so that the next key acts
@@ -67,7 +68,7 @@
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     } else {
       const act = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-      if (act && !document.querySelector("dialog[open], .q-dialog")) {
+      if (act && !event.repeat && Date.now() - turned > 200 && !document.querySelector("dialog[open], .q-dialog")) {
         event.preventDefault();
         act.matches("input, textarea") ? act.focus() : act.click();
       }
@@ -139,16 +140,31 @@
       else node.removeAttribute("tabindex");
     }
   };
+  const here = () => location.pathname + location.search;
+  let shown = here();
   // What came of something is said on the page as it is then.
   const SAID = "adjudge.said";
   window.adjudge = {
     again: (text) => { sessionStorage.setItem(SAID, text); location.reload(); },
     go: (address, text) => { sessionStorage.setItem(SAID, text); location.assign(address); },
+    // What is shown has become another case: the address says so, and reading begins at the top.
+    turn: (address, text) => {
+      if (address !== here()) { turned = Date.now(); history.pushState(null, "", address); }
+      shown = here();
+      scrollTo(0, 0);
+      const title = document.querySelector("h1");
+      title.tabIndex = -1;
+      title.focus();
+      sessionStorage.setItem(SAID, text);
+      say();
+    },
   };
+  addEventListener("popstate", () => { if (here() !== shown) location.reload(); });
   const say = () => {
     const text = sessionStorage.getItem(SAID);
     if (text === null) return;
     sessionStorage.removeItem(SAID);
+    document.querySelector(".told")?.remove();
     const node = document.createElement("div");
     node.className = "told";
     node.setAttribute("role", "status");

@@ -9,7 +9,7 @@ import msgspec
 
 from adjudge.define.policy import Costs
 from adjudge.service.cases.case import Case, Given
-from adjudge.service.cases.spent import DAY_US, DAYS
+from adjudge.service.cases.spent import DAY_US, DAYS, LEAST_HOURS
 from adjudge.service.cases.times import MOST_MINUTES
 
 
@@ -25,7 +25,7 @@ class Person(msgspec.Struct, frozen=True):
     hours, minutes
         How long they took, as far as it is known, and the middle one of a case; None where no time is known.
     per_hour
-        Verdicts in an hour; None where no time is known.
+        Verdicts in an hour; None where less than a minute of work is known.
     true, found
         How many of their positive verdicts are the truth by now, and the loss in those, in the currency of the system.
     pairs, agree
@@ -103,7 +103,7 @@ def _person(who: str, given: list[tuple[Case, Given]], costs: Costs) -> Person:
         positive=sum(one.value for _, one in given),
         hours=round(hours, 4),
         minutes=round(median(minutes), 2) if minutes else None,
-        per_hour=round(len(minutes) / hours, 2) if hours else None,
+        per_hour=round(len(minutes) / hours, 2) if hours >= LEAST_HOURS else None,
         true=len(true),
         found=round(loss, 2),
         pairs=len(pairs),

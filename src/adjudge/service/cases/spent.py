@@ -14,6 +14,9 @@ DAY_US = 86_400_000_000
 DAYS = 28.0
 """How many of the last days count unless said otherwise: whole weeks, as people review otherwise on a Sunday."""
 
+LEAST_HOURS = 1 / 60
+"""Less work than this says nothing by the hour."""
+
 
 def reviewed(cases: Iterable[Case], costs: Costs, *, now_us: int, days: float = DAYS) -> Reviewed:
     """Return what the verdicts of the last days came to.
@@ -57,5 +60,5 @@ def reviewed(cases: Iterable[Case], costs: Costs, *, now_us: int, days: float = 
         true=len(true),
         found=round(found, 2),
         cost_per_case=round(cost / len(seen), 4) if seen else None,
-        found_per_hour=round(found / hours, 2) if hours else None,
+        found_per_hour=round(found / hours, 2) if hours >= LEAST_HOURS else None,
     )

@@ -205,7 +205,7 @@ class Reviewed(msgspec.Struct, frozen=True):
     true, found
         How many of the cases are known to be true, and the loss in them that was found, in the currency of the system.
     cost_per_case, found_per_hour
-        Money; None without cases, or where no time is known.
+        Money; None without cases, or where less than a minute of work is known.
     """
 
     days: float
