@@ -46,7 +46,7 @@ MINUTES = (2.0, 14.0)
 MISTAKEN = 0.06
 """Share of the verdicts that are wrong."""
 
-DRAWN, DUE_HOURS, SECOND = 0.002, 48.0, 0.15
+DRAWN, DUE_HOURS, SECOND = 0.0002, 48.0, 0.15
 """Chance of a payment to become a case whatever it was, hours until a case is due, and share of second opinions."""
 
 FAULT_DAYS = 3
