@@ -21,7 +21,9 @@ def test_every_element_of_a_long_list_is_on_one_page(start: int, said: str, show
     assert (f"start={start + ROWS}" in found) is more
 
 
-def test_a_page_beyond_the_end_leads_nowhere_and_says_how_many_there_are() -> None:
-    held = HeldList("shop", "stolen", [Entry("one", None, "")])
-    assert "1 element" in _held(held, 0)
-    assert "Further" not in _held(held, 10**9)
+@pytest.mark.parametrize("many", [1, 50, 51, 120])
+def test_a_page_beyond_the_end_is_the_last_one(many: int) -> None:
+    held = HeldList("shop", "stolen", [Entry(f"card {i}", None, "") for i in range(many)])
+    last = _held(held, 10**9)
+    assert f"card {many - 1}<" in last
+    assert "Further" not in last

@@ -58,12 +58,12 @@ def _held(held: HeldList, start: int) -> Markup:
     title = tag("h2", f"{held.name} of {held.system}")
     if not held.entries:
         return tag("div", title, empty("It holds nothing.", "Put something on it below."))
-    behind = start + ROWS
-    rows = [(str(e.value), e.expires or "never", e.reason or said.NOTHING) for e in held.entries[start:behind]]
     many = len(held.entries)
-    caption = f"{many:,} element{'s' if many != 1 else ''}" + (
-        f", {start + 1:,} to {min(behind, many):,}" * (many > ROWS)
-    )
+    start = min(start, (many - 1) // ROWS * ROWS)
+    behind = min(start + ROWS, many)
+    rows = [(str(e.value), e.expires or "never", e.reason or said.NOTHING) for e in held.entries[start:behind]]
+    which = f", {start + 1:,} to {behind:,}" if many > ROWS else ""
+    caption = f"{many:,} element{'s' if many != 1 else ''}{which}"
     table = said.table(("Element", "Expires", "Reason"), rows, caption=caption)
     address = _address(held.system, held.name, behind)
     more = tag("a", "Further ones", href=address, class_="button", data_key="e") if behind < many else None
