@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +14,7 @@ from adjudge.console.desk import Desk
 from adjudge.console.line import Line, line_of
 from adjudge.console.markup import Markup, join, tag
 from adjudge.console.page import Page, Query
-from adjudge.console.pages.cases import deadline, leads_to, state, take
+from adjudge.console.pages.cases import Turn, deadline, leads_to, state, take, taking
 from adjudge.console.parts import decided
 from adjudge.console.parts.graph import small
 from adjudge.console.parts.map import places
@@ -41,9 +41,6 @@ EARLIER = 24
 
 SHOWN = 6
 """Ids that are shown of a link."""
-
-Turn = Callable[[CaseView | None, str], Awaitable[None]]
-"""Shows a case in the place of the one before, and says what came of that; None is the end of the queue."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def _buttons(desk: Desk, finder: Finder, found: Shown, turn: Turn) -> None:
     def act(name: str, key: str, need: Need, does: Callable[[By], DoneList], word: str, *, stays: bool = False) -> None:
         async def after(done: DoneList) -> None:
             told = f"{case.id}: {word.format(done.results[0].status)}"
-            await turn(case if stays else await desk.act(Scope.REVIEW, Next().why, _next(desk, system)), told)
+            await turn(case if stays else await desk.act(Scope.REVIEW, Next().why, taking(desk, system)), told)
 
         acts.at_once(desk, name, need, lambda: (note.value or "").strip() or UNSAID, does, after, key=key)
 
@@ -177,10 +174,6 @@ def _buttons(desk: Desk, finder: Finder, found: Shown, turn: Turn) -> None:
         if len(found.detail.ring) > 1 and case.state != "retracted":
             _ring(desk, found, system)
         take(desk, system, turn)
-
-
-def _next(desk: Desk, system: str) -> Callable[[By], CaseView | None]:
-    return lambda by: desk.service.cases.next(Next(system=system), by)
 
 
 def _ring(desk: Desk, found: Shown, system: str) -> None:

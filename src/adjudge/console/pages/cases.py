@@ -34,6 +34,9 @@ LISTS = {
 ROWS = 50
 """Cases of one page."""
 
+Turn = Callable[[CaseView | None, str], Awaitable[None]]
+"""Shows a case in the place of the one before, and says what came of that; None is the end of the queue."""
+
 NOBODY = {
     "queue": "Nothing waits that nobody has in hand.",
     "mine": "You have no case in hand.",
@@ -64,11 +67,13 @@ async def show(desk: Desk, query: Query) -> None:
     ui.html(_found(found, which, begin, finder.system, finder.currency, finder.actions), sanitize=False)
 
 
-def take(desk: Desk, system: str, turn: Callable[[CaseView | None, str], Awaitable[None]] | None = None) -> None:
-    """Add the button that takes the next case and opens it; ``turn`` does so where a page shows a case already."""
+def taking(desk: Desk, system: str) -> Callable[[By], CaseView | None]:
+    """Return what takes the next case for somebody."""
+    return lambda by: desk.service.cases.next(Next(system=system), by)
 
-    def next_case(by: By) -> CaseView | None:
-        return desk.service.cases.next(Next(system=system), by)
+
+def take(desk: Desk, system: str, turn: Turn | None = None) -> None:
+    """Add the button that takes the next case and opens it; ``turn`` does so where a page shows a case already."""
 
     async def opened(case: CaseView | None) -> None:
         told = "Nothing waits for you." if case is None else f"{case.id} is yours."
@@ -77,7 +82,9 @@ def take(desk: Desk, system: str, turn: Callable[[CaseView | None, str], Awaitab
         else:
             await turn(case, told)
 
-    acts.at_once(desk, "Take the next case", Scope.REVIEW, Next().why, next_case, opened, key="n", primary=True)
+    acts.at_once(
+        desk, "Take the next case", Scope.REVIEW, Next().why, taking(desk, system), opened, key="n", primary=True
+    )
 
 
 def leads_to(case: CaseView | None, system: str, told: str) -> str:
