@@ -112,7 +112,7 @@ def _switches(desk: Desk, finder: Finder, found: list[Spot]) -> None:
         with ui.row().classes("answers"):
             action = ui.select(finder.actions[1:], value=finder.actions[-1], label="Action").props("outlined dense")
             until = ui.input("Until (UTC day)", value=str(end)).props("outlined dense")
-        with ui.row().classes("answers"):
+        with ui.row().classes("answers after"):
             for one in found:
                 _switch(desk, finder, one, action, until)
 

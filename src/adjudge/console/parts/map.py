@@ -17,6 +17,9 @@ from adjudge.service.around.view import Around, Nearby, Spot
 WIDTH, HEIGHT, EDGE = 290, 125, 12
 """Of the drawing and its margin, in its own units."""
 
+WORDS = 50
+"""About the width of the degrees at a line."""
+
 STEPS = tuple(m * 10.0**k for k in range(-4, 2) for m in (1, 2, 5))
 """Degrees between lines of the grid, of which the finest is taken that gives few."""
 
@@ -132,7 +135,8 @@ def _grid(view: _View) -> list[Markup]:
     for k in range(math.ceil(left / step), math.floor((left + broad) / step) + 1):
         x = view.across(k * step - view.own)
         drawn.append(tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, class_="grid"))
-        drawn.append(tag("text", _degrees(east_of(k * step, 0.0), "EW", digits), x=x + 2, y=9))
+        if x < WIDTH - WORDS:
+            drawn.append(tag("text", _degrees(east_of(k * step, 0.0), "EW", digits), x=x + 2, y=9))
     return drawn
 
 
