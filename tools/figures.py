@@ -104,6 +104,13 @@ LINES: dict[str, tuple[str, ...]] = {
         "{next_worst_ms:.0f} at worst (target 300); list {list_ms:.0f} ms, verdict {decide_ms:.0f} ms; made anew in "
         "{seconds_to_make_the_book:.1f} s",
     ),
+    "console": (
+        "The console over {decisions:,} decisions with {waiting:,} open cases, in a browser on the same cores: slowest "
+        "page {worst_page_p95_s:.2f} s at p95 (target 1), next case {next_case[median_s]:.2f} s, "
+        "{next_case[p95_s]:.2f} at p95 (target 0.3), search {search[p95_s]:.2f} s at p95 (target 1)",
+        "The p99 of decisions with ten desks open: {ratio_p99[ten_desks_open]:.2f} x that with none (target 1.1), "
+        "{ratio_p99[ten_desks_worked_at]:.2f} x while one of them is worked at on the machine that decides",
+    ),
     "promotion": (
         "A challenger promoted or gone back on {promotions} times among {requests:,} payments at {rate_per_s}/s: "
         "{failed} failed, {mixed_versions} of mixed versions, p99 meanwhile {ratio_p99:.2f} x that without (target 2)",
